@@ -1,0 +1,118 @@
+package stacks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// SmokeExtension is the extension that the configuration stage makes every engine answer with an echo, so that
+// `calldata smoke` can place a call without a second phone.
+const SmokeExtension = "*10"
+
+// SmokeUser is the SIP user name that `calldata smoke` registers with.
+const SmokeUser = "smoke"
+
+// Outputs is what a deployed stack tells the outside: everything that the inventory, the health checks and the smoke
+// calls need, and nothing secret. Its JSON form is exactly what `pulumi stack output --json` prints.
+type Outputs struct {
+	// Stack is the stack's name, for example "dev".
+	Stack string `json:"stack"`
+	// Region is the AWS region, for example "us-east-1".
+	Region string `json:"region"`
+	// Nodes lists the machines in a fixed order.
+	Nodes []Node `json:"nodes"`
+	// Endpoints says where people and phones reach the platform.
+	Endpoints Endpoints `json:"endpoints"`
+	// Inventory is the Ansible inventory built from the fields above, in YAML.
+	Inventory string `json:"inventory,omitempty"`
+}
+
+// Node is one machine of a stack.
+type Node struct {
+	// Name is the machine's name in the stack and in the inventory, for example "dev-uc-1".
+	Name string `json:"name"`
+	// Roles says what runs on it.
+	Roles []Role `json:"roles"`
+	// InstanceID is the EC2 instance id.
+	InstanceID string `json:"instanceId"`
+	// Zone is the availability zone.
+	Zone string `json:"zone"`
+	// PrivateIP is the address inside the VPC.
+	PrivateIP string `json:"privateIp"`
+	// PublicIP is the Elastic IP, or empty.
+	PublicIP string `json:"publicIp,omitempty"`
+	// User is the login that cloud-init makes, "admin" on Debian's AMIs.
+	User string `json:"user"`
+}
+
+// Address is where to reach the node from outside: its public address, or else its private one.
+func (n Node) Address() string {
+	if n.PublicIP != "" {
+		return n.PublicIP
+	}
+	return n.PrivateIP
+}
+
+// Endpoints are the addresses that people and phones use.
+type Endpoints struct {
+	// Web is the base URL of the engine's web and API server, for example "https://203.0.113.10".
+	Web string `json:"web"`
+	// SIP is the registrar and proxy for phones, for example "sip:203.0.113.10:5060;transport=udp".
+	SIP string `json:"sip"`
+}
+
+// ParseOutputs reads the JSON of `pulumi stack output --json`. It answers every missing or malformed field at once.
+func ParseOutputs(data []byte) (Outputs, error) {
+	var o Outputs
+	if err := json.Unmarshal(data, &o); err != nil {
+		return Outputs{}, fmt.Errorf("stack outputs are not the JSON of `pulumi stack output --json`: %w", err)
+	}
+	return o, o.Validate()
+}
+
+// Validate reports every field that a consumer could not work with.
+func (o Outputs) Validate() error {
+	var errs []error
+	need := func(field, value string) {
+		if value == "" {
+			errs = append(errs, fmt.Errorf("stack output %s is empty: run `pulumi up` for this stack first", field))
+		}
+	}
+	need("stack", o.Stack)
+	need("region", o.Region)
+	need("endpoints.web", o.Endpoints.Web)
+	need("endpoints.sip", o.Endpoints.SIP)
+	if len(o.Nodes) == 0 {
+		errs = append(errs, errors.New("stack output nodes is empty: run `pulumi up` for this stack first"))
+	}
+	seen := map[string]bool{}
+	for i, n := range o.Nodes {
+		at := fmt.Sprintf("nodes[%d]", i)
+		need(at+".name", n.Name)
+		need(at+".instanceId", n.InstanceID)
+		need(at+".user", n.User)
+		if n.Name != "" && seen[n.Name] {
+			errs = append(errs, fmt.Errorf("stack output %s.name is %q, which an earlier node has too", at, n.Name))
+		}
+		seen[n.Name] = true
+		if len(n.Roles) == 0 {
+			errs = append(errs, fmt.Errorf("stack output %s.roles is empty", at))
+		}
+		for _, r := range n.Roles {
+			if !r.Valid() {
+				errs = append(errs, fmt.Errorf("stack output %s.roles has %q, want one of %v", at, r, AllRoles()))
+			}
+		}
+		if _, err := netip.ParseAddr(n.PrivateIP); err != nil {
+			errs = append(errs, fmt.Errorf("stack output %s.privateIp is %q, want an IP address", at, n.PrivateIP))
+		}
+		if n.PublicIP != "" {
+			if _, err := netip.ParseAddr(n.PublicIP); err != nil {
+				errs = append(errs, fmt.Errorf("stack output %s.publicIp is %q, want an IP address", at, n.PublicIP))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
