@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+)
+
+// IO is what a command reads from and writes to: results go to Out, everything said on the way to Err, so that
+// `calldata health --json | jq` works while a person sees progress.
+type IO struct {
+	In  io.Reader
+	Out io.Writer
+	Err io.Writer
+	// ErrIsTerminal tells whether progress may move the cursor; Colour whether it may be coloured.
+	ErrIsTerminal bool
+	Colour        bool
+	// Width answers the columns of the terminal, 0 when unknown.
+	Width func() int
+	// Getenv reads the environment.
+	Getenv func(string) string
+}
+
+// System is the process's own streams. NO_COLOR (https://no-color.org) and TERM=dumb switch colours off.
+func System() *IO {
+	tty := term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"
+	return &IO{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		ErrIsTerminal: tty,
+		Colour:        tty && os.Getenv("NO_COLOR") == "",
+		Width: func() int {
+			w, _, err := term.GetSize(int(os.Stderr.Fd()))
+			if err != nil {
+				return 80
+			}
+			return w
+		},
+		Getenv: os.Getenv,
+	}
+}
+
+// Reporter draws progress on Err in the way that suits it, and remembers it. Call the second result when the work is
+// over.
+func (s *IO) Reporter() (*progress.Recorder, func()) {
+	if s.ErrIsTerminal {
+		sink := progress.NewTerminal(s.Err, s.Width, s.Colour)
+		return progress.NewRecorder(sink), sink.Close
+	}
+	return progress.NewRecorder(progress.NewLines(s.Err)), func() {}
+}
