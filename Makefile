@@ -1,0 +1,65 @@
+# CallData Foundation. `make help` lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+STACK    ?= dev
+CALLDATA := bin/calldata
+CACHE    := $(or $(CALLDATA_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/calldata-foundation)
+# Mirrors of Go's checksum database lack some modules; the hashes that count are in the committed go.sum files.
+export GONOSUMDB ?= *
+export GOFLAGS   ?= -buildvcs=false
+GO_FILES := $(shell find . -name '*.go' -not -path './.calldata/*' 2>/dev/null) go.mod go.sum
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: rehearse
+rehearse: packages $(CALLDATA) ## Deploy $(STACK) offline from nothing to an answered call, and remove it
+	@$(CALLDATA) rehearse $(STACK) $(ARGS)
+
+.PHONY: test
+test: packages $(CALLDATA) ## Every test: units, components, the engine on the emulator, the full rehearsal
+	$(CALLDATA) tools prepare
+	go vet ./...
+	go test -race -timeout 60m -p 2 ./...
+	$(MAKE) --no-print-directory test-modules
+	$(CALLDATA) rehearse dev
+
+.PHONY: test-modules
+test-modules: ## Tests of the modules that stand alone
+	cd infra/rehearsal/providers/commandprovider && go test -race ./...
+
+.PHONY: test-short
+test-short: ## Only the tests that need no engine, no emulator and no machines
+	go test -short ./...
+
+.PHONY: golden
+golden: ## Write the golden files anew; read the diff before you commit it
+	go test ./stacks/deploy -run Golden -update
+
+.PHONY: lint
+lint: packages $(CALLDATA) ## gofmt, vet, golangci-lint, ansible-lint, yamllint, shellcheck
+	.ci/lint
+
+.PHONY: tools
+tools: packages $(CALLDATA) ## Fetch or build everything that a rehearsal and the tests need
+	$(CALLDATA) tools prepare
+
+.PHONY: packages
+packages: ## Install the Debian packages that the rehearsal needs, where that is allowed
+	@.ci/packages
+
+$(CALLDATA): $(GO_FILES)
+	@mkdir -p $(@D)
+	go build -o $@ ./infra/calldata
+
+.PHONY: clean
+clean: ## Remove what was built here, and what a crashed rehearsal left
+	@if [ -x $(CALLDATA) ] && [ "$$(id -u)" = 0 ]; then $(CALLDATA) rehearse $(STACK) --stop; fi
+	rm -rf bin .calldata
+
+.PHONY: clean-cache
+clean-cache: clean ## Also remove the shared cache: engine, image, Python environments
+	rm -rf $(CACHE)

@@ -1,0 +1,93 @@
+package rehearsal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+)
+
+// Stages that a rehearsal can stop after.
+const (
+	StageProvision = "provision"
+	StageConfigure = "configure"
+)
+
+// Options says what to rehearse and how.
+type Options struct {
+	// Stack names the stack; there has to be a Pulumi.<stack>.yaml in Repo.
+	Stack string
+	// Repo is the root of the repository.
+	Repo string
+	// Keep leaves the platform running after the checks until Hold returns.
+	Keep bool
+	// Hold is called when Keep is set and the platform stands. It blocks until the person has had enough.
+	Hold func(Access)
+	// StopAfter ends the rehearsal early: StageProvision, StageConfigure, or empty for all of it.
+	StopAfter string
+	// CacheDir holds what every rehearsal shares: engine, image, environments. Default: see DefaultCache.
+	CacheDir string
+	// Calldata is the calldata binary that the configuration stage and the checks run. Default: this process's own.
+	Calldata string
+	// Progress receives and remembers every step.
+	Progress *progress.Recorder
+}
+
+// Access says how a person reaches a kept platform.
+type Access struct {
+	// SSH is a command per node that logs in.
+	SSH []string
+	// Shell is a command that opens a shell inside the rehearsal's network.
+	Shell string
+	// Stop is the command that removes everything.
+	Stop string
+	// Web is the engine's URL, reachable from inside the network.
+	Web string
+}
+
+// DefaultCache is $CALLDATA_CACHE, or calldata-foundation in the user's cache directory.
+func DefaultCache() (string, error) {
+	if dir := os.Getenv("CALLDATA_CACHE"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no cache directory: set CALLDATA_CACHE or HOME: %w", err)
+	}
+	return filepath.Join(dir, "calldata-foundation"), nil
+}
+
+// withDefaults fills what was left out and reports every mistake at once.
+func (o Options) withDefaults() (Options, error) {
+	var errs []error
+	if !slices.Contains([]string{"", StageProvision, StageConfigure}, o.StopAfter) {
+		errs = append(errs, fmt.Errorf("--stop-after is %q: use %s or %s, or leave it out", o.StopAfter, StageProvision, StageConfigure))
+	}
+	if o.Stack == "" || strings.ContainsAny(o.Stack, "/. ") {
+		errs = append(errs, fmt.Errorf("stack is %q: name one that has a Pulumi.<stack>.yaml, for example dev", o.Stack))
+	} else if _, err := os.Stat(filepath.Join(o.Repo, "Pulumi."+o.Stack+".yaml")); err != nil {
+		errs = append(errs, fmt.Errorf("stack is %q, but there is no Pulumi.%s.yaml: run from the repository, and name a stack that it has", o.Stack, o.Stack))
+	}
+	if o.CacheDir == "" {
+		dir, err := DefaultCache()
+		errs = append(errs, err)
+		o.CacheDir = dir
+	}
+	if o.Calldata == "" {
+		exe, err := os.Executable()
+		errs = append(errs, err)
+		o.Calldata = exe
+	}
+	if o.Progress == nil {
+		o.Progress = progress.NewRecorder(nil)
+	}
+	return o, cli.WithCode(cli.ExitUsage, errors.Join(errs...))
+}
+
+// id is the name that everything of a stack's rehearsal derives from.
+func id(stack string) string { return "cd-" + stack }

@@ -1,0 +1,278 @@
+package rehearsal
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+// parallel is how many resources the engine works on at once. They mostly wait.
+const parallel = 32
+
+// commandType is the type of the resource that runs the configuration stage.
+const commandType = "command:local:Command"
+
+// pulumiStack drives one stack through Pulumi's Automation API and tells its progress.
+type pulumiStack struct {
+	stack auto.Stack
+	log   io.Writer
+}
+
+// openStack selects or makes the stack in workdir. Root holds bin/pulumi.
+func openStack(ctx context.Context, root, workdir, name string, env map[string]string, log io.Writer) (*pulumiStack, error) {
+	pulumi, err := auto.NewPulumiCommand(&auto.PulumiCommandOptions{Root: root, SkipVersionCheck: true})
+	if err != nil {
+		return nil, err
+	}
+	ws, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(workdir), auto.EnvVars(env), auto.Pulumi(pulumi))
+	if err != nil {
+		return nil, err
+	}
+	// The workspace must not rewrite the stack's settings file: initialising by the CLI keeps it as we wrote it.
+	stack, err := auto.UpsertStack(ctx, name, ws)
+	if err != nil {
+		return nil, firstDiagnostic(err)
+	}
+	return &pulumiStack{stack: stack, log: log}, nil
+}
+
+// up deploys. It answers how many resources changed, by kind of change.
+func (p *pulumiStack) up(ctx context.Context, step progress.Step) (map[string]int, error) {
+	watch := newWatch(step)
+	_, err := p.stack.Up(ctx, optup.EventStreams(watch.events), optup.Parallel(parallel),
+		optup.ProgressStreams(p.log), optup.ErrorProgressStreams(p.log), optup.Color("never"), optup.SuppressOutputs())
+	watch.wait()
+	return watch.changes, errors.Join(watch.failure(), firstDiagnostic(err))
+}
+
+// preview answers what an up would change.
+func (p *pulumiStack) preview(ctx context.Context, step progress.Step) (map[string]int, error) {
+	watch := newWatch(step)
+	_, err := p.stack.Preview(ctx, optpreview.EventStreams(watch.events), optpreview.Parallel(parallel),
+		optpreview.ProgressStreams(p.log), optpreview.ErrorProgressStreams(p.log), optpreview.Color("never"))
+	watch.wait()
+	return watch.changes, errors.Join(watch.failure(), firstDiagnostic(err))
+}
+
+// destroy removes every resource of the stack, and lifts the protection of long-lived ones first: a rehearsal's
+// addresses belong to nobody.
+func (p *pulumiStack) destroy(ctx context.Context, step progress.Step) (map[string]int, error) {
+	if _, _, _, err := p.stack.Workspace().PulumiCommand().Run(ctx, p.stack.Workspace().WorkDir(), nil,
+		[]io.Writer{p.log}, []io.Writer{p.log}, environ(p.stack.Workspace().GetEnvVars()),
+		"state", "unprotect", "--all", "--yes", "--stack", p.stack.Name()); err != nil {
+		return nil, fmt.Errorf("unprotect resources: %w", err)
+	}
+	watch := newWatch(step)
+	_, err := p.stack.Destroy(ctx, optdestroy.EventStreams(watch.events), optdestroy.Parallel(parallel),
+		optdestroy.ProgressStreams(p.log), optdestroy.ErrorProgressStreams(p.log), optdestroy.Color("never"))
+	watch.wait()
+	return watch.changes, errors.Join(watch.failure(), firstDiagnostic(err))
+}
+
+// outputs reads the stack's outputs.
+func (p *pulumiStack) outputs(ctx context.Context) (stacks.Outputs, []byte, error) {
+	values, err := p.stack.Outputs(ctx)
+	if err != nil {
+		return stacks.Outputs{}, nil, firstDiagnostic(err)
+	}
+	plain := map[string]any{}
+	for name, v := range values {
+		plain[name] = v.Value
+	}
+	data, err := json.MarshalIndent(plain, "", "  ")
+	if err != nil {
+		return stacks.Outputs{}, nil, err
+	}
+	o, err := stacks.ParseOutputs(data)
+	return o, data, err
+}
+
+// state is the deployment as the backend holds it, secrets encrypted.
+func (p *pulumiStack) state(ctx context.Context) ([]byte, int, error) {
+	d, err := p.stack.Export(ctx)
+	if err != nil {
+		return nil, 0, firstDiagnostic(err)
+	}
+	var deployment apitype.DeploymentV3
+	if err := json.Unmarshal(d.Deployment, &deployment); err != nil {
+		return nil, 0, err
+	}
+	return d.Deployment, len(deployment.Resources), nil
+}
+
+// watch turns the engine's events into progress.
+type watch struct {
+	events  chan events.EngineEvent
+	done    sync.WaitGroup
+	step    progress.Step
+	open    map[string]progress.Step
+	count   int64
+	errors  []string
+	changes map[string]int
+}
+
+func newWatch(step progress.Step) *watch {
+	w := &watch{events: make(chan events.EngineEvent), step: step, open: map[string]progress.Step{}, changes: map[string]int{}}
+	w.done.Add(1)
+	go func() {
+		defer w.done.Done()
+		for e := range w.events {
+			w.handle(e)
+		}
+		for _, s := range w.open {
+			s.Done(context.Canceled)
+		}
+	}()
+	return w
+}
+
+// wait returns when the last event was handled: the Automation API closes the channel.
+func (w *watch) wait() { w.done.Wait() }
+
+func (w *watch) handle(e events.EngineEvent) {
+	switch {
+	case e.ResourcePreEvent != nil:
+		m := e.ResourcePreEvent.Metadata
+		if m.Op == apitype.OpSame || e.ResourcePreEvent.Planning {
+			return
+		}
+		w.step.Progress(w.count, 0, fmt.Sprintf("%s %s", m.Op, urnName(m.URN)))
+		if m.Type == commandType && (m.Op == apitype.OpCreate || m.Op == apitype.OpUpdate || m.Op == apitype.OpCreateReplacement) {
+			w.open[m.URN] = w.step.Step("configuration stage")
+		}
+	case e.ResOutputsEvent != nil:
+		m := e.ResOutputsEvent.Metadata
+		if m.Op != apitype.OpSame {
+			w.count++
+		}
+		w.finish(m.URN, nil)
+	case e.ResOpFailedEvent != nil:
+		w.finish(e.ResOpFailedEvent.Metadata.URN, errors.New("see the error below"))
+	case e.DiagnosticEvent != nil:
+		w.diagnose(*e.DiagnosticEvent)
+	case e.SummaryEvent != nil:
+		for op, n := range e.SummaryEvent.ResourceChanges {
+			w.changes[string(op)] += n
+		}
+	}
+}
+
+func (w *watch) finish(urn string, err error) {
+	if s, ok := w.open[urn]; ok {
+		s.Done(err)
+		delete(w.open, urn)
+	}
+}
+
+// diagnose shows what the configuration stage says, and keeps errors for the end.
+func (w *watch) diagnose(d apitype.DiagnosticEvent) {
+	text := strings.TrimRight(colourTags.Replace(d.Message), "\n")
+	if s, ok := w.open[d.URN]; ok && strings.HasPrefix(d.Severity, "info") {
+		for line := range strings.Lines(text) {
+			if line = strings.TrimRight(line, "\r\n"); line != "" {
+				s.Logf("%s", line)
+			}
+		}
+		return
+	}
+	if d.Severity == "error" {
+		w.errors = append(w.errors, urnName(d.URN)+": "+text)
+	}
+}
+
+// colourTags are the engine's own markers; it resolves them only when it prints.
+var colourTags = strings.NewReplacer("<{%reset%}>", "", "<{%fg 1%}>", "", "<{%fg 2%}>", "", "<{%fg 3%}>", "", "<{%bold%}>", "")
+
+func (w *watch) failure() error {
+	if len(w.errors) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(w.errors, "\n"))
+}
+
+// urnName is the last part of a URN: the name that the program gave.
+func urnName(urn string) string {
+	parts := strings.Split(urn, "::")
+	return parts[len(parts)-1]
+}
+
+// firstDiagnostic shortens the Automation API's errors, which repeat the whole output.
+func firstDiagnostic(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if _, after, ok := strings.Cut(text, "stderr: "); ok {
+		if after = strings.TrimSpace(after); after != "" {
+			text = after
+		}
+	}
+	if len(text) > 4000 {
+		text = text[:4000] + " ... (the rest is in the log)"
+	}
+	return &wrapped{text: strings.TrimSpace(text), err: err}
+}
+
+type wrapped struct {
+	text string
+	err  error
+}
+
+func (w *wrapped) Error() string { return w.text }
+func (w *wrapped) Unwrap() error { return w.err }
+
+func environ(m map[string]string) []string {
+	out := make([]string, 0, len(m))
+	for k, v := range m {
+		out = append(out, k+"="+v)
+	}
+	return out
+}
+
+// lockedFile is a log file of mode 0600 that several goroutines may write to.
+type lockedFile struct {
+	mu sync.Mutex
+	f  *os.File
+}
+
+func openLog(path string) (*lockedFile, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // the rehearsal's own directory
+	if err != nil {
+		return nil, err
+	}
+	return &lockedFile{f: f}, nil
+}
+
+func (l *lockedFile) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.f.Write(p)
+}
+
+func (l *lockedFile) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.f.Close()
+}
+
+// tail is the end of a text, for an error that has room for a few lines.
+func tail(b []byte, lines int) string {
+	all := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
+	return string(bytes.Join(all[max(0, len(all)-lines):], []byte("\n")))
+}
