@@ -1,0 +1,267 @@
+package stacks
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"encoding/pem"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+	"gopkg.in/yaml.v3"
+)
+
+// testKey is the public half of a key that was thrown away.
+const testKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKq0XrBZBSp3BzStLHTvHHAH8cUYgqyNIJ8TwIrbDlvB"
+
+func setting(name string) string { return Project + ":" + name }
+
+// settings are the least that works, changed by pairs of name and value; the value "-" unsets.
+func settings(pairs ...string) MapSettings {
+	m := MapSettings{
+		"aws:region":            "us-east-1",
+		setting("adminCidrs"):   `["203.0.113.7/32"]`,
+		setting("sshPublicKey"): testKey + " ops@example.com",
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		key := fullKey(pairs[i])
+		if m[key] = pairs[i+1]; pairs[i+1] == "-" {
+			delete(m, key)
+		}
+	}
+	return m
+}
+
+func TestReadConfigDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := ReadConfig("dev", settings())
+	require.NoError(t, err)
+	assert.Equal(t, Config{
+		Topology: "dev", Region: "us-east-1", VPCCIDR: netip.MustParsePrefix("10.20.0.0/16"), Zones: []string{"us-east-1a"},
+		AdminCIDRs:   []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")},
+		SIPCIDRs:     []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")},
+		InstanceType: InstanceType{"t3.xlarge", 4, 16}, RootVolumeGiB: 50, SSHPublicKey: testKey,
+		LogRetentionDays: 14, Owner: "platform", CostCenter: "telephony", Configure: true, ConfigureTimeout: 45 * time.Minute,
+	}, c)
+}
+
+func TestReadConfigEverythingSet(t *testing.T) {
+	t.Parallel()
+	c, err := ReadConfig("alice", settings("aws:region", "eu-central-1", "topology", "dev", "vpcCidr", "172.20.0.0/20", "zones", `["eu-central-1b","eu-central-1c"]`,
+		"adminCidrs", `["203.0.113.0/24","198.51.100.7/32"]`, "sipCidrs", `["198.51.100.0/24"]`, "instanceType", "m7i.large", "rootVolumeGiB", "80",
+		"amiId", "ami-0123456789abcdef0", "logRetentionDays", "90", "owner", "voice@example.com", "costCenter", "42", "protect", "true",
+		"configure", "false", "configureTimeoutMinutes", "90"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"eu-central-1b", "eu-central-1c"}, c.Zones)
+	assert.Equal(t, InstanceType{"m7i.large", 2, 8}, c.InstanceType)
+	assert.Equal(t, "ami-0123456789abcdef0", c.AMIID)
+	assert.Equal(t, 90*time.Minute, c.ConfigureTimeout)
+	assert.True(t, c.Protect)
+	assert.False(t, c.Configure)
+	assert.Len(t, c.AdminCIDRs, 2)
+}
+
+func TestReadConfigErrors(t *testing.T) {
+	t.Parallel()
+	const setAdmin = "fix it with: pulumi config set --path 'calldata-foundation:adminCidrs[0]' 203.0.113.7/32 -s dev"
+	tests := map[string]struct {
+		settings MapSettings
+		want     []string
+	}{
+		"no region":                {settings("aws:region", "-"), []string{"aws:region is not set", "fix it with: pulumi config set aws:region us-east-1 -s dev"}},
+		"region misspelt":          {settings("aws:region", "useast1"), []string{`aws:region is "useast1": want an AWS region`}},
+		"region of China":          {settings("aws:region", "cn-north-1"), []string{`aws:region is "cn-north-1": Debian's images`}},
+		"no admin ranges":          {settings("adminCidrs", "-"), []string{"calldata-foundation:adminCidrs is not set: at least one range is needed; " + setAdmin}},
+		"empty admin ranges":       {settings("adminCidrs", "[]"), []string{"calldata-foundation:adminCidrs is not set", setAdmin}},
+		"admin is the internet":    {settings("adminCidrs", `["0.0.0.0/0"]`), []string{`calldata-foundation:adminCidrs[0] is "0.0.0.0/0": that is the whole internet`, setAdmin}},
+		"admin is the IPv6 one":    {settings("adminCidrs", `["::/0"]`), []string{`adminCidrs[0] is "::/0": that is the whole internet`}},
+		"admin too wide":           {settings("adminCidrs", `["128.0.0.0/1"]`), []string{`adminCidrs[0] is "128.0.0.0/1": that is wider than /8`}},
+		"admin not a range":        {settings("adminCidrs", `["office"]`), []string{`adminCidrs[0] is "office": that is not an IP range`}},
+		"admin without size":       {settings("adminCidrs", `["203.0.113.7"]`), []string{"that is an address without a size, write 203.0.113.7/32"}},
+		"admin with host bits":     {settings("adminCidrs", `["203.0.113.7/24"]`), []string{"that has host bits set, write 203.0.113.0/24, or 203.0.113.7/32 for that one address"}},
+		"admin is IPv6":            {settings("adminCidrs", `["2001:db8::/48"]`), []string{"that is IPv6, and the network has IPv4 only"}},
+		"admin twice":              {settings("adminCidrs", `["203.0.113.7/32","203.0.113.7/32"]`), []string{`adminCidrs[1] is "203.0.113.7/32": an earlier item is the same`, "'calldata-foundation:adminCidrs[1]'"}},
+		"admin not a list":         {settings("adminCidrs", "203.0.113.7/32"), []string{`adminCidrs is "203.0.113.7/32": want a list`, "pulumi config rm calldata-foundation:adminCidrs -s dev && pulumi config set --path"}},
+		"SIP range malformed":      {settings("sipCidrs", `["198.51.100.0/33"]`), []string{`sipCidrs[0] is "198.51.100.0/33"`}},
+		"SIP from all of IPv6":     {settings("sipCidrs", `["::/0"]`), []string{`sipCidrs[0] is "::/0": that is IPv6`}},
+		"VPC malformed":            {settings("vpcCidr", "ten"), []string{`vpcCidr is "ten": that is not an IP range`, "pulumi config set calldata-foundation:vpcCidr 10.20.0.0/16 -s dev"}},
+		"VPC too wide":             {settings("vpcCidr", "10.0.0.0/8"), []string{"10.0.0.0/8 has the size /8, AWS allows /16 to /28"}},
+		"VPC public":               {settings("vpcCidr", "203.0.113.0/24"), []string{"203.0.113.0/24 is not private"}},
+		"VPC with host bits":       {settings("vpcCidr", "10.20.0.1/16"), []string{"the network is 10.20.0.0/16"}},
+		"VPC too small for zones":  {settings("vpcCidr", "10.20.0.0/28", "zones", `["us-east-1a","us-east-1b"]`), []string{`vpcCidr is "10.20.0.0/28": 10.20.0.0/28 has room for 1 subnets of size /28, not for 2`}},
+		"zone elsewhere":           {settings("zones", `["us-east-1a","eu-west-1a"]`), []string{`zones[1] is "eu-west-1a": that is not an availability zone of us-east-1`, "'calldata-foundation:zones[1]' us-east-1a -s dev"}},
+		"local zone":               {settings("zones", `["us-east-1-bos-1a"]`), []string{`zones[0] is "us-east-1-bos-1a": that is not an availability zone`}},
+		"zone twice":               {settings("zones", `["us-east-1a","us-east-1a"]`), []string{"an earlier item is the same"}},
+		"type unknown":             {settings("instanceType", "t3.xlrge"), []string{`instanceType is "t3.xlrge": this program does not know that type; near ones are t3.medium, t3.large, t3.xlarge, t3.2xlarge`}},
+		"family unknown":           {settings("instanceType", "m9z.large"), []string{"near ones are m5.large, m5a.large"}},
+		"type nonsense":            {settings("instanceType", "big"), []string{"near ones are t3.large, t3.xlarge, t3.2xlarge"}},
+		"type arm64":               {settings("instanceType", "t4g.xlarge"), []string{`instanceType is "t4g.xlarge": that is an arm64 type, and Wazo's packages run on amd64 alone; near ones are t3.xlarge, t3a.xlarge`}},
+		"type too small":           {settings("instanceType", "t3.small"), []string{"it has 2 GiB of memory, the engine needs 4"}},
+		"volume too small":         {settings("rootVolumeGiB", "8"), []string{`rootVolumeGiB is "8": want a whole number from 20 to 16384`, "pulumi config set calldata-foundation:rootVolumeGiB 50 -s dev"}},
+		"volume not a number":      {settings("rootVolumeGiB", "50GB"), []string{`rootVolumeGiB is "50GB": want a whole number`}},
+		"image malformed":          {settings("amiId", "debian-12"), []string{`amiId is "debian-12": want ami-`, "pulumi config rm calldata-foundation:amiId -s dev"}},
+		"no key":                   {settings("sshPublicKey", ""), []string{"calldata-foundation:sshPublicKey is not set", `fix it with: pulumi config set calldata-foundation:sshPublicKey "$(cat ~/.ssh/id_ed25519.pub)" -s dev`}},
+		"key of ECDSA":             {settings("sshPublicKey", ecdsaKey(t)), []string{"is of the type ecdsa-sha2-nistp256, but EC2 imports only ssh-ed25519 and ssh-rsa"}},
+		"key of RSA too short":     {settings("sshPublicKey", rsaKey(t, 2048)), []string{"is an RSA key of 2048 bits, want 3072 or more"}},
+		"key with options":         {settings("sshPublicKey", "no-pty "+testKey), []string{"begins with authorized_keys options"}},
+		"two keys":                 {settings("sshPublicKey", testKey+"\n"+testKey), []string{"has more than one line"}},
+		"retention not of AWS":     {settings("logRetentionDays", "10"), []string{`logRetentionDays is "10": want one of [1 3 5 7 14`}},
+		"owner empties a tag":      {settings("owner", "a<b>"), []string{`owner is "a<b>": "a<b>" has a character that AWS refuses`}},
+		"cost center too long":     {settings("costCenter", strings.Repeat("x", 257)), []string{"the value has 257 characters, AWS allows 256"}},
+		"flag not a flag":          {settings("configure", "yes"), []string{`configure is "yes": want true or false`}},
+		"protect not a flag":       {settings("protect", "1"), []string{`protect is "1": want true or false`}},
+		"time limit too long":      {settings("configureTimeoutMinutes", "1000"), []string{`configureTimeoutMinutes is "1000": want a whole number from 5 to 240`}},
+		"topology unknown":         {settings("topology", "huge"), []string{`topology is "huge": this project knows dev`}},
+		"setting unknown":          {settings("adminCidr", "x"), []string{"calldata-foundation:adminCidr is not a setting of this project, which has adminCidrs, amiId", "pulumi config rm calldata-foundation:adminCidr -s dev"}},
+		"every mistake in one run": {settings("adminCidrs", "-", "sshPublicKey", "-", "rootVolumeGiB", "1"), []string{"adminCidrs", "sshPublicKey", "rootVolumeGiB"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := ReadConfig("dev", tt.settings)
+			require.Error(t, err)
+			for _, want := range tt.want {
+				assert.ErrorContains(t, err, want)
+			}
+			if name != "every mistake in one run" {
+				assert.NotContains(t, err.Error(), "\n", "one mistake, one error")
+			}
+			assert.Equal(t, strings.Count(err.Error(), "\n")+1, strings.Count(err.Error(), "fix it with: "), "every error must say what mends it")
+		})
+	}
+}
+
+func TestStackNames(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"dev", "a1", "my-own-stack"} {
+		_, err := ReadConfig(name, settings("topology", "dev"))
+		assert.NoError(t, err, name)
+	}
+	for _, name := range []string{"", "Dev", "dev_1", "1dev", "dev-", "d", strings.Repeat("d", 33)} {
+		_, err := ReadConfig(name, settings("topology", "dev"))
+		assert.ErrorContains(t, err, "the stack's name is "+strconv.Quote(name))
+	}
+	_, err := ReadConfig("alice", settings())
+	assert.ErrorContains(t, err, `calldata-foundation:topology is "alice": this project knows dev; fix it with: pulumi config set calldata-foundation:topology dev -s alice`)
+}
+
+func TestPrivateKeyIsNeverShown(t *testing.T) {
+	t.Parallel()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	block, err := ssh.MarshalPrivateKey(private, "ops")
+	require.NoError(t, err)
+	whole := string(pem.EncodeToMemory(block))
+	body := strings.Split(whole, "\n")
+	for name, pasted := range map[string]string{
+		"whole":          whole,
+		"without header": strings.Join(body[1:len(body)-2], "\n"),
+		"a part of it":   body[2],
+		"in one line":    strings.ReplaceAll(whole, "\n", " "),
+		"PuTTY":          "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n" + body[2],
+	} {
+		_, err := ReadConfig("dev", settings("sshPublicKey", pasted))
+		require.Error(t, err, name)
+		for _, line := range body[1 : len(body)-2] {
+			assert.NotContains(t, err.Error(), line[:8], name)
+		}
+		if name != "a part of it" {
+			assert.ErrorContains(t, err, "holds a PRIVATE key (not shown)", name)
+		}
+	}
+}
+
+func TestGoodKeys(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{testKey, testKey + " a comment with words\n", rsaKey(t, 3072)} {
+		c, err := ReadConfig("dev", settings("sshPublicKey", key))
+		require.NoError(t, err)
+		assert.Len(t, strings.Fields(c.SSHPublicKey), 2, "the comment may name a person and stays out of AWS")
+	}
+}
+
+// TestProjectFile keeps the schema in Pulumi.yaml and the reader in step: same settings, same defaults.
+func TestProjectFile(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../Pulumi.yaml")
+	require.NoError(t, err)
+	var project struct {
+		Name, Main string
+		Config     map[string]struct {
+			Type, Description string
+			Default, Value    any
+			Items             struct{ Type string }
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(data, &project))
+	assert.Equal(t, Project, project.Name)
+	assert.Equal(t, "infra", project.Main)
+
+	bare, err := ReadConfig("dev", settings())
+	require.NoError(t, err)
+	given := settings()
+	for name, schema := range project.Config {
+		if strings.Contains(name, ":") {
+			assert.Equal(t, "us-east-1", schema.Value, name)
+			continue
+		}
+		assert.NotEmpty(t, schema.Type, name)
+		assert.NotEmpty(t, schema.Description, name)
+		require.NotNil(t, schema.Default, name)
+		if schema.Type == "array" {
+			assert.Equal(t, "string", schema.Items.Type, name)
+		}
+		if _, required := given[fullKey(name)]; required {
+			assert.Empty(t, schema.Default, "%s has no value that suits everybody", name)
+			continue
+		}
+		text, isText := schema.Default.(string)
+		if !isText {
+			raw, err := json.Marshal(schema.Default)
+			require.NoError(t, err)
+			text = string(raw)
+		}
+		given[fullKey(name)] = text
+	}
+	full, err := ReadConfig("dev", given)
+	require.NoError(t, err, "every setting of the schema must be one that the reader knows")
+	assert.Equal(t, bare, full, "the schema's defaults must be the reader's")
+
+	_, err = ReadConfig("dev", settings("nonsense", "x"))
+	require.Error(t, err)
+	for name := range project.Config {
+		if !strings.Contains(name, ":") {
+			assert.ErrorContains(t, err, name)
+		}
+	}
+	list := strings.Split(strings.SplitN(strings.SplitN(err.Error(), "which has ", 2)[1], ";", 2)[0], ", ")
+	assert.Len(t, list, len(project.Config)-1, "every setting that the reader knows must be in the schema")
+}
+
+func ecdsaKey(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	public, err := ssh.NewPublicKey(&key.PublicKey)
+	require.NoError(t, err)
+	return string(ssh.MarshalAuthorizedKey(public))
+}
+
+func rsaKey(t *testing.T, bits int) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	require.NoError(t, err)
+	public, err := ssh.NewPublicKey(&key.PublicKey)
+	require.NoError(t, err)
+	return string(ssh.MarshalAuthorizedKey(public))
+}
