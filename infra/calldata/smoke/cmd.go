@@ -1,0 +1,156 @@
+// Package smoke is `calldata smoke`: it registers a phone with the stack's engine and places a call whose echo it
+// listens to.
+package smoke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+const (
+	defaultTimeout = time.Minute
+	defaultTone    = 1500 * time.Millisecond
+	maxTone        = 5 * time.Minute
+)
+
+// Options is what `calldata smoke` works with.
+type Options struct {
+	// IO is where results and progress go.
+	IO *cli.IO
+	// Source says where the stack's outputs come from.
+	Source outputs.Source
+	// SecretsFile is a YAML file, mode 0600, with the key smoke_sip_password.
+	SecretsFile string
+	// Extension is called; the engine has to answer it with an echo. Default stacks.SmokeExtension.
+	Extension string
+	// LocalIP is the address to call from; empty is the one that routes to the endpoint.
+	LocalIP string
+	// Timeout bounds everything, default one minute. Tone is how long the tone lasts, default 1.5 s.
+	Timeout time.Duration
+	Tone    time.Duration
+	// JSON prints the report as JSON instead of a table.
+	JSON bool
+
+	reply time.Duration // of one request; tests make it short
+}
+
+// NewCmdSmoke makes the command.
+func NewCmdSmoke(streams *cli.IO) *cobra.Command {
+	opts := &Options{IO: streams}
+	cmd := &cobra.Command{
+		Use:   "smoke",
+		Short: "Register a phone and place a call",
+		Long: `Register a phone with the stack's engine and place a call that the engine answers with an echo.
+
+It works from the stack's outputs alone. The SIP password comes from the file that ` + secretsVariable + ` names:
+YAML, mode 0600, key ` + secretKey + `. Steps: OPTIONS; REGISTER with a wrong password, which has to be refused; REGISTER;
+INVITE; a tone as RTP and its echo; BYE; the registration taken back. Each run makes one failed login: an engine's
+fail2ban counts it.
+
+Exit codes: 0 everything works, 2 wrong input, 3 a step failed, 4 the endpoint does not answer, 5 out of time.`,
+		Example: `  calldata smoke --stack dev
+  pulumi stack output --json | calldata smoke --outputs - --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.SecretsFile = opts.IO.Getenv(secretsVariable)
+			return run(cmd.Context(), opts)
+		},
+	}
+	opts.Source.AddFlags(cmd.Flags())
+	cmd.Flags().StringVar(&opts.Extension, "extension", stacks.SmokeExtension, "extension to call, which has to echo")
+	cmd.Flags().StringVar(&opts.LocalIP, "local-ip", "", "local address to call from (default: the one that routes to the endpoint)")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", defaultTimeout, "time limit for everything")
+	cmd.Flags().DurationVar(&opts.Tone, "tone", defaultTone, "how long the tone lasts")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the report as JSON")
+	return cmd
+}
+
+// validate reports everything that is wrong with the options, before anything is sent.
+func (o *Options) validate() (localIP netip.Addr, password string, err error) {
+	var errs []error
+	if o.Extension == "" {
+		errs = append(errs, errors.New("--extension is empty"))
+	}
+	if o.Timeout <= 0 {
+		errs = append(errs, fmt.Errorf("--timeout is %s, want more than 0", o.Timeout))
+	}
+	if o.Tone < 100*time.Millisecond || o.Tone > maxTone {
+		errs = append(errs, fmt.Errorf("--tone is %s, want 100ms to %s", o.Tone, maxTone))
+	}
+	if o.LocalIP != "" {
+		if localIP, err = netip.ParseAddr(o.LocalIP); err != nil {
+			errs = append(errs, fmt.Errorf("--local-ip is %q, want an IP address", o.LocalIP))
+		}
+	}
+	if password, err = readPassword(o.SecretsFile); err != nil {
+		errs = append(errs, err)
+	}
+	return localIP, password, cli.WithCode(cli.ExitUsage, errors.Join(errs...))
+}
+
+func run(ctx context.Context, o *Options) error {
+	localIP, password, err := o.validate()
+	if err != nil {
+		return err
+	}
+	stack, err := o.Source.Load(ctx, o.IO.In)
+	if err != nil {
+		return err
+	}
+	where, err := parseEndpoint(stack.Endpoints.SIP)
+	if err != nil {
+		return cli.WithCode(cli.ExitUsage, err)
+	}
+
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	server, err := where.resolve(ctx)
+	if err != nil {
+		return cli.WithCode(cli.ExitUnreachable, err)
+	}
+	work, finish := o.IO.Reporter()
+	report := Report{Stack: stack.Stack, Endpoint: stack.Endpoints.SIP}
+	err = test(ctx, target{
+		server: server, domain: where.host, localIP: localIP,
+		user: stacks.SmokeUser, password: password, extension: o.Extension, tone: o.Tone, reply: o.reply,
+	}, work, &report)
+	finish()
+	if err != nil {
+		return cli.WithCode(cli.ExitUnreachable, err)
+	}
+	step, failed := report.failed()
+	report.Passed = !failed
+	write := report.writeTable
+	if o.JSON {
+		write = report.writeJSON
+	}
+	if err := write(o.IO.Out); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	if !failed {
+		return nil
+	}
+	return cli.WithCode(exitCode(ctx, step), fmt.Errorf("smoke test of %s: %s: %s", report.Endpoint, step.Name, step.Detail))
+}
+
+// exitCode tells why the test failed in the terms of package cli.
+func exitCode(ctx context.Context, step Step) int {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return cli.ExitInterrupted
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return cli.ExitTimeout
+	case step.Name == StepOptions:
+		return cli.ExitUnreachable
+	}
+	return cli.ExitUnhealthy
+}
