@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/diago"
@@ -35,10 +36,23 @@ func (p *Phone) Call(ctx context.Context, extension, password string) (*Call, er
 	dialog.InviteRequest.AppendHeader(sipmsg.NewHeader("User-Agent", userAgent))
 	call := &Call{dialog: dialog}
 	begin := time.Now()
-	err = dialog.Invite(ctx, diago.InviteClientOptions{
+	var provisional atomic.Bool
+	// CANCEL may only follow a provisional reply (RFC 3261, section 9.1). Without one the library would wait for it for
+	// 32 s after ctx has ended; nobody is there, so that there is nothing to cancel.
+	inviting, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	defer context.AfterFunc(ctx, func() {
+		if provisional.Load() {
+			stop(ctx.Err())
+		} else {
+			stop(sipgo.WaitAnswerForceCancelErr)
+		}
+	})()
+	err = dialog.Invite(inviting, diago.InviteClientOptions{
 		Username: p.config.User,
 		Password: password,
 		OnResponse: func(res *sipmsg.Response) error {
+			provisional.Store(res.IsProvisional())
 			call.Challenged = call.Challenged || replyOf(res).Challenge()
 			return nil
 		},

@@ -234,14 +234,14 @@ func (p *Phone) Register(ctx context.Context, password string) (first, final Rep
 
 // Unregister takes the binding back.
 func (p *Phone) Unregister(ctx context.Context, password string) error {
-	_, final, err := p.register(ctx, password, 0)
-	if err != nil {
+	first, final, err := p.register(ctx, password, 0)
+	if err != nil || first.Success() || final.Success() {
 		return err
 	}
-	if !final.Success() {
-		return &RejectedError{Method: "REGISTER", Reply: final}
+	if first.Challenge() {
+		first = final
 	}
-	return nil
+	return &RejectedError{Method: "REGISTER with Expires 0", Reply: first}
 }
 
 func (p *Phone) register(ctx context.Context, password string, expires time.Duration) (first, final Reply, err error) {
