@@ -156,7 +156,7 @@ func (m *machine) start() (*child.Process, error) {
 	args = append(args, "--", "nsenter", "--net="+netns.Path(network), "--",
 		"systemd-nspawn", "--quiet", "--directory="+m.root, "--machine="+m.spec.InstanceID, "--hostname="+m.spec.hostname(),
 		"--register=no", "--keep-unit", "--network-bridge="+bridge, "--resolv-conf=off", "--timezone=off", "--link-journal=no",
-		"--bind-ro="+m.set.o.Image.Repo+":"+repoMount, "--notify-ready=yes", "--console=pipe",
+		"--bind-ro="+m.set.o.Image.Repo+":"+repoMount, "--notify-ready=yes", "--console=read-only",
 		// Nothing here has to survive a power failure, and dpkg syncs a lot.
 		"--suppress-sync=yes",
 		"--boot")
