@@ -15,8 +15,7 @@ type Args struct {
 	Inventory pulumi.StringInput
 	// InstanceIDs are the machines: a replaced machine is configured anew.
 	InstanceIDs pulumi.StringArrayInput
-	// After is what the machines need to be reached: addresses, routes, firewall rules. Components stand for all that is
-	// in them.
+	// After is what the machines need to be reached: addresses, routes, firewall rules.
 	After []pulumi.Resource
 
 	// Stack is the stack's name, as `calldata configure` knows it.

@@ -30,7 +30,8 @@ type Args struct {
 	AMIID string
 	// RootVolumeGiB is the size of the encrypted root volume in GiB.
 	RootVolumeGiB int
-	// SSHPublicKey is an operator's key, in OpenSSH form.
+	// SSHPublicKey is an operator's key, in OpenSSH form. The machine takes it at its first boot; another key later is for
+	// the next machine.
 	SSHPublicKey string
 	// Ingress is who may reach which port. PortTable names the ports that must stay closed whatever it says.
 	Ingress   []ports.Rule

@@ -19,6 +19,10 @@ type WazoNode struct {
 	PublicIP pulumi.StringOutput
 	// SecurityGroupID is the machine's firewall.
 	SecurityGroupID pulumi.StringOutput
+	// Reachable is what must be there before the machine can be reached: the machine, its firewall's rules, its address.
+	// It is a list because the Go SDK adds a component's children to it in the background: depending on the component
+	// itself misses those that are not there yet.
+	Reachable []pulumi.Resource
 }
 
 // builder registers the children of one WazoNode.
@@ -53,7 +57,7 @@ func (b *builder) build(self *WazoNode) error {
 			return err
 		}
 	}
-	group, err := b.firewall()
+	group, rules, err := b.firewall()
 	if err != nil {
 		return err
 	}
@@ -69,10 +73,14 @@ func (b *builder) build(self *WazoNode) error {
 	self.PrivateIP = instance.PrivateIp
 	self.SecurityGroupID = group.ID().ToStringOutput()
 	self.PublicIP = pulumi.String("").ToStringOutput()
+	self.Reachable = append(rules, instance)
 	if b.args.Public {
-		if self.PublicIP, err = b.address(instance); err != nil {
+		eip, association, err := b.address(instance)
+		if err != nil {
 			return err
 		}
+		self.PublicIP = eip.PublicIp
+		self.Reachable = append(self.Reachable, association)
 	}
 	return b.ctx.RegisterResourceOutputs(self, pulumi.Map{
 		"instanceId": self.InstanceID, "privateIp": self.PrivateIP, "publicIp": self.PublicIP, "securityGroupId": self.SecurityGroupID,
@@ -84,11 +92,13 @@ func (b *builder) instance(image string, group *ec2.SecurityGroup, profile pulum
 	if err != nil {
 		return nil, err
 	}
-	opts := []pulumi.ResourceOption{b.parent}
+	// The key is written at the first boot. EC2 could change it only with the machine, and a rotated key is no reason to
+	// lose an engine and its data.
+	ignored := []string{"keyName"}
 	if b.args.AMIID == "" {
 		// A newer Debian image appears every few weeks. It is for the next machine, not a reason to replace this one and
 		// drop its calls: to move to a newer image, set amiId.
-		opts = append(opts, pulumi.IgnoreChanges([]string{"ami"}))
+		ignored = append(ignored, "ami")
 	}
 	return ec2.NewInstance(b.ctx, b.name, &ec2.InstanceArgs{
 		Ami:          pulumi.String(image),
@@ -114,21 +124,21 @@ func (b *builder) instance(image string, group *ec2.SecurityGroup, profile pulum
 		EbsOptimized:          pulumi.Bool(true),
 		DisableApiTermination: pulumi.Bool(b.args.Protect),
 		Tags:                  b.tags(b.name),
-	}, opts...)
+	}, b.parent, pulumi.IgnoreChanges(ignored))
 }
 
 // address registers the Elastic IP and attaches it. The two are apart so that the address, which phones and carriers
 // know, stays when the machine is replaced.
-func (b *builder) address(instance *ec2.Instance) (pulumi.StringOutput, error) {
+func (b *builder) address(instance *ec2.Instance) (*ec2.Eip, *ec2.EipAssociation, error) {
 	eip, err := ec2.NewEip(b.ctx, b.name, &ec2.EipArgs{Domain: pulumi.String("vpc"), Tags: b.tags(b.name)}, b.parent, pulumi.Protect(b.args.Protect))
 	if err != nil {
-		return pulumi.StringOutput{}, err
+		return nil, nil, err
 	}
 	// A replacement is attached while the old machine still holds the address.
-	_, err = ec2.NewEipAssociation(b.ctx, b.name, &ec2.EipAssociationArgs{
+	association, err := ec2.NewEipAssociation(b.ctx, b.name, &ec2.EipAssociationArgs{
 		AllocationId: eip.AllocationId, InstanceId: instance.ID(), AllowReassociation: pulumi.Bool(true),
 	}, b.parent)
-	return eip.PublicIp, err
+	return eip, association, err
 }
 
 func (b *builder) tags(name string) pulumi.StringMap {

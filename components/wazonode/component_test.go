@@ -60,7 +60,7 @@ func TestInstance(t *testing.T) {
 	instance := rec.One(t, "aws:ec2/instance:Instance")
 	in := instance.Inputs
 	assert.Equal(t, componenttest.Image, in["ami"])
-	assert.Equal(t, []string{"ami"}, instance.IgnoreChanges, "a newer image must not replace a running machine")
+	assert.Equal(t, []string{"keyName", "ami"}, instance.IgnoreChanges, "neither a newer image nor a rotated key may replace a running machine")
 	assert.Equal(t, map[string]any{"httpEndpoint": "enabled", "httpTokens": "required", "httpPutResponseHopLimit": 1.0}, in["metadataOptions"])
 	root := in["rootBlockDevice"].(map[string]any)
 	assert.Equal(t, true, root["encrypted"])
@@ -95,7 +95,7 @@ func TestImageLookup(t *testing.T) {
 	assert.Empty(t, pinned.Calls("aws:ec2/getAmi:getAmi"))
 	instance := pinned.One(t, "aws:ec2/instance:Instance")
 	assert.Equal(t, "ami-0123456789abcdef0", instance.Inputs["ami"])
-	assert.Empty(t, instance.IgnoreChanges, "a changed pin is a wish for another machine")
+	assert.Equal(t, []string{"keyName"}, instance.IgnoreChanges, "a changed pin is a wish for another machine")
 }
 
 func TestAddress(t *testing.T) {

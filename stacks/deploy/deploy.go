@@ -48,7 +48,7 @@ func Deploy(ctx *pulumi.Context, t stacks.Topology, o Options) error {
 	if !t.Configuration.Enabled {
 		return nil
 	}
-	return d.configure(network, inventory)
+	return d.configure(inventory)
 }
 
 func (o Options) validate(t stacks.Topology) error {
@@ -101,12 +101,12 @@ func (d *deployment) node(spec stacks.NodeSpec, network *vpc.Vpc) (*wazonode.Waz
 	return wazonode.NewWazoNode(d.ctx, spec.Name, args)
 }
 
-func (d *deployment) configure(network *vpc.Vpc, inventory pulumi.StringOutput) error {
+func (d *deployment) configure(inventory pulumi.StringOutput) error {
 	args := d.configureArgs()
-	args.Inventory, args.After = inventory, []pulumi.Resource{network}
+	args.Inventory = inventory
 	var ids pulumi.StringArray
 	for _, n := range d.nodes {
-		args.After = append(args.After, n)
+		args.After = append(args.After, n.Reachable...)
 		ids = append(ids, n.InstanceID)
 	}
 	args.InstanceIDs = ids
