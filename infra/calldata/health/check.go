@@ -1,0 +1,126 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+// The checks.
+const (
+	CheckInstance    = "instance"
+	CheckSSH         = "ssh"
+	CheckCloudInit   = "cloud-init"
+	CheckUnits       = "units"
+	CheckPostgreSQL  = "postgresql"
+	CheckDisk        = "disk"
+	CheckAPI         = "api"
+	CheckWizard      = "wizard"
+	CheckCertificate = "certificate"
+)
+
+// checkOrder is the order of the report.
+var checkOrder = []string{
+	CheckInstance, CheckSSH, CheckCloudInit, CheckUnits, CheckPostgreSQL, CheckDisk, CheckAPI, CheckWizard, CheckCertificate,
+}
+
+// checker runs every check of a stack, all nodes side by side.
+type checker struct {
+	stack   stacks.Outputs
+	web     *web
+	login   *login
+	timeout time.Duration // of one check
+	aws     func(context.Context, stacks.Outputs) map[string]found
+
+	mu      sync.Mutex
+	results []Result
+}
+
+// round runs every check once.
+func (c *checker) round(ctx context.Context) Report {
+	c.results = nil
+	var all sync.WaitGroup
+	all.Go(func() { c.instances(ctx) })
+	for _, node := range c.stack.Nodes {
+		all.Go(func() { c.node(ctx, node) })
+	}
+	all.Go(func() { c.check(ctx, CheckAPI, "", c.web.status) })
+	all.Go(func() { c.check(ctx, CheckWizard, "", c.web.wizard) })
+	all.Go(func() { c.check(ctx, CheckCertificate, "", c.web.certificate) })
+	all.Wait()
+	return newReport(c.stack.Stack, c.results)
+}
+
+// check runs one check within its time limit and records what it found.
+func (c *checker) check(ctx context.Context, name, node string, run func(context.Context) found) found {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	begin := time.Now()
+	f := run(ctx)
+	if f.status == StatusFail && ctx.Err() != nil {
+		f.detail = fmt.Sprintf("%s (%v)", f.detail, ctx.Err())
+	}
+	c.record(name, node, f, time.Since(begin))
+	return f
+}
+
+func (c *checker) record(name, node string, f found, took time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.results = append(c.results, Result{
+		Name: name, Node: node, Status: f.status, Detail: f.detail, Duration: took, unreachable: f.unreachable,
+	})
+}
+
+// instances asks EC2 once for all nodes.
+func (c *checker) instances(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	begin := time.Now()
+	for node, f := range c.aws(ctx, c.stack) {
+		c.record(CheckInstance, node, f, time.Since(begin))
+	}
+}
+
+// node logs in to one machine and looks around.
+func (c *checker) node(ctx context.Context, node stacks.Node) {
+	type remote struct {
+		name string
+		run  func(context.Context, *host) found
+	}
+	inside := []remote{
+		{CheckCloudInit, cloudInit},
+		{CheckUnits, func(ctx context.Context, h *host) found { return systemdUnits(ctx, h, node.Roles) }},
+		{CheckDisk, disk},
+	}
+	for _, role := range node.Roles {
+		if role == stacks.RoleUCEngine {
+			inside = append(inside, remote{CheckPostgreSQL, postgres})
+		}
+	}
+	var connected *host
+	c.check(ctx, CheckSSH, node.Name, func(ctx context.Context) found {
+		var err error
+		if connected, err = c.login.dial(ctx, node.User, node.Address()); err != nil {
+			return found{status: StatusFail, detail: node.Address() + ": " + whyNot(err), unreachable: true}
+		}
+		return ok("%s@%s", node.User, node.Address())
+	})
+	if connected == nil {
+		for _, r := range inside {
+			c.record(r.name, node.Name, skip("no SSH"), 0)
+		}
+		return
+	}
+	var all sync.WaitGroup
+	for _, r := range inside {
+		all.Go(func() {
+			c.check(ctx, r.name, node.Name, func(ctx context.Context) found { return r.run(ctx, connected) })
+		})
+	}
+	all.Wait()
+	_ = connected.Close() // every session has ended
+}

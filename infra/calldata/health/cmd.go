@@ -1,0 +1,145 @@
+// Package health is `calldata health`: it checks the machines and the endpoints of a stack, from the stack's outputs
+// alone.
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
+)
+
+const (
+	defaultTimeout  = 15 * time.Second
+	defaultCertDays = 21
+	// pause is the time between two rounds of --wait.
+	pause = 5 * time.Second
+)
+
+// Options is what `calldata health` works with.
+type Options struct {
+	// IO is where results and progress go.
+	IO *cli.IO
+	// Source says where the stack's outputs come from.
+	Source outputs.Source
+	// Timeout bounds each check, default 15 s.
+	Timeout time.Duration
+	// Wait repeats the checks until all are well, for at most so long. 0 checks once.
+	Wait time.Duration
+	// CertDays is the number of days that the certificate must still be valid, default 21.
+	CertDays int
+	// JSON prints the report as JSON instead of a table.
+	JSON bool
+
+	pause time.Duration
+}
+
+// NewCmdHealth makes the command.
+func NewCmdHealth(streams *cli.IO) *cobra.Command {
+	opts := &Options{IO: streams, pause: pause}
+	cmd := &cobra.Command{
+		Use:   "health",
+		Short: "Check the machines and endpoints of a stack",
+		Long: `Check the machines and endpoints of a stack, all at the same time, from its outputs alone.
+
+For each machine: its EC2 status checks, SSH, cloud-init, systemd units, PostgreSQL, disk space and inodes. For the web
+endpoint: wazo-auth's status, the setup wizard, the certificate. Without AWS credentials the EC2 checks are skipped. SSH
+uses the key that ` + keyVariable + ` names, or the agent, and trusts only hosts in the file that ` + knownHostsVariable + `
+names (default: .calldata/STACK/known_hosts, then the user's own).
+
+Exit codes: 0 healthy (also with warnings), 2 wrong input, 3 a check failed, 4 a machine or endpoint does not answer.`,
+		Example: `  calldata health --stack dev
+  calldata health --stack dev --wait 10m
+  pulumi stack output --json | calldata health --outputs - --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), opts) },
+	}
+	opts.Source.AddFlags(cmd.Flags())
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", defaultTimeout, "time limit for each check")
+	cmd.Flags().DurationVar(&opts.Wait, "wait", 0, "repeat the checks until all are well, for at most so long")
+	cmd.Flags().IntVar(&opts.CertDays, "cert-days", defaultCertDays, "days that the certificate must still be valid")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the report as JSON")
+	return cmd
+}
+
+// validate reports everything that is wrong with the options.
+func (o *Options) validate() error {
+	var errs []error
+	if o.Timeout <= 0 {
+		errs = append(errs, fmt.Errorf("--timeout is %s, want more than 0", o.Timeout))
+	}
+	if o.Wait < 0 {
+		errs = append(errs, fmt.Errorf("--wait is %s, want 0 or more", o.Wait))
+	}
+	if o.CertDays < 0 {
+		errs = append(errs, fmt.Errorf("--cert-days is %d, want 0 or more", o.CertDays))
+	}
+	return cli.WithCode(cli.ExitUsage, errors.Join(errs...))
+}
+
+func run(ctx context.Context, o *Options) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	stack, err := o.Source.Load(ctx, o.IO.In)
+	if err != nil {
+		return err
+	}
+	site, err := newWeb(stack.Endpoints.Web, time.Duration(o.CertDays)*24*time.Hour)
+	if err != nil {
+		return cli.WithCode(cli.ExitUsage, err)
+	}
+	access, err := newLogin(stack.Stack, o.IO.Getenv)
+	if err != nil {
+		return cli.WithCode(cli.ExitUsage, err)
+	}
+	defer func() { _ = access.close() }() // an agent's socket
+	return o.report(ctx, &checker{stack: stack, web: site, login: access, timeout: o.Timeout, aws: instanceStatuses})
+}
+
+// report runs the checks, once or until they pass, and prints the last round.
+func (o *Options) report(ctx context.Context, c *checker) error {
+	report, err := o.rounds(ctx, c)
+	if err != nil {
+		return err
+	}
+	write := report.writeTable
+	if o.JSON {
+		write = report.writeJSON
+	}
+	if err := write(o.IO.Out); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return report.err()
+}
+
+func (o *Options) rounds(ctx context.Context, c *checker) (Report, error) {
+	work, finish := o.IO.Reporter()
+	defer finish()
+	step := work.Step("health of stack " + c.stack.Stack)
+	deadline := time.Now().Add(o.Wait)
+	for {
+		report := c.round(ctx)
+		if ctx.Err() != nil {
+			step.Done(ctx.Err())
+			return Report{}, fmt.Errorf("health checks: %w", ctx.Err())
+		}
+		failures := report.failures()
+		if len(failures) == 0 || !time.Now().Add(o.pause).Before(deadline) {
+			step.Done(report.err())
+			return report, nil
+		}
+		first := failures[0]
+		step.Progress(int64(len(report.Checks)-len(failures)), int64(len(report.Checks)),
+			fmt.Sprintf("waiting for %s %s: %s", first.Node, first.Name, first.Detail))
+		select {
+		case <-time.After(o.pause):
+		case <-ctx.Done():
+		}
+	}
+}

@@ -1,0 +1,489 @@
+package health
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+func newECDSASigner(t *testing.T) ssh.Signer {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	signer, err := ssh.NewSignerFromKey(private)
+	require.NoError(t, err)
+	return signer
+}
+
+// sound is what the commands of the checks print on a sound engine.
+func sound() map[string]string {
+	count := len(unitsOf(stacks.RoleUCEngine).always) + len(unitsOf(stacks.RoleUCEngine).unlessDisabled)
+	return map[string]string{
+		"result.json":           `{"v1": {"datasource": "DataSourceEc2Local", "errors": []}}`,
+		"list-units --failed":   "disabled=0\n",
+		"systemctl is-active":   strings.Repeat("active\n", count),
+		"pg_lsclusters":         "15 main 5432 online postgres /var/lib/postgresql/15/main /var/log/x.log\n",
+		"psql -d asterisk":      "1\n",
+		"df --local":            "Mounted on Use% IUse%\n/ 42% 7%\n",
+		"nothing else is asked": "",
+	}
+}
+
+// engine is a web endpoint.
+func engine(t *testing.T, status int, wizard string) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method + " " + r.URL.Path {
+		case "HEAD /api/auth/0.1/status":
+			w.WriteHeader(status)
+		case "GET /api/confd/1.1/wizard":
+			_, _ = io.WriteString(w, wizard)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	server.Config.ErrorLog = nil
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
+
+const configured = `{"configured": true, "configurable_status": {"wazo-auth": "ok", "wazo-provd": "ok"}}`
+
+// world is a stack of one node whose SSH server and web endpoint run in this process.
+type world struct {
+	out     bytes.Buffer
+	opts    *Options
+	checker *checker
+}
+
+func newWorld(t *testing.T, script map[string]string, status int, wizard string) *world {
+	t.Helper()
+	m := startMachine(t, script)
+	server := engine(t, status, wizard)
+	w := &world{}
+	w.opts = &Options{IO: &cli.IO{Out: &w.out, Err: io.Discard, Getenv: os.Getenv}, JSON: true, pause: 10 * time.Millisecond}
+	site, err := newWeb(server.URL, 0)
+	require.NoError(t, err)
+	access, err := newLogin("dev", environment(map[string]string{keyVariable: m.keyFile, knownHostsVariable: m.knownHosts}))
+	require.NoError(t, err)
+	access.port = m.port
+	w.checker = &checker{
+		stack: stacks.Outputs{Stack: "dev", Region: "us-east-1", Nodes: []stacks.Node{{
+			Name: "dev-uc-1", Roles: []stacks.Role{stacks.RoleUCEngine}, InstanceID: "i-1", PrivateIP: "127.0.0.1", User: "admin",
+		}}},
+		web: site, login: access, timeout: 2 * time.Second,
+		aws: func(context.Context, stacks.Outputs) map[string]found {
+			return map[string]found{"dev-uc-1": skip("no AWS credentials")}
+		},
+	}
+	return w
+}
+
+func environment(values map[string]string) func(string) string {
+	return func(name string) string { return values[name] }
+}
+
+func (w *world) run(t *testing.T) (Report, map[string]Result, error) {
+	t.Helper()
+	err := w.opts.report(context.Background(), w.checker)
+	var report Report
+	require.NoError(t, json.Unmarshal(w.out.Bytes(), &report))
+	found := map[string]Result{}
+	for _, c := range report.Checks {
+		found[c.Name] = c
+	}
+	return report, found, err
+}
+
+func TestSoundStack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sound(), http.StatusOK, configured)
+	report, found, err := w.run(t)
+	require.NoError(t, err)
+	assert.True(t, report.Healthy)
+	var names []string
+	for _, c := range report.Checks {
+		names = append(names, c.Name)
+	}
+	assert.Equal(t, checkOrder, names)
+	for _, name := range []string{CheckSSH, CheckCloudInit, CheckUnits, CheckPostgreSQL, CheckDisk, CheckAPI, CheckWizard} {
+		assert.Equal(t, StatusOK, found[name].Status, "%s: %s", name, found[name].Detail)
+	}
+	assert.Equal(t, StatusSkip, found[CheckInstance].Status)
+	assert.Equal(t, StatusWarn, found[CheckCertificate].Status, "httptest's authority is not a known one")
+	assert.Equal(t, "dev-uc-1", found[CheckSSH].Node)
+	assert.Empty(t, found[CheckAPI].Node)
+}
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sound(), http.StatusServiceUnavailable, configured)
+	w.opts.JSON = false
+	err := w.opts.report(context.Background(), w.checker)
+	assert.ErrorContains(t, err, "stack dev is not healthy: 1 of 9 checks failed, first api: HEAD /api/auth/0.1/status answered 503")
+	lines := strings.Split(strings.TrimSpace(w.out.String()), "\n")
+	require.Len(t, lines, 10)
+	assert.Regexp(t, `^NODE +CHECK +STATUS +TIME +DETAIL$`, lines[0])
+	assert.Regexp(t, `^dev-uc-1 +instance +skip +0\.0s +no AWS credentials$`, lines[1])
+	assert.Regexp(t, `^- +api +fail +\d\.\ds +HEAD .* 503 Service Unavailable$`, lines[7])
+}
+
+func TestIllMachines(t *testing.T) {
+	t.Parallel()
+	active := len(unitsOf(stacks.RoleUCEngine).always)
+	for name, test := range map[string]struct {
+		command, answer string
+		check           string
+		status          Status
+		detail          string
+	}{
+		"cloud-init is running":     {"result.json", "running\n", CheckCloudInit, StatusFail, "not done yet"},
+		"cloud-init failed":         {"result.json", `{"v1": {"errors": ["bad user data", "more"]}}`, CheckCloudInit, StatusFail, "2 errors, first: bad user data"},
+		"no cloud-init":             {"result.json", "absent\n", CheckCloudInit, StatusSkip, "not installed"},
+		"cloud-init says nothing":   {"result.json", "", CheckCloudInit, StatusFail, "result.json"},
+		"a unit failed":             {"list-units --failed", "foo.service loaded failed failed Foo\ndisabled=0\n", CheckUnits, StatusFail, "foo failed"},
+		"asterisk is down":          {"systemctl is-active", strings.Repeat("active\n", active) + "inactive\n" + strings.Repeat("active\n", 9), CheckUnits, StatusFail, "asterisk inactive"},
+		"cluster down":              {"pg_lsclusters", "15 main 5432 down postgres /a /b\n", CheckPostgreSQL, StatusFail, "cluster 15-main is down"},
+		"no cluster":                {"pg_lsclusters", "", CheckPostgreSQL, StatusFail, "there is no cluster"},
+		"no database":               {"psql -d asterisk", `exit:database "asterisk" does not exist`, CheckPostgreSQL, StatusFail, "does not exist"},
+		"no PostgreSQL":             {"pg_lsclusters", "exit:pg_lsclusters: command not found", CheckPostgreSQL, StatusFail, "command not found"},
+		"disk nearly full":          {"df --local", "/ 10% 1%\n/my data 86% 1%\n", CheckDisk, StatusWarn, "86 % of space on /my data"},
+		"disk full":                 {"df --local", "/ 96% -\n", CheckDisk, StatusFail, "96 % of space on /"},
+		"inodes gone":               {"df --local", "/ 10% 95%\n", CheckDisk, StatusFail, "95 % of inodes on /"},
+		"df is broken":              {"df --local", "\n", CheckDisk, StatusFail, "nothing that can be read"},
+		"a command that never ends": {"df --local", "hang", CheckDisk, StatusFail, "deadline exceeded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			script := sound()
+			script[test.command] = test.answer
+			w := newWorld(t, script, http.StatusOK, configured)
+			w.checker.timeout = 500 * time.Millisecond
+			_, found, err := w.run(t)
+			assert.Equal(t, test.status, found[test.check].Status)
+			assert.Contains(t, found[test.check].Detail, test.detail)
+			assert.Equal(t, map[Status]int{StatusFail: cli.ExitUnhealthy}[test.status], cli.Code(err))
+		})
+	}
+}
+
+func TestDisabledEngine(t *testing.T) {
+	t.Parallel()
+	script := sound()
+	script["list-units --failed"] = "disabled=1\n"
+	script["systemctl is-active"] = strings.Repeat("active\n", len(unitsOf(stacks.RoleUCEngine).always))
+	_, found, err := newWorld(t, script, http.StatusOK, configured).run(t)
+	require.NoError(t, err)
+	assert.Equal(t, StatusWarn, found[CheckUnits].Status)
+	assert.Contains(t, found[CheckUnits].Detail, disabledFlag)
+}
+
+func TestIllEndpoints(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status        int
+		wizard        string
+		check, detail string
+	}{
+		"503":             {http.StatusServiceUnavailable, configured, CheckAPI, "503 Service Unavailable"},
+		"not set up":      {http.StatusOK, `{"configured": false}`, CheckWizard, "not set up"},
+		"provd fails":     {http.StatusOK, `{"configured": true, "configurable_status": {"wazo-provd": "fail"}}`, CheckWizard, "wazo-provd is fail"},
+		"a page for Pete": {http.StatusOK, `<html>`, CheckWizard, "no JSON"},
+		"another JSON":    {http.StatusOK, `{}`, CheckWizard, "no JSON"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, found, err := newWorld(t, sound(), test.status, test.wizard).run(t)
+			assert.Equal(t, cli.ExitUnhealthy, cli.Code(err))
+			assert.Equal(t, StatusFail, found[test.check].Status)
+			assert.Contains(t, found[test.check].Detail, test.detail)
+		})
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	m := startMachine(t, sound())
+	_, stranger := newKeyFile(t)
+	for name, test := range map[string]struct {
+		key, hosts, port string
+		detail           string
+	}{
+		"nobody listens":   {m.keyFile, m.knownHosts, "1", "connection refused"},
+		"another key":      {stranger, m.knownHosts, m.port, "unable to authenticate"},
+		"unknown host":     {m.keyFile, os.DevNull, m.port, "is not known"},
+		"another host key": {m.keyFile, m.otherHosts, m.port, "is not the known one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, sound(), http.StatusOK, configured)
+			access, err := newLogin("dev", environment(map[string]string{keyVariable: test.key, knownHostsVariable: test.hosts}))
+			require.NoError(t, err)
+			access.port = test.port
+			w.checker.login = access
+			_, found, err := w.run(t)
+			assert.Equal(t, cli.ExitUnreachable, cli.Code(err))
+			assert.Equal(t, StatusFail, found[CheckSSH].Status)
+			assert.Contains(t, found[CheckSSH].Detail, test.detail)
+			assert.Equal(t, StatusSkip, found[CheckDisk].Status)
+		})
+	}
+}
+
+func TestSilentMachine(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts and says nothing
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	w := newWorld(t, sound(), http.StatusOK, configured)
+	w.checker.timeout = 200 * time.Millisecond
+	_, w.checker.login.port, _ = net.SplitHostPort(listener.Addr().String())
+	begin := time.Now()
+	_, found, err := w.run(t)
+	assert.Equal(t, cli.ExitUnreachable, cli.Code(err))
+	assert.Contains(t, found[CheckSSH].Detail, "no answer in time")
+	assert.Less(t, time.Since(begin), 5*time.Second)
+}
+
+func TestWait(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sound(), http.StatusOK, configured)
+	var rounds atomic.Int32
+	w.checker.aws = func(context.Context, stacks.Outputs) map[string]found {
+		if rounds.Add(1) < 3 {
+			return map[string]found{"dev-uc-1": fail("instance is pending")}
+		}
+		return map[string]found{"dev-uc-1": ok("running")}
+	}
+	w.opts.Wait = 10 * time.Second
+	_, _, err := w.run(t)
+	require.NoError(t, err)
+	assert.Equal(t, int32(3), rounds.Load())
+}
+
+func TestWaitGivesUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sound(), http.StatusOK, `{"configured": false}`)
+	w.opts.Wait = 100 * time.Millisecond
+	_, found, err := w.run(t)
+	assert.Equal(t, cli.ExitUnhealthy, cli.Code(err))
+	assert.Equal(t, StatusFail, found[CheckWizard].Status)
+}
+
+func TestWaitIsInterrupted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sound(), http.StatusServiceUnavailable, configured)
+	w.opts.Wait = time.Hour
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	err := w.opts.report(ctx, w.checker)
+	assert.Equal(t, cli.ExitTimeout, cli.Code(err))
+	assert.Less(t, time.Since(begin), 5*time.Second)
+}
+
+// issue makes a certificate; parent nil is self-signed.
+func issue(t *testing.T, change func(*x509.Certificate), parent *x509.Certificate, key *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "pbx"}, DNSNames: []string{"pbx.example.test"},
+		NotBefore: noon.AddDate(0, 0, -1), NotAfter: noon.AddDate(1, 0, 0),
+	}
+	change(template)
+	if parent == nil {
+		parent, key = template, own
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, parent, own.Public(), key)
+	require.NoError(t, err)
+	cert, err := x509.ParseCertificate(raw)
+	require.NoError(t, err)
+	return cert, own
+}
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func TestCertificate(t *testing.T) {
+	t.Parallel()
+	authority, key := issue(t, func(c *x509.Certificate) {
+		c.IsCA, c.BasicConstraintsValid, c.KeyUsage, c.Subject.CommonName = true, true, x509.KeyUsageCertSign, "Test CA"
+		c.NotAfter = noon.AddDate(9, 0, 0)
+	}, nil, nil)
+	roots := x509.NewCertPool()
+	roots.AddCert(authority)
+	for name, test := range map[string]struct {
+		change     func(*x509.Certificate)
+		selfSigned bool
+		status     Status
+		detail     string
+	}{
+		"good":                {func(*x509.Certificate) {}, false, StatusOK, "valid until 2027-11-23, of Test CA"},
+		"21 days left":        {func(c *x509.Certificate) { c.NotAfter = noon.AddDate(0, 0, 21) }, false, StatusOK, "2026-12-14"},
+		"20 days left":        {func(c *x509.Certificate) { c.NotAfter = noon.AddDate(0, 0, 20) }, false, StatusFail, "in 20 days; renew it"},
+		"expired":             {func(c *x509.Certificate) { c.NotAfter = noon.Add(-time.Second) }, false, StatusFail, "expired on 2026-11-23"},
+		"of tomorrow":         {func(c *x509.Certificate) { c.NotBefore = noon.AddDate(0, 0, 1) }, false, StatusFail, "valid only from 2026-11-24"},
+		"another name":        {func(c *x509.Certificate) { c.DNSNames = []string{"x.example.test"} }, false, StatusFail, "is for x.example.test, not for pbx.example.test"},
+		"self-signed":         {func(*x509.Certificate) {}, true, StatusWarn, "self-signed"},
+		"self-signed, other":  {func(c *x509.Certificate) { c.DNSNames = nil }, true, StatusWarn, "for pbx and not for pbx.example.test"},
+		"self-signed expired": {func(c *x509.Certificate) { c.NotAfter = noon.Add(-time.Hour) }, true, StatusFail, "expired"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			parent, parentKey := authority, key
+			if test.selfSigned {
+				parent, parentKey = nil, nil
+			}
+			cert, _ := issue(t, test.change, parent, parentKey)
+			w := &web{minimum: 21 * 24 * time.Hour, roots: roots, now: func() time.Time { return noon }}
+			got := w.judgeCertificate([]*x509.Certificate{cert}, "pbx.example.test")
+			assert.Equal(t, test.status, got.status, got.detail)
+			assert.Contains(t, got.detail, test.detail)
+		})
+	}
+}
+
+func TestJudgeInstance(t *testing.T) {
+	t.Parallel()
+	running := func(instance, system types.SummaryStatus) types.InstanceStatus {
+		return types.InstanceStatus{
+			InstanceState:  &types.InstanceState{Name: types.InstanceStateNameRunning},
+			InstanceStatus: &types.InstanceStatusSummary{Status: instance}, SystemStatus: &types.InstanceStatusSummary{Status: system},
+		}
+	}
+	for name, test := range map[string]struct {
+		status types.InstanceStatus
+		want   Status
+		detail string
+	}{
+		"passed":   {running(types.SummaryStatusOk, types.SummaryStatusOk), StatusOK, "passed"},
+		"waiting":  {running(types.SummaryStatusInitializing, types.SummaryStatusOk), StatusWarn, "instance status check is initializing"},
+		"impaired": {running(types.SummaryStatusOk, types.SummaryStatusImpaired), StatusFail, "the system status check is impaired"},
+		"stopped":  {types.InstanceStatus{InstanceState: &types.InstanceState{Name: types.InstanceStateNameStopped}}, StatusFail, "instance is stopped"},
+		"unknown":  {types.InstanceStatus{}, StatusFail, "in no state"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := judgeInstance(test.status)
+			assert.Equal(t, test.want, got.status)
+			assert.Contains(t, got.detail, test.detail)
+		})
+	}
+}
+
+// TestInstanceStatuses sets the environment, so that it cannot run in parallel.
+func TestInstanceStatuses(t *testing.T) {
+	scrub(t)
+	out := stacks.Outputs{Region: "us-east-1", Nodes: []stacks.Node{{Name: "a", InstanceID: "i-1"}, {Name: "b", InstanceID: "i-2"}}}
+
+	got := instanceStatuses(context.Background(), out)
+	assert.Equal(t, found{status: StatusSkip, detail: "no AWS credentials"}, got["a"])
+	assert.Equal(t, StatusSkip, got["b"].status)
+
+	code, body := http.StatusOK, `<DescribeInstanceStatusResponse><instanceStatusSet><item><instanceId>i-1</instanceId>
+<instanceState><code>16</code><name>running</name></instanceState><systemStatus><status>ok</status></systemStatus>
+<instanceStatus><status>ok</status></instanceStatus></item></instanceStatusSet></DescribeInstanceStatusResponse>`
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.NoError(t, r.ParseForm())
+		assert.Equal(t, []string{"i-1", "i-2", "true"}, []string{r.Form.Get("InstanceId.1"), r.Form.Get("InstanceId.2"), r.Form.Get("IncludeAllInstances")})
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(api.Close)
+	t.Setenv("AWS_ENDPOINT_URL", api.URL)
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	got = instanceStatuses(context.Background(), out)
+	assert.Equal(t, StatusOK, got["a"].status, got["a"].detail)
+	assert.Equal(t, fail("EC2 does not know instance i-2"), got["b"])
+
+	code, body = http.StatusForbidden, `<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no</Message></Error></Errors></Response>`
+	got = instanceStatuses(context.Background(), out)
+	assert.Equal(t, fail("DescribeInstanceStatus: UnauthorizedOperation: no"), got["a"])
+}
+
+// scrub hides this machine's own AWS settings.
+func scrub(t *testing.T) {
+	t.Helper()
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "AWS_") {
+			t.Setenv(name, "")
+			require.NoError(t, os.Unsetenv(name))
+		}
+	}
+	none := filepath.Join(t.TempDir(), "none")
+	for name, value := range map[string]string{"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_EC2_METADATA_DISABLED": "true"} {
+		t.Setenv(name, value)
+	}
+}
+
+func TestCommand(t *testing.T) {
+	t.Parallel()
+	m := startMachine(t, nil)
+	document := func(web string) string {
+		return fmt.Sprintf(`{"stack":"dev","region":"us-east-1","nodes":[{"name":"a","roles":["uc-engine"],"instanceId":"i-1",
+"zone":"z","privateIp":"127.0.0.1","user":"admin"}],"endpoints":{"web":%q,"sip":"sip:127.0.0.1"}}`, web)
+	}
+	access := map[string]string{keyVariable: m.keyFile, knownHostsVariable: m.knownHosts}
+	with := func(name, value string) map[string]string {
+		changed := maps.Clone(access)
+		changed[name] = value
+		return changed
+	}
+	for name, test := range map[string]struct {
+		outputs string
+		env     map[string]string
+		args    []string
+		errors  []string
+	}{
+		"every flag at once": {document("https://127.0.0.1"), access, []string{"--timeout", "0s", "--wait", "-1s", "--cert-days", "-1"}, []string{"--timeout", "--wait", "--cert-days"}},
+		"plain HTTP":         {document("http://127.0.0.1"), access, nil, []string{"endpoints.web", "https://HOST"}},
+		"no key, no agent":   {document("https://127.0.0.1"), with(keyVariable, ""), nil, []string{keyVariable, agentVariable}},
+		"not a key":          {document("https://127.0.0.1"), with(keyVariable, m.knownHosts), nil, []string{"is not a private key"}},
+		"no such key":        {document("https://127.0.0.1"), with(keyVariable, "/nowhere/id"), nil, []string{"/nowhere/id"}},
+		"no known hosts":     {document("https://127.0.0.1"), with(knownHostsVariable, "/nowhere/known"), nil, []string{"/nowhere/known"}},
+		"no outputs":         {`{}`, access, nil, []string{"nodes"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			cmd := NewCmdHealth(&cli.IO{In: strings.NewReader(test.outputs), Out: &out, Err: io.Discard, Getenv: environment(test.env)})
+			cmd.SilenceUsage, cmd.SilenceErrors = true, true
+			cmd.SetArgs(append([]string{"--outputs", "-"}, test.args...))
+			err := cmd.Execute()
+			require.Error(t, err)
+			assert.Equal(t, cli.ExitUsage, cli.Code(err))
+			for _, part := range test.errors {
+				assert.ErrorContains(t, err, part)
+			}
+			assert.Empty(t, out.String())
+		})
+	}
+}

@@ -1,0 +1,190 @@
+package health
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+	"golang.org/x/crypto/ssh/knownhosts"
+)
+
+// The environment that says how to log in. The variables hold names of files, never secrets.
+const (
+	keyVariable        = "CALLDATA_SSH_KEY"
+	knownHostsVariable = "CALLDATA_KNOWN_HOSTS"
+	agentVariable      = "SSH_AUTH_SOCK"
+)
+
+// maxOutput bounds what a remote command may print, in bytes.
+const maxOutput = 1 << 20
+
+// login is how to reach machines over SSH.
+type login struct {
+	auth  ssh.AuthMethod
+	hosts ssh.HostKeyCallback
+	port  string
+	close func() error
+}
+
+// newLogin reads the key and the known hosts. A host that is not known is never trusted: `calldata configure` learns
+// hosts, a check does not.
+func newLogin(stack string, getenv func(string) string) (*login, error) {
+	l := &login{port: "22", close: func() error { return nil }}
+	hosts, err := knownHosts(stack, getenv)
+	if err != nil {
+		return nil, err
+	}
+	l.hosts = hosts
+	if path := getenv(keyVariable); path != "" {
+		data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", keyVariable, err)
+		}
+		signer, err := ssh.ParsePrivateKey(data)
+		var locked *ssh.PassphraseMissingError
+		if errors.As(err, &locked) {
+			return nil, fmt.Errorf("%s: %s has a passphrase: add it to the SSH agent and unset %s", keyVariable, path, keyVariable)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s is not a private key: %w", keyVariable, path, err)
+		}
+		l.auth = ssh.PublicKeys(signer)
+		return l, nil
+	}
+	socket := getenv(agentVariable)
+	if socket == "" {
+		return nil, fmt.Errorf("neither %s nor an SSH agent (%s) is set", keyVariable, agentVariable)
+	}
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return nil, fmt.Errorf("SSH agent: %w", err)
+	}
+	l.auth, l.close = ssh.PublicKeysCallback(agent.NewClient(conn).Signers), conn.Close
+	return l, nil
+}
+
+// knownHosts takes the pinned keys, or else those that `calldata configure` has learnt, and the user's own.
+func knownHosts(stack string, getenv func(string) string) (ssh.HostKeyCallback, error) {
+	var files []string
+	if pinned := getenv(knownHostsVariable); pinned != "" {
+		files = []string{pinned}
+	} else {
+		for _, path := range []string{
+			filepath.Join(".calldata", stack, "known_hosts"), filepath.Join(getenv("HOME"), ".ssh", "known_hosts"),
+		} {
+			if _, err := os.Stat(path); err == nil {
+				files = append(files, path)
+			}
+		}
+	}
+	check, err := knownhosts.New(files...)
+	if err != nil {
+		return nil, fmt.Errorf("known hosts (%s): %w", knownHostsVariable, err)
+	}
+	return check, nil
+}
+
+// host is an open SSH connection.
+type host struct {
+	client *ssh.Client
+}
+
+// dial connects and logs in.
+func (l *login) dial(ctx context.Context, user, address string) (*host, error) {
+	target := net.JoinHostPort(address, l.port)
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", target)
+	if err != nil {
+		return nil, err
+	}
+	// The handshake knows no context: closing the connection ends it.
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	secure, channels, requests, err := ssh.NewClientConn(conn, target, &ssh.ClientConfig{
+		User: user, Auth: []ssh.AuthMethod{l.auth}, HostKeyCallback: l.hosts, HostKeyAlgorithms: l.algorithms(target, conn.RemoteAddr()),
+	})
+	if err != nil {
+		_ = conn.Close() // the handshake's error is the one to show
+		return nil, errors.Join(explain(err, address), ctx.Err())
+	}
+	return &host{client: ssh.NewClient(secure, channels, requests)}, nil
+}
+
+// algorithms answers those of the host's known keys. Without it the server might show another of its keys, which would
+// look like a forgery. Nil when the host is unknown.
+func (l *login) algorithms(target string, remote net.Addr) []string {
+	var known *knownhosts.KeyError
+	if !errors.As(l.hosts(target, remote, noKey{}), &known) {
+		return nil
+	}
+	var names []string
+	for _, key := range known.Want {
+		name := key.Key.Type()
+		if name == ssh.KeyAlgoRSA {
+			names = append(names, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256)
+		} else {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// noKey is a key that no host has: asking for it makes package knownhosts list the ones that the host has.
+type noKey struct{}
+
+func (noKey) Type() string                        { return "none" }
+func (noKey) Marshal() []byte                     { return []byte("none") }
+func (noKey) Verify([]byte, *ssh.Signature) error { return errors.New("not a key") }
+
+// explain says what to do about host keys.
+func explain(err error, address string) error {
+	var known *knownhosts.KeyError
+	switch {
+	case !errors.As(err, &known):
+		return err
+	case len(known.Want) == 0:
+		return fmt.Errorf("the host key of %s is not known: name a file that has it in %s, or run `calldata configure` first", address, knownHostsVariable)
+	}
+	return fmt.Errorf("the host key of %s is not the known one (%s): the machine was replaced, or somebody is in between", address, known.Want[0].Filename)
+}
+
+func (h *host) Close() error { return h.client.Close() }
+
+// run runs a shell command and answers what it printed. A non-zero exit is an error that carries its message.
+func (h *host) run(ctx context.Context, command string) (string, error) {
+	session, err := h.client.NewSession()
+	if err != nil {
+		return "", fmt.Errorf("open an SSH session: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = session.Close() })
+	defer stop()
+	stdout, stderr := &limited{}, &limited{}
+	session.Stdout, session.Stderr = stdout, stderr
+	err = session.Run(command)
+	_ = session.Close() // Run has ended it; a second close says so
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if err != nil {
+		return stdout.String(), fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
+	}
+	return stdout.String(), nil
+}
+
+// limited keeps the first maxOutput bytes and drops the rest, so that a runaway command does not fill the memory.
+type limited struct{ bytes.Buffer }
+
+func (l *limited) Write(p []byte) (int, error) {
+	if room := maxOutput - l.Len(); room > 0 {
+		_, _ = l.Buffer.Write(p[:min(room, len(p))]) // never fails, see bytes.Buffer
+	}
+	return len(p), nil
+}
