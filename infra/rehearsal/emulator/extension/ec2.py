@@ -1,0 +1,74 @@
+"""EC2: detailed monitoring, VPC endpoints, rule descriptions, launch templates."""
+
+import moto.ec2.models.security_groups as security_groups
+from moto.core.responses import ActionResult
+from moto.ec2.models import EC2Backend
+from moto.ec2.models.launch_templates import LaunchTemplate
+from moto.ec2.responses import EC2Response
+from moto.ec2.responses.launch_templates import LaunchTemplates
+from moto.ec2.utils import parse_user_data
+
+from .hooks import add, around, with_param
+
+
+def _set_monitoring(self, state):
+    ids = self._get_param("InstanceIds", []) or self._get_multi_param("InstanceId")
+    out = []
+    for instance_id in ids:
+        self.ec2_backend.get_instance(instance_id).monitoring_state = state
+        out.append({"InstanceId": instance_id, "Monitoring": {"State": state}})
+    return ActionResult({"InstanceMonitorings": out})
+
+
+@add(EC2Response)
+def monitor_instances(self):
+    """Missing in moto; the provider calls it for `monitoring = true`."""
+    return _set_monitoring(self, "enabled")
+
+
+@add(EC2Response)
+def unmonitor_instances(self):
+    """The reverse."""
+    return _set_monitoring(self, "disabled")
+
+
+@around(EC2Backend, "delete_vpc_endpoints")
+def delete_vpc_endpoints(original, self, vpce_ids=None):
+    """AWS forgets a deleted endpoint. moto keeps it as "deleted", and the provider waits for it to go."""
+    result = original(self, vpce_ids)
+    for endpoint_id in vpce_ids or []:
+        self.vpc_end_points.pop(endpoint_id, None)
+    return result
+
+
+@around(security_groups.SecurityGroupRule, "__init__")
+def rule_init(original, self, *args, **kwargs):
+    """moto keeps the description of rules with an address range only, not with a group or a prefix list."""
+    original(self, *args, **kwargs)
+    prefix_list = kwargs.get("prefix_list_id") or (args[7] if len(args) > 7 else None)
+    self.own_description = (self.source_group or {}).pop("Description", None) or (prefix_list or {}).get("Description")
+
+
+security_groups.SecurityGroupRule.description = property(
+    lambda self: self.ip_range.get("Description") or self.own_description
+)
+
+
+@around(LaunchTemplate, "__init__")
+def template_init(original, self, *args, **kwargs):
+    """A template's own tags are no part of its data; with them the provider sees a change on every run."""
+    original(self, *args, **kwargs)
+    for version in self.versions:
+        tags = version.data.get("TagSpecifications")
+        if tags:
+            version.data["TagSpecifications"] = [t for t in tags if t.get("ResourceType") != "launch-template"]
+
+
+@around(LaunchTemplates, "create_launch_template_version")
+def create_launch_template_version(original, self):
+    """moto parses user data for the first version only, and fails an assertion on later ones."""
+    data = self._get_param("LaunchTemplateData", {})
+    if data.get("UserData") is None:
+        return original(self)
+    data["UserData"] = parse_user_data(self._get_param("LaunchTemplateData.UserData"))
+    return with_param(self, "_get_param", {"LaunchTemplateData": data}, lambda: original(self))

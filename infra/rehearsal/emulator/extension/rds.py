@@ -1,0 +1,63 @@
+"""RDS: monitoring settings, read replicas, and parameters that moto forgets or invents."""
+
+import moto.rds.models as models
+from moto.moto_api._internal import mock_random
+
+from .hooks import around
+
+_KEPT = (
+    "performance_insights_kms_key_id",
+    "performance_insights_retention_period",
+    "monitoring_interval",
+    "monitoring_role_arn",
+)
+
+
+def _keep(instance, settings):
+    """moto drops performance insights and enhanced monitoring."""
+    for name in _KEPT:
+        if settings.get(name) is not None:
+            setattr(instance, name, settings[name])
+    insights = settings.get("enable_performance_insights")
+    if insights is not None:
+        instance.performance_insights_enabled = str(insights).lower() == "true"
+
+
+@around(models.DBInstance, "__init__")
+def instance_init(original, self, *args, **kwargs):
+    original(self, *args, **kwargs)
+    _keep(self, kwargs)
+
+
+@around(models.DBInstance, "update")
+def instance_update(original, self, db_kwargs=None, **kwargs):
+    settings = {**(db_kwargs or {}), **kwargs}
+    result = original(self, **settings)
+    _keep(self, settings)
+    return result
+
+
+@around(models.RDSBackend, "create_db_instance_read_replica")
+def create_replica(original, self, db_kwargs):
+    """moto copies from the source what a replica does not inherit, down to its own list of replicas."""
+    replica = original(self, db_kwargs)
+    replica.replicas = []
+    replica.multi_az = False
+    replica._max_allocated_storage = replica.allocated_storage
+    replica.enabled_cloudwatch_logs_exports = []
+    replica.enable_iam_database_authentication = False
+    replica.monitoring_interval = 0
+    replica.performance_insights_enabled = False
+    replica.backup_retention_period = 0
+    replica.dbi_resource_id = "db-" + mock_random.get_random_hex(26).upper()
+    _keep(replica, db_kwargs)
+    return replica
+
+
+@around(models.DBParameterGroup, "update_parameters")
+def update_parameters(original, self, new_parameters):
+    """A parameter that was set is the user's; the provider shows only those."""
+    new = list(new_parameters)
+    original(self, new)
+    for parameter in new:
+        self.parameters[parameter["ParameterName"]]["Source"] = "user"

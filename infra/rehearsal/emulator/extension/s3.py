@@ -1,0 +1,62 @@
+"""S3: parts of lifecycle and replication rules that moto drops."""
+
+import copy
+
+from moto.s3.models import FakeBucket
+from moto.s3.responses import S3Response
+
+from .hooks import around
+
+
+def _edit_answer(self, original, edit):
+    """Call original, and change what it answers before that becomes XML."""
+    serialize = self.serialized
+
+    def serialized(action_result):
+        edit(action_result.result)
+        return serialize(action_result)
+
+    self.serialized = serialized
+    try:
+        return original(self)
+    finally:
+        del self.serialized
+
+
+@around(FakeBucket, "set_lifecycle")
+def set_lifecycle(original, self, rules):
+    """Keep NewerNoncurrentVersions."""
+    raw = copy.deepcopy(rules)
+    original(self, rules)
+    for rule, given in zip(self.rules, raw if isinstance(raw, list) else [raw]):
+        rule.newer_versions = (given.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
+
+
+@around(S3Response, "get_bucket_lifecycle")
+def get_bucket_lifecycle(original, self):
+    def edit(result):
+        rules = self.backend.get_bucket_lifecycle(self.bucket_name)
+        for rule, answer in zip(rules, result.get("Rules", [])):
+            if getattr(rule, "newer_versions", None):
+                expiration = answer.setdefault("NoncurrentVersionExpiration", {})
+                expiration["NewerNoncurrentVersions"] = rule.newer_versions
+
+    return _edit_answer(self, original, edit)
+
+
+@around(S3Response, "get_bucket_replication")
+def get_bucket_replication(original, self):
+    """Answer the priority, the delete markers and the prefix as they were given."""
+    stored = (self.backend.get_bucket_replication(self.bucket_name) or {}).get("Rule", [])
+    for rule in stored:
+        rule.setdefault("Priority", 0)
+
+    def edit(result):
+        for rule, answer in zip(stored, result["ReplicationConfiguration"]["Rules"]):
+            if rule.get("DeleteMarkerReplication"):
+                answer["DeleteMarkerReplication"] = rule["DeleteMarkerReplication"]
+            selection = rule.get("Filter")
+            if isinstance(selection, dict) and selection.get("Prefix"):
+                answer["Filter"] = {"Prefix": selection["Prefix"]}
+
+    return _edit_answer(self, original, edit)
