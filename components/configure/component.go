@@ -2,6 +2,7 @@ package configure
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
@@ -32,13 +33,14 @@ func NewConfigure(ctx *pulumi.Context, name string, args Args, opts ...pulumi.Re
 	script := pulumi.String(Script(args.Stack, args.Timeout))
 	command, err := local.NewCommand(ctx, name, &local.CommandArgs{
 		Create: script,
-		// With an update command of its own, a changed trigger updates the resource instead of replacing it.
 		Update: script,
 		Dir:    pulumi.String(repository),
 		Stdin:  args.Inventory,
-		Triggers: pulumi.Array{
-			pulumi.String(args.ContentHash),
-			args.InstanceIDs,
+		// What makes Ansible run again stands here for its change alone; the command does not read it. As triggers, some
+		// versions of the provider would replace the resource, and a preview would speak of a deletion where there is none.
+		Environment: pulumi.StringMap{
+			"CALLDATA_CONTENT_HASH": pulumi.String(args.ContentHash),
+			"CALLDATA_INSTANCE_IDS": args.InstanceIDs.ToStringArrayOutput().ApplyT(func(ids []string) string { return strings.Join(ids, " ") }).(pulumi.StringOutput),
 		},
 		Logging: local.LoggingStdoutAndStderr,
 		// The provider would hand the last run's output to the next one in its environment, where Linux allows 128 KiB

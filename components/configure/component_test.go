@@ -46,8 +46,8 @@ func TestConfigure(t *testing.T) {
 	assert.Equal(t, []string{"test:index:Child address"}, command.Dependencies)
 	assert.Equal(t, map[string]any{
 		"create": Script("dev", 45*time.Minute), "update": Script("dev", 45*time.Minute), "dir": "..", "stdin": "all: {}\n",
-		"triggers": []any{"abc123", []any{"i-1", "i-2"}}, "logging": "stdoutAndStderr", "addPreviousOutputInEnv": false,
-	}, command.Inputs, "no delete command, no environment: nothing else may slip in")
+		"environment": map[string]any{"CALLDATA_CONTENT_HASH": "abc123", "CALLDATA_INSTANCE_IDS": "i-1 i-2"}, "logging": "stdoutAndStderr", "addPreviousOutputInEnv": false,
+	}, command.Inputs, "no delete command, no triggers: a change must be an update")
 }
 
 // TestScript runs the script with stand-ins for Go and for the command.

@@ -88,7 +88,9 @@ func (b *builder) build(self *WazoNode) error {
 }
 
 func (b *builder) instance(image string, group *ec2.SecurityGroup, profile pulumi.StringInput) (*ec2.Instance, error) {
-	key, err := ec2.NewKeyPair(b.ctx, b.name, &ec2.KeyPairArgs{PublicKey: pulumi.String(b.args.SSHPublicKey), Tags: b.tags(b.name)}, b.parent)
+	key, err := ec2.NewKeyPair(b.ctx, b.name, &ec2.KeyPairArgs{
+		KeyNamePrefix: pulumi.String(b.name + "-"), PublicKey: pulumi.String(b.args.SSHPublicKey), Tags: b.tags(b.name),
+	}, b.parent)
 	if err != nil {
 		return nil, err
 	}

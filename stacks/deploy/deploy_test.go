@@ -134,7 +134,7 @@ func TestConfigurationStage(t *testing.T) {
 	require.NoError(t, rec.Run(func(ctx *pulumi.Context) error { return Deploy(ctx, topology(t), options()) }))
 	command := rec.One(t, "command:local:Command")
 	assert.Equal(t, "inventory of dev-uc-1 dev-uc-1-id 203.0.113.10\n", command.Inputs["stdin"])
-	assert.Equal(t, []any{"c0ffee", []any{"dev-uc-1-id"}}, command.Inputs["triggers"])
+	assert.Equal(t, map[string]any{"CALLDATA_CONTENT_HASH": "c0ffee", "CALLDATA_INSTANCE_IDS": "dev-uc-1-id"}, command.Inputs["environment"])
 	for _, want := range []string{
 		"aws:ec2/eipAssociation:EipAssociation dev-uc-1",
 		"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule dev-uc-1-ssh-from-203-0-113-1-32", "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule dev-uc-1-to-anywhere",
