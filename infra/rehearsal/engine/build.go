@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -178,23 +179,36 @@ func copyModule(from, to string) error {
 	return nil
 }
 
-// linkParts answers a directory that holds all parts under their names, made when it is not there yet.
+// linkParts answers a directory that holds all parts under their names. Its own name says which parts, so one that is
+// there is right; it comes there whole, by a rename.
 func linkParts(cache string, parts []Part) (string, error) {
 	var names []string
 	for _, part := range parts {
 		names = append(names, part.Name+"="+part.Path)
 	}
-	dir := filepath.Join(cache, "bin", digest(strings.Join(names, "\n")))
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // nothing secret
+	bin := filepath.Join(cache, "bin")
+	dir := filepath.Join(bin, digest(strings.Join(names, "\n")))
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	if err := os.MkdirAll(bin, 0o755); err != nil { //nolint:gosec // nothing secret
 		return "", fmt.Errorf("make the engine's directory: %w", err)
 	}
+	temporary, err := os.MkdirTemp(bin, ".new-")
+	if err != nil {
+		return "", fmt.Errorf("make the engine's directory: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(temporary) }() // gone already, unless a concurrent call was first
 	for _, part := range parts {
-		// A link under another name, then a rename: a concurrent call finds the old link or the new one, never none.
-		link := filepath.Join(dir, part.Name)
-		temporary := fmt.Sprintf("%s.%d", link, os.Getpid())
-		if err := errors.Join(os.Symlink(part.Path, temporary), os.Rename(temporary, link)); err != nil {
+		if err := os.Symlink(part.Path, filepath.Join(temporary, part.Name)); err != nil {
 			return "", fmt.Errorf("link %s: %w", part.Name, err)
 		}
+	}
+	if err := os.Chmod(temporary, 0o755); err != nil { //nolint:gosec // nothing secret
+		return "", fmt.Errorf("open the engine's directory to all: %w", err)
+	}
+	if err := os.Rename(temporary, dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("move the engine's directory to its place: %w", err)
 	}
 	return dir, nil
 }

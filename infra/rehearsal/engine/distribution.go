@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/semver"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 )
 
 const (
@@ -27,23 +29,23 @@ const (
 // distribution finds parts of Pulumi's own distribution on this machine, or downloads them.
 type distribution struct {
 	opts Options
-	// cli is the command line found; empty until asked for.
-	cli Part
+	// cli is the command line found; empty until asked for. cliErr is why there is none.
+	cli    Part
+	cliErr error
 	// unreachable is set once a download failed: the next would fail the same way, only later.
-	unreachable error
-	stall       time.Duration
+	unreachable bool
+	// stall is how long a download may stand still.
+	stall time.Duration
 }
 
 // find answers the part of a recipe, or why it is not to be had.
 func (d *distribution) find(ctx context.Context, r recipe) (Part, error) {
-	if d.cli.Path == "" {
-		cli, err := d.findCLI(ctx)
-		if err != nil {
-			return Part{}, err
-		}
-		d.cli = cli
+	if d.cli.Path == "" && d.cliErr == nil {
+		d.cli, d.cliErr = d.findCLI(ctx)
 	}
 	switch {
+	case d.cliErr != nil:
+		return Part{}, d.cliErr
 	case r.name == cliProgram:
 		return d.cli, nil
 	case r.name == languageHost:
@@ -59,6 +61,9 @@ func (d *distribution) findCLI(ctx context.Context) (Part, error) {
 	program, err := lookPath(d.opts.Env, cliProgram)
 	if err != nil {
 		return Part{}, errors.New("no pulumi on PATH")
+	}
+	if d.madeHere(program) {
+		return Part{}, fmt.Errorf("%s is one that was built here", program)
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -78,6 +83,16 @@ func (d *distribution) findCLI(ctx context.Context) (Part, error) {
 		return Part{}, fmt.Errorf("%s is version %q; need v%s or later", program, version, pinned)
 	}
 	return Part{Name: cliProgram, Version: strings.TrimPrefix(version, "v"), Origin: OriginFound, Path: program}, nil
+}
+
+// madeHere tells whether a program lies in the cache: an engine that was put on PATH is not Pulumi's distribution.
+func (d *distribution) madeHere(program string) bool {
+	resolved, err := filepath.EvalSymlinks(program)
+	if err != nil {
+		return false
+	}
+	relative, err := filepath.Rel(d.opts.CacheDir, resolved)
+	return err == nil && filepath.IsLocal(relative)
 }
 
 // findLanguageHost answers the language host that came with the command line.
@@ -111,12 +126,12 @@ func (d *distribution) findPlugin(ctx context.Context, r recipe) (Part, error) {
 			return part, nil
 		}
 	}
-	if d.unreachable != nil {
-		return Part{}, d.unreachable
+	if d.unreachable {
+		return Part{}, errors.New("not tried: an earlier download from Pulumi failed")
 	}
 	start := time.Now()
 	if err := d.download(ctx, own, r); err != nil {
-		d.unreachable = err
+		d.unreachable = true
 		return Part{}, err
 	}
 	file, ok := pluginFile(own, r)
@@ -167,7 +182,13 @@ func pluginFile(home string, r recipe) (string, bool) {
 // download has Pulumi install a plugin into home. It gives up when nothing arrives for a while.
 func (d *distribution) download(ctx context.Context, home string, r recipe) (err error) {
 	step := d.opts.Progress.Step(fmt.Sprintf("download plugin %s %s", r.plugin, r.version))
-	defer func() { step.Done(err) }()
+	defer func() {
+		if err != nil && d.opts.Mode == Auto {
+			step.Done(fmt.Errorf("%w: %s", progress.ErrSkipped, brief(err)))
+			return
+		}
+		step.Done(err)
+	}()
 	if err := os.MkdirAll(home, 0o755); err != nil { //nolint:gosec // nothing secret
 		return fmt.Errorf("make a directory for plugins: %w", err)
 	}
@@ -183,14 +204,10 @@ func (d *distribution) download(ctx context.Context, home string, r recipe) (err
 	}
 	defer func() { _ = os.RemoveAll(temp) }() // else the next download does
 
-	stall := d.stall
-	if stall == 0 {
-		stall = stallTimeout
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go watch(ctx, home, stall, func(bytes int64) { step.Progress(bytes, 0, "bytes") }, func() {
-		cancel(fmt.Errorf("nothing arrived for %s: Pulumi's plugins cannot be reached from here", stall))
+	go watch(ctx, home, d.stall, func(bytes int64) { step.Progress(bytes, 0, "bytes") }, func() {
+		cancel(fmt.Errorf("nothing arrived for %s: Pulumi's plugins cannot be reached from here", d.stall))
 	})
 	install := process{
 		dir: d.opts.Root, env: append(slices.Clip(d.opts.Env), "PULUMI_HOME="+home, "TMPDIR="+temp, "PULUMI_SKIP_UPDATE_CHECK=true"),
@@ -202,13 +219,13 @@ func (d *distribution) download(ctx context.Context, home string, r recipe) (err
 	return nil
 }
 
-// watch calls progress with the size of dir as it grows, and stalled once when it has not grown for a while.
-func watch(ctx context.Context, dir string, stall time.Duration, progress func(int64), stalled func()) {
+// watch calls grown with the size of dir as it grows, and stalled once when it has not grown for a while.
+func watch(ctx context.Context, dir string, stall time.Duration, grown func(int64), stalled func()) {
 	size, since := int64(-1), time.Now()
 	for {
 		if now := treeSize(dir); now != size {
 			size, since = now, time.Now()
-			progress(size)
+			grown(size)
 		} else if time.Since(since) > stall {
 			stalled()
 			return

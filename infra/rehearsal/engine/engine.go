@@ -109,7 +109,7 @@ func prepare(ctx context.Context, opts Options) (*Engine, error) {
 	}
 	engine := &Engine{path: variable(opts.Env, "PATH"), Parts: make([]Part, len(recipes))}
 	var missing []int
-	distribution := distribution{opts: opts}
+	distribution := distribution{opts: opts, stall: stallTimeout}
 	for i, r := range recipes {
 		if opts.Mode == Build {
 			missing = append(missing, i)
@@ -125,7 +125,7 @@ func prepare(ctx context.Context, opts Options) (*Engine, error) {
 		case opts.Mode == Official:
 			return nil, fmt.Errorf("%s is not to be had from Pulumi: %w; install it, or let the engine be built", r.name, err)
 		default:
-			opts.Progress.Logf("%s is built from Go modules: %v", r.name, err)
+			opts.Progress.Logf("%s is built from Go modules: %s", r.name, brief(err))
 			missing = append(missing, i)
 		}
 	}
@@ -216,6 +216,12 @@ func variable(env []string, name string) string {
 		}
 	}
 	return ""
+}
+
+// brief answers the first line of an error; those of tools go on with what the tool wrote.
+func brief(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.TrimSuffix(line, ":")
 }
 
 // lookPath finds an executable on the PATH of env.

@@ -13,7 +13,7 @@ import (
 // diff compares inputs property by property. Whether a value is secret is no difference: it does not change what the
 // command does.
 func diff(olds, news resource.PropertyMap, ignore []string) *pulumirpc.DiffResponse {
-	olds, news = comparable(olds), comparable(news)
+	olds, news = normal(olds), normal(news)
 	response := &pulumirpc.DiffResponse{
 		Changes:         pulumirpc.DiffResponse_DIFF_NONE,
 		DetailedDiff:    map[string]*pulumirpc.PropertyDiff{},
@@ -54,9 +54,9 @@ func diffKind(had, has, replace bool) pulumirpc.PropertyDiff_Kind {
 	return pulumirpc.PropertyDiff_Kind(kind) //nolint:gosec // six values
 }
 
-// comparable answers props without nulls and secret wrappers, and with defaults, so that a default written by an
+// normal answers props without nulls and secret wrappers, and with defaults, so that a default written by an
 // older state is no difference.
-func comparable(props resource.PropertyMap) resource.PropertyMap {
+func normal(props resource.PropertyMap) resource.PropertyMap {
 	out := resource.PropertyMap{}
 	for key, v := range withDefaults(props) {
 		if v = bare(v); !v.IsNull() {
