@@ -81,6 +81,12 @@ func (c command) run(ctx context.Context, log func(line string)) (result, error)
 	if err := ctx.Err(); err != nil {
 		return result{}, fmt.Errorf("the %s command was not started: %w", c.phase, context.Cause(ctx))
 	}
+	if c.dir != "" {
+		// Go blames the interpreter for a directory that does not exist.
+		if info, err := os.Stat(c.dir); err != nil || !info.IsDir() {
+			return result{}, fmt.Errorf("the %s command cannot start: dir %q is not a directory", c.phase, c.dir)
+		}
+	}
 	args := append(c.interpreter[1:len(c.interpreter):len(c.interpreter)], c.script)
 	cmd := exec.Command(c.interpreter[0], args...) //nolint:gosec // running the program's command is the purpose
 	cmd.Dir, cmd.Env = c.dir, c.env
