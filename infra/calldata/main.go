@@ -1,0 +1,54 @@
+// Command calldata is the operator's tool: it configures, checks and rehearses stacks of the platform.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/configure"
+	"github.com/calldata/calldata-foundation/infra/calldata/health"
+	"github.com/calldata/calldata-foundation/infra/calldata/rehearse"
+	"github.com/calldata/calldata-foundation/infra/calldata/smoke"
+	"github.com/calldata/calldata-foundation/infra/calldata/tools"
+)
+
+func main() {
+	// The first signal asks for an orderly end, which removes what was made; a second one kills.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop)
+	io := cli.System()
+	err := root(io).ExecuteContext(ctx)
+	if err != nil {
+		_, _ = fmt.Fprintf(io.Err, "calldata: %v\n", err)
+	}
+	os.Exit(cli.Code(err))
+}
+
+func root(io *cli.IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:           "calldata",
+		Short:         "Deploy and operate the Wazo telephone platform on AWS",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	cmd.SetIn(io.In)
+	cmd.SetOut(io.Out)
+	cmd.SetErr(io.Err)
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return cli.UsageErrorf("%w\nrun `%s --help` for its flags", err, c.CommandPath())
+	})
+	cmd.AddCommand(
+		configure.NewCmdConfigure(io),
+		health.NewCmdHealth(io),
+		rehearse.NewCmdRehearse(io, nil),
+		smoke.NewCmdSmoke(io),
+		tools.NewCmdTools(io),
+	)
+	return cmd
+}

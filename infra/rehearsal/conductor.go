@@ -1,0 +1,271 @@
+package rehearsal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/doubles"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+// Run conducts a rehearsal from nothing to nothing: whatever happens, it removes all that it made. The report is never
+// nil once the options are valid; the error says why the rehearsal failed.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	r := &Report{Stack: o.Stack, Started: begin.UTC(), Host: host(), Leftover: []string{}, Checks: []Check{}}
+
+	lock, err := acquire(o.Stack)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.release()
+
+	err = perform(ctx, o, r)
+	r.Result = Passed
+	if err != nil {
+		r.Result, r.Error = Failed, err.Error()
+		if ctx.Err() != nil {
+			r.Result = Interrupted
+			err = cli.WithCode(cli.ExitInterrupted, err)
+		}
+	}
+	r.Seconds = round(time.Since(begin))
+	r.Steps = steps(o.Progress.Spans(), begin)
+	return r, errors.Join(err, r.Write(ReportDir(o.Repo, o.Stack)))
+}
+
+// ReportDir is where a stack's last report lies.
+func ReportDir(repo, stack string) string {
+	return filepath.Join(repo, ".calldata", stack, "rehearsal")
+}
+
+// perform runs the steps. Its deferred removal runs after Ctrl-C too, on a context of its own.
+func perform(ctx context.Context, o Options, r *Report) (err error) {
+	if left, err := Remove(ctx, o.Stack); err != nil || len(left) > 0 {
+		return fmt.Errorf("an earlier rehearsal left what cannot be removed: %s: %w", strings.Join(left, ", "), err)
+	}
+	tools, err := inStep(o.Progress, "set up", func(s progress.Step) (*Tools, error) {
+		return Prepare(ctx, o.Repo, o.CacheDir, s)
+	})
+	if err != nil {
+		return err
+	}
+
+	var w *world
+	defer func() {
+		keepLogs(o, w)
+		step := o.Progress.Step("remove everything")
+		tidy, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+		defer cancel()
+		if w != nil {
+			w.close()
+		}
+		left, removeErr := Remove(tidy, o.Stack)
+		r.Leftover = append(r.Leftover, left...)
+		if removeErr == nil && len(left) > 0 {
+			removeErr = fmt.Errorf("left behind: %s", strings.Join(left, ", "))
+		}
+		step.Done(removeErr)
+		err = errors.Join(err, removeErr)
+	}()
+	w, err = inStep(o.Progress, "build the world", func(s progress.Step) (*world, error) {
+		return build(ctx, o, tools, s)
+	})
+	if err != nil {
+		return err
+	}
+	r.Parts = parts(tools)
+	watching, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	go w.scanner.processes(watching)
+
+	return deploy(ctx, o, w, tools, r)
+}
+
+// deploy takes the stack up, proves it and takes it down again.
+func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) error {
+	var p *pulumiStack
+	var raw []byte
+	var outputs stacks.Outputs
+	_, err := inStep(o.Progress, "up", func(s progress.Step) (_ struct{}, err error) {
+		work := filepath.Join(w.dir, "work")
+		if err = Workspace(work, o.Repo, o.Stack, tools.Program, w.settings(o)); err != nil {
+			return
+		}
+		if p, err = openStack(ctx, w.pulumiRoot(), work, o.Stack, w.env, w.log); err != nil {
+			return
+		}
+		changes, err := p.up(ctx, s)
+		if err != nil {
+			return
+		}
+		if outputs, raw, err = p.outputs(ctx); err != nil {
+			return
+		}
+		r.Checks = append(r.Checks, Check{Name: "pulumi up", OK: true, Detail: describe(changes)})
+		return
+	})
+	if err != nil {
+		return errors.Join(err, w.watcher.Err())
+	}
+	file := filepath.Join(w.dir, "outputs.json")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		return err
+	}
+
+	checks, err := inStep(o.Progress, "verify", func(s progress.Step) ([]Check, error) {
+		return w.verify(ctx, o, p, file, []byte(outputs.Inventory), s)
+	})
+	r.Checks = append(r.Checks, checks...)
+	if err != nil {
+		return err
+	}
+	if o.Keep && o.Hold != nil {
+		o.Hold(w.access(o, outputs))
+		// The end of a kept platform is asked for by a signal; what follows is not cut short by it.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+		defer cancel()
+	}
+
+	_, err = inStep(o.Progress, "destroy", func(s progress.Step) (_ struct{}, err error) {
+		scan := w.scan(ctx, o, p, r)
+		r.Checks = append(r.Checks, scan)
+		changes, err := p.destroy(ctx, s)
+		if err == nil {
+			var left int
+			_, left, err = p.state(ctx)
+			r.Checks = append(r.Checks, Check{Name: "pulumi destroy", OK: err == nil && left == 0,
+				Detail: fmt.Sprintf("%s, %d left in the state", describe(changes), left)})
+		}
+		if err == nil {
+			err = w.watcher.WaitIdle(ctx)
+		}
+		return
+	})
+	return errors.Join(err, failures(r.Checks))
+}
+
+// verify runs the checks that the stage allows.
+func (w *world) verify(ctx context.Context, o Options, p *pulumiStack, outputs string, inventory []byte, s progress.Step) ([]Check, error) {
+	checks := w.unchanged(ctx, o, p, inventory, s)
+	if o.StopAfter == "" {
+		checks = append(checks,
+			w.check(ctx, o, s, "health", outputs, "health"),
+			w.check(ctx, o, s, "smoke", outputs, "smoke"))
+	}
+	return checks, errors.Join(ctx.Err(), failures(checks))
+}
+
+func failures(checks []Check) error {
+	var errs []error
+	for _, c := range checks {
+		if !c.OK {
+			errs = append(errs, fmt.Errorf("%s: %s", c.Name, c.Detail))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// close ends what runs, the gentle way; Remove deals with whatever resists.
+func (w *world) close() {
+	if w.watcher != nil {
+		w.watcher.Stop()
+	}
+	if w.emulator != nil {
+		w.emulator.Stop()
+	}
+	if w.log != nil {
+		_ = w.log.Close()
+	}
+}
+
+func (w *world) access(o Options, outputs stacks.Outputs) Access {
+	a := Access{
+		Shell: fmt.Sprintf("nsenter --net=/run/netns/%s bash", w.network.Name()),
+		Stop:  fmt.Sprintf("calldata rehearse %s --stop", o.Stack),
+		Web:   outputs.Endpoints.Web,
+	}
+	for _, n := range outputs.Nodes {
+		a.SSH = append(a.SSH, fmt.Sprintf("nsenter --net=/run/netns/%s ssh -i %s -o UserKnownHostsFile=%s %s@%s",
+			w.network.Name(), w.secrets.key, w.env["CALLDATA_KNOWN_HOSTS"], n.User, n.Address()))
+	}
+	return a
+}
+
+// parts says what was real.
+func parts(t *Tools) []Part {
+	var out []Part
+	for _, p := range t.Engine.Parts {
+		out = append(out, Part{Name: p.Name, Kind: Real, Detail: p.Version + ", " + p.Origin})
+	}
+	if t.Engine.FastWait {
+		out = append(out, Part{Name: "provider waits", Kind: Double, Detail: "the provider's fixed delays are cut: AWS needs them, the emulator does not"})
+	}
+	out = append(out,
+		Part{Name: "Ansible", Kind: Real, Detail: "over SSH, through the stack's configuration stage"},
+		Part{Name: "EC2 machines", Kind: Real, Detail: "Debian 12 in systemd-nspawn: own systemd, cloud-init, network and disk; the kernel is this machine's"},
+		Part{Name: "AWS API", Kind: Emulated, Detail: "moto with our extension; security groups and routes are records, they filter nothing"},
+		Part{Name: "Pulumi backend", Kind: Emulated, Detail: "S3 bucket in the emulator, secrets by passphrase"},
+		Part{Name: "instance metadata", Kind: Emulated, Detail: "user data and keys reach cloud-init by its NoCloud source"},
+	)
+	for _, d := range doubles.List() {
+		out = append(out, Part{Name: d.Name, Kind: Double, Detail: "stands for " + d.StandsFor + "; " + d.Differs})
+	}
+	return out
+}
+
+func inStep[T any](report *progress.Recorder, name string, work func(progress.Step) (T, error)) (T, error) {
+	s := report.Step(name)
+	v, err := work(s)
+	s.Done(err)
+	return v, err
+}
+
+// keepLogs copies the logs into the repository's own directory, where a person looks after a failure.
+func keepLogs(o Options, w *world) {
+	if w == nil {
+		return
+	}
+	to := filepath.Join(ReportDir(o.Repo, o.Stack), "logs")
+	_ = os.RemoveAll(to)
+	for _, from := range []string{w.logs(), filepath.Join(w.dir, "console")} {
+		_ = os.CopyFS(filepath.Join(to, filepath.Base(from)), os.DirFS(from))
+	}
+}
+
+// host describes this machine for the report.
+func host() Host {
+	h := Host{CPUs: runtime.NumCPU()}
+	var info syscall.Sysinfo_t
+	if syscall.Sysinfo(&info) == nil {
+		h.MemoryGiB = int((uint64(info.Totalram)*uint64(info.Unit) + 1<<29) >> 30)
+	}
+	var name unix.Utsname
+	if unix.Uname(&name) == nil {
+		h.Kernel = unix.ByteSliceToString(name.Release[:])
+	}
+	if data, err := os.ReadFile("/etc/os-release"); err == nil {
+		for line := range strings.Lines(string(data)) {
+			if v, ok := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); ok {
+				h.System = strings.Trim(v, `"`)
+			}
+		}
+	}
+	return h
+}

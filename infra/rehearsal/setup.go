@@ -1,0 +1,83 @@
+package rehearsal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/engine"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/machines"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/pyenv"
+)
+
+// Tools is what has to be on the machine before anything is deployed. All of it is cached and shared by clones.
+type Tools struct {
+	Engine *engine.Engine
+	Python *pyenv.Env
+	Image  *machines.Image
+	// Program is the compiled Pulumi program.
+	Program string
+}
+
+// Prepare fetches or builds the tools, side by side: the parts that wait for the network run while others compile.
+func Prepare(ctx context.Context, repo, cache string, report progress.Reporter) (*Tools, error) {
+	if err := preflight(); err != nil {
+		return nil, err
+	}
+	t := &Tools{Program: filepath.Join(repo, ".calldata", "bin", "program")}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		t.Engine, err = engine.Prepare(ctx, engine.Options{Root: repo, CacheDir: filepath.Join(cache, "engine"), Progress: report})
+		return err
+	})
+	group.Go(func() (err error) {
+		t.Python, err = pyenv.Prepare(ctx, filepath.Join(cache, "venv"), report)
+		return err
+	})
+	group.Go(func() (err error) {
+		t.Image, err = machines.EnsureImage(ctx, filepath.Join(cache, "image"), report)
+		return err
+	})
+	group.Go(func() error { return buildProgram(ctx, repo, t.Program, report) })
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// preflight names everything that this machine lacks, with the command that installs it.
+func preflight() error {
+	missing := machines.Preflight()
+	if len(missing) == 0 {
+		return nil
+	}
+	text := "this machine lacks what a rehearsal needs:"
+	for _, m := range missing {
+		text += "\n  " + m.String()
+	}
+	return cli.WithCode(cli.ExitPreflight, errors.New(text))
+}
+
+// buildProgram compiles the Pulumi program. The Go tool's own cache makes the second time quick.
+func buildProgram(ctx context.Context, repo, to string, report progress.Reporter) (err error) {
+	step := report.Step("Pulumi program")
+	defer func() { step.Done(err) }()
+	step.Progress(0, 0, "go build ./infra")
+	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-p", "2", "-o", to, "./infra")
+	cmd.Dir = repo
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go build ./infra: %w\n%s", err, tail(out, 30))
+	}
+	return nil
+}

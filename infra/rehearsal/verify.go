@@ -1,0 +1,181 @@
+package rehearsal
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+)
+
+// calldata runs the operator's command inside the rehearsal's network, as an operator would, and answers its standard
+// output.
+func (w *world) calldata(ctx context.Context, o Options, stdin []byte, step progress.Step, args ...string) ([]byte, error) {
+	cmd := w.network.Command(ctx, o.Calldata, args...)
+	cmd.Dir = o.Repo
+	cmd.Env = append(os.Environ(), environ(w.env)...)
+	cmd.Stdin = bytes.NewReader(stdin)
+	// A group of its own: Ctrl-C reaches the conductor, which then ends its children in order.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = 15 * time.Second
+	var out, diagnostics bytes.Buffer
+	cmd.Stdout = &out
+	cmd.Stderr = &diagnostics
+	err := cmd.Run()
+	_, _ = fmt.Fprintf(w.log, "$ calldata %q\n%s%s", args, diagnostics.Bytes(), out.Bytes())
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("calldata %s ended with code %d: %s", args[0], exit.ExitCode(), tail(diagnostics.Bytes(), 12))
+	}
+	return out.Bytes(), err
+}
+
+// check runs one calldata command that answers JSON and keeps it for the report.
+func (w *world) check(ctx context.Context, o Options, step progress.Step, name string, outputs string, args ...string) Check {
+	s := step.Step(name)
+	out, err := w.calldata(ctx, o, nil, s, append(args, "--outputs", outputs, "--json")...)
+	c := Check{Name: name, OK: err == nil, Detail: summary(out)}
+	if json.Valid(out) {
+		c.Raw = out
+	}
+	if err != nil {
+		c.Detail = joinNonEmpty(c.Detail, err.Error())
+	}
+	s.Done(err)
+	return c
+}
+
+// summary counts the statuses in the JSON of `calldata health` and `calldata smoke`.
+func summary(out []byte) string {
+	var result struct {
+		Checks []struct{ Name, Status, Detail string } `json:"checks"`
+		Steps  []struct{ Name, Status, Detail string } `json:"steps"`
+	}
+	if json.Unmarshal(out, &result) != nil {
+		return ""
+	}
+	count := map[string]int{}
+	text := ""
+	for _, c := range append(result.Checks, result.Steps...) {
+		count[c.Status]++
+		if c.Status == "fail" {
+			text += fmt.Sprintf("; %s: %s", c.Name, c.Detail)
+		}
+	}
+	return fmt.Sprintf("%d ok, %d warnings, %d skipped, %d failed", count["ok"], count["warn"], count["skip"], count["fail"]) + text
+}
+
+func joinNonEmpty(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
+// unchanged runs a second up and a second configuration: neither may change anything.
+func (w *world) unchanged(ctx context.Context, o Options, p *pulumiStack, inventory []byte, step progress.Step) []Check {
+	second := step.Step("second up")
+	changes, err := p.up(ctx, second)
+	up := Check{Name: "second up changes nothing", OK: err == nil && onlySame(changes), Detail: describe(changes)}
+	if err != nil {
+		up.Detail = joinNonEmpty(up.Detail, err.Error())
+	} else if !up.OK {
+		err = errors.New(up.Detail)
+	}
+	second.Done(err)
+	checks := []Check{up}
+	if o.StopAfter == StageProvision {
+		return checks
+	}
+
+	again := step.Step("second configuration")
+	out, err := w.calldata(ctx, o, inventory, again, "configure", "--stack", o.Stack, "--inventory", "-", "--json")
+	c := Check{Name: "second configuration changes nothing"}
+	var result struct {
+		Hosts map[string]struct {
+			OK, Changed, Unreachable, Failed int
+		} `json:"hosts"`
+	}
+	if err == nil {
+		err = json.Unmarshal(out, &result)
+	}
+	if err != nil {
+		c.Detail = err.Error()
+	} else {
+		c.OK, c.Raw = len(result.Hosts) > 0, out
+		for name, h := range result.Hosts {
+			c.Detail = joinNonEmpty(c.Detail, fmt.Sprintf("%s: %d ok, %d changed", name, h.OK, h.Changed))
+			c.OK = c.OK && h.Changed == 0 && h.Failed == 0 && h.Unreachable == 0
+		}
+		if !c.OK {
+			err = errors.New(c.Detail)
+		}
+	}
+	again.Done(err)
+	return append(checks, c)
+}
+
+func onlySame(changes map[string]int) bool {
+	for op, n := range changes {
+		if op != "same" && n > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func describe(changes map[string]int) string {
+	text := ""
+	for _, op := range []string{"create", "update", "replace", "delete", "same"} {
+		if n := changes[op]; n > 0 {
+			if text != "" {
+				text += ", "
+			}
+			text += fmt.Sprintf("%d %s", n, op)
+		}
+	}
+	return text
+}
+
+// scan searches state, logs, consoles and what the checks printed for the rehearsal's secrets. Process lists were
+// searched all along.
+func (w *world) scan(ctx context.Context, o Options, p *pulumiStack, r *Report) Check {
+	state, _, err := p.state(ctx)
+	if err == nil {
+		w.scanner.look("the stack's state", state)
+		var objects map[string][]byte
+		if objects, err = w.emulator.Objects(ctx, stateBucket); err == nil {
+			for key, data := range objects {
+				w.scanner.look("object "+key+" of the state bucket", data)
+			}
+		}
+	}
+	err = errors.Join(err,
+		w.scanner.tree(w.logs()),
+		w.scanner.tree(filepath.Join(w.dir, "console")),
+		w.scanner.tree(filepath.Join(w.dir, "emulator")),
+		w.scanner.tree(filepath.Join(w.dir, "work")),
+		w.scanner.tree(filepath.Join(o.Repo, ".calldata", o.Stack)))
+	if data, jsonErr := json.Marshal(r); jsonErr == nil {
+		w.scanner.look("the report", data)
+	}
+	result := w.scanner.result()
+	c := Check{Name: "no secret leaked", OK: err == nil && len(result.Findings) == 0}
+	c.Detail = fmt.Sprintf("%d secrets searched for in %d places, %d found", result.Secrets, result.Places, len(result.Findings))
+	for _, f := range result.Findings {
+		c.Detail += "; " + f
+	}
+	if err != nil {
+		c.Detail = joinNonEmpty(c.Detail, err.Error())
+	}
+	c.Raw, _ = json.Marshal(result)
+	return c
+}
