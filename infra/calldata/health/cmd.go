@@ -94,11 +94,11 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return cli.WithCode(cli.ExitUsage, err)
 	}
-	access, err := newLogin(stack.Stack, o.IO.Getenv)
+	access, err := newLogin(ctx, stack.Stack, o.IO.Getenv)
 	if err != nil {
 		return cli.WithCode(cli.ExitUsage, err)
 	}
-	defer func() { _ = access.close() }() // an agent's socket
+	defer func() { _ = access.free() }() // nothing is lost
 	return o.report(ctx, &checker{stack: stack, web: site, login: access, timeout: o.Timeout, aws: instanceStatuses})
 }
 

@@ -91,7 +91,7 @@ func newWorld(t *testing.T, script map[string]string, status int, wizard string)
 	w.opts = &Options{IO: &cli.IO{Out: &w.out, Err: io.Discard, Getenv: os.Getenv}, JSON: true, pause: 10 * time.Millisecond}
 	site, err := newWeb(server.URL, 0)
 	require.NoError(t, err)
-	access, err := newLogin("dev", environment(map[string]string{keyVariable: m.keyFile, knownHostsVariable: m.knownHosts}))
+	access, err := newLogin(t.Context(), "dev", environment(map[string]string{keyVariable: m.keyFile, knownHostsVariable: m.knownHosts}))
 	require.NoError(t, err)
 	access.port = m.port
 	w.checker = &checker{
@@ -244,7 +244,7 @@ func TestUnreachable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, sound(), http.StatusOK, configured)
-			access, err := newLogin("dev", environment(map[string]string{keyVariable: test.key, knownHostsVariable: test.hosts}))
+			access, err := newLogin(t.Context(), "dev", environment(map[string]string{keyVariable: test.key, knownHostsVariable: test.hosts}))
 			require.NoError(t, err)
 			access.port = test.port
 			w.checker.login = access

@@ -31,13 +31,13 @@ type login struct {
 	auth  ssh.AuthMethod
 	hosts ssh.HostKeyCallback
 	port  string
-	close func() error
+	free  func() error // an agent's socket
 }
 
 // newLogin reads the key and the known hosts. A host that is not known is never trusted: `calldata configure` learns
 // hosts, a check does not.
-func newLogin(stack string, getenv func(string) string) (*login, error) {
-	l := &login{port: "22", close: func() error { return nil }}
+func newLogin(ctx context.Context, stack string, getenv func(string) string) (*login, error) {
+	l := &login{port: "22", free: func() error { return nil }}
 	hosts, err := knownHosts(stack, getenv)
 	if err != nil {
 		return nil, err
@@ -63,11 +63,11 @@ func newLogin(stack string, getenv func(string) string) (*login, error) {
 	if socket == "" {
 		return nil, fmt.Errorf("neither %s nor an SSH agent (%s) is set", keyVariable, agentVariable)
 	}
-	conn, err := net.Dial("unix", socket)
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	if err != nil {
 		return nil, fmt.Errorf("SSH agent: %w", err)
 	}
-	l.auth, l.close = ssh.PublicKeysCallback(agent.NewClient(conn).Signers), conn.Close
+	l.auth, l.free = ssh.PublicKeysCallback(agent.NewClient(conn).Signers), conn.Close
 	return l, nil
 }
 

@@ -72,7 +72,7 @@ func (s Source) read(ctx context.Context, stdin io.Reader) ([]byte, string, erro
 		}
 		return data, "standard input", nil
 	}
-	file, err := os.Open(s.File)
+	file, err := os.Open(s.File) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, "", cli.UsageErrorf("--outputs: %w", err)
 	}

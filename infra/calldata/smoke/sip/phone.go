@@ -22,9 +22,9 @@ import (
 // userAgent is what the phone calls itself in SIP, so that a person who reads an engine's log knows who called.
 const userAgent = "calldata-smoke"
 
-// registrationTime is how long a registration lasts if it is not taken back. Short, so that a crashed run leaves no
-// contact behind for long; Asterisk's default minimum is 60 s.
-const registrationTime = 60 * time.Second
+// registrationTime is how long a registration lasts if it is not taken back, in seconds. Short, so that a crashed run
+// leaves no contact behind for long; Asterisk's default minimum is 60 s.
+const registrationTime = 60
 
 // Config says whom the phone talks to and from where.
 type Config struct {
@@ -101,8 +101,8 @@ func (e *NoReplyError) Error() string {
 func (e *NoReplyError) Unwrap() error { return e.Err }
 
 // LocalAddr answers the address from which this machine reaches server. Nothing is sent.
-func LocalAddr(server netip.AddrPort) (netip.Addr, error) {
-	conn, err := net.Dial("udp", server.String())
+func LocalAddr(ctx context.Context, server netip.AddrPort) (netip.Addr, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "udp", server.String())
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("no route to %s: %w", server, err)
 	}
@@ -117,7 +117,7 @@ func LocalAddr(server netip.AddrPort) (netip.Addr, error) {
 // Open binds a free UDP port on the local address and starts to serve on it.
 func Open(ctx context.Context, config Config) (*Phone, error) {
 	if !config.LocalIP.IsValid() {
-		local, err := LocalAddr(config.Server)
+		local, err := LocalAddr(ctx, config.Server)
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +126,7 @@ func Open(ctx context.Context, config Config) (*Phone, error) {
 	if config.Domain == "" {
 		config.Domain = config.Server.Addr().String()
 	}
-	conn, err := net.ListenPacket("udp", netip.AddrPortFrom(config.LocalIP, 0).String())
+	conn, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp", netip.AddrPortFrom(config.LocalIP, 0).String())
 	if err != nil {
 		return nil, fmt.Errorf("bind a UDP port on local address %s: %w", config.LocalIP, err)
 	}
@@ -244,14 +244,14 @@ func (p *Phone) Unregister(ctx context.Context, password string) error {
 	return &RejectedError{Method: "REGISTER with Expires 0", Reply: first}
 }
 
-func (p *Phone) register(ctx context.Context, password string, expires time.Duration) (first, final Reply, err error) {
+func (p *Phone) register(ctx context.Context, password string, expires uint32) (first, final Reply, err error) {
 	req := p.request(sipmsg.REGISTER)
 	self := sipmsg.Uri{Scheme: "sip", User: p.config.User, Host: p.config.Domain}
 	// The To header of a REGISTER is the address of record, not the registrar.
 	req.AppendHeader(&sipmsg.ToHeader{Address: self})
 	contact := sipmsg.Uri{Scheme: "sip", User: p.config.User, Host: p.local.Addr().String(), Port: int(p.local.Port())}
 	req.AppendHeader(&sipmsg.ContactHeader{Address: contact})
-	lifetime := sipmsg.ExpiresHeader(expires / time.Second)
+	lifetime := sipmsg.ExpiresHeader(expires)
 	req.AppendHeader(&lifetime)
 
 	answer, err := p.exchange(ctx, req)

@@ -59,7 +59,7 @@ type Engine struct {
 // Start runs an engine that knows one account, until the test ends.
 func Start(t *testing.T, user, password string, faults Faults) *Engine {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	conn, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
