@@ -37,7 +37,9 @@ def rule_descriptions():
 @check
 def endpoints_go():
     ec2, vpc, _ = network()
-    made = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.us-east-1.s3")["VpcEndpoint"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    service = "com.amazonaws.us-east-1.s3"
+    made = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=service, VpcEndpointType="Gateway", RouteTableIds=[table])["VpcEndpoint"]
     ec2.delete_vpc_endpoints(VpcEndpointIds=[made["VpcEndpointId"]])
     left = [e["VpcEndpointId"] for e in ec2.describe_vpc_endpoints()["VpcEndpoints"]]
     assert made["VpcEndpointId"] not in left, left
@@ -139,9 +141,9 @@ def cost_anomalies():
 def trails_by_arn():
     boto3.client("s3").create_bucket(Bucket="trail")
     trail = boto3.client("cloudtrail")
-    arn = trail.create_trail(Name="t", S3BucketName="trail")["TrailARN"]
+    arn = trail.create_trail(Name="audit", S3BucketName="trail")["TrailARN"]
     trail.start_logging(Name=arn)
-    assert trail.get_trail_status(Name="t")["IsLogging"]
+    assert trail.get_trail_status(Name="audit")["IsLogging"]
     trail.delete_trail(Name=arn)
     assert not trail.describe_trails()["trailList"]
 
@@ -158,7 +160,7 @@ def composite_alarms():
 def patch_baselines_and_associations():
     ssm = boto3.client("ssm")
     tags = [{"Key": "Owner", "Value": "us"}]
-    baseline = ssm.create_patch_baseline(Name="b", OperatingSystem="DEBIAN", Tags=tags)["BaselineId"]
+    baseline = ssm.create_patch_baseline(Name="debian", OperatingSystem="DEBIAN", Tags=tags)["BaselineId"]
     assert ssm.get_patch_baseline(BaselineId=baseline)["OperatingSystem"] == "DEBIAN"
     assert ssm.list_tags_for_resource(ResourceType="PatchBaseline", ResourceId=baseline)["TagList"] == tags
     made = ssm.create_association(Name="AWS-RunPatchBaseline")["AssociationDescription"]["AssociationId"]
@@ -167,7 +169,7 @@ def patch_baselines_and_associations():
     assert found["ScheduleExpression"] == "rate(1 day)", found
     ssm.delete_association(AssociationId=made)
     window = ssm.create_maintenance_window(
-        Name="w", Schedule="rate(1 day)", Duration=2, Cutoff=1, AllowUnassociatedTargets=False
+        Name="night", Schedule="rate(1 day)", Duration=2, Cutoff=1, AllowUnassociatedTargets=False
     )["WindowId"]
     target = ssm.register_target_with_maintenance_window(
         WindowId=window, ResourceType="INSTANCE", Targets=[{"Key": "tag:Role", "Values": ["x"]}]
