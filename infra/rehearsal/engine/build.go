@@ -172,7 +172,7 @@ func copyModule(from, to string) error {
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil { //nolint:gosec // nothing secret
 			return err
 		}
-		if err := os.WriteFile(target, content, 0o600); err != nil {
+		if err := os.WriteFile(target, content, 0o600); err != nil { //nolint:gosec // a copy in the cache
 			return err
 		}
 	}
@@ -184,7 +184,7 @@ func copyModule(from, to string) error {
 func linkParts(cache string, parts []Part) (string, error) {
 	var names []string
 	for _, part := range parts {
-		names = append(names, part.Name+"="+part.Path)
+		names = append(names, part.Origin+" "+part.Name+"="+part.Path)
 	}
 	bin := filepath.Join(cache, "bin")
 	dir := filepath.Join(bin, digest(strings.Join(names, "\n")))
@@ -200,7 +200,7 @@ func linkParts(cache string, parts []Part) (string, error) {
 	}
 	defer func() { _ = os.RemoveAll(temporary) }() // gone already, unless a concurrent call was first
 	for _, part := range parts {
-		if err := os.Symlink(part.Path, filepath.Join(temporary, part.Name)); err != nil {
+		if err := linkPart(part, filepath.Join(temporary, part.Name)); err != nil {
 			return "", fmt.Errorf("link %s: %w", part.Name, err)
 		}
 	}
@@ -211,4 +211,14 @@ func linkParts(cache string, parts []Part) (string, error) {
 		return "", fmt.Errorf("move the engine's directory to its place: %w", err)
 	}
 	return dir, nil
+}
+
+// linkPart makes a part reachable as file. A command line built here gets a hard link: Pulumi looks for the language
+// host beside its own resolved path, and warns about one found on PATH. All other parts must resolve to their own
+// directory, where their companions are.
+func linkPart(part Part, file string) error {
+	if part.Name == cliProgram && part.Origin == OriginBuilt {
+		return os.Link(part.Path, file)
+	}
+	return os.Symlink(part.Path, file)
 }

@@ -5,14 +5,10 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -233,95 +229,76 @@ func (g goStructs) find(t *testing.T, module, name string) fields {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		require.NoError(t, err)
 		for _, file := range files {
-			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+			source, err := os.ReadFile(file)
 			require.NoError(t, err)
-			maps.Copy(g.packages[module], structs(parsed))
+			maps.Copy(g.packages[module], structs(string(source)))
 		}
 	}
 	return g.packages[module][name]
 }
 
-// structs answers the structs in a file that have `pulumi` tags.
-func structs(file *ast.File) map[string]fields {
+// structs answers the structs in a source file and their fields with `pulumi` tags. The SDK is generated and formatted,
+// so lines do; its packages are too large to parse whole in a unit test.
+func structs(source string) map[string]fields {
 	found := map[string]fields{}
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.TypeSpec)
-		if !ok {
-			return true
+	var current fields
+	for line := range strings.Lines(source) {
+		if rest, ok := strings.CutPrefix(line, "type "); ok && strings.HasSuffix(line, " struct {\n") {
+			current = fields{}
+			found[strings.TrimSuffix(rest, " struct {\n")] = current
+			continue
 		}
-		structure, ok := spec.Type.(*ast.StructType)
-		if !ok {
-			return true
+		code, tag, ok := strings.Cut(line, "`pulumi:\"")
+		words := strings.Fields(code)
+		if !ok || current == nil || len(words) != 2 {
+			continue
 		}
-		of := fields{}
-		for _, field := range structure.Fields.List {
-			if field.Tag == nil {
-				continue
-			}
-			tag := reflect.StructTag(strings.Trim(field.Tag.Value, "`")).Get("pulumi")
-			if name, _, _ := strings.Cut(tag, ","); name != "" {
-				of[name] = goKind(field.Type)
-			}
-		}
-		found[spec.Name.Name] = of
-		return true
-	})
+		name, _, _ := strings.Cut(tag, `"`)
+		name, _, _ = strings.Cut(name, ",")
+		current[name] = goKind(words[1])
+	}
 	return found
 }
 
 // goKind answers the kind of property that a Go type stands for: of plain types in arguments, of Pulumi's Output types
 // in resources.
-func goKind(expr ast.Expr) string {
-	switch e := expr.(type) {
-	case *ast.StarExpr:
-		return goKind(e.X)
-	case *ast.ArrayType:
+func goKind(name string) string {
+	name = strings.TrimPrefix(name, "*")
+	switch {
+	case strings.HasPrefix(name, "[]"):
 		return "array"
-	case *ast.MapType:
+	case strings.HasPrefix(name, "map["):
 		return "map"
-	case *ast.InterfaceType:
+	case name == "interface{}":
 		return "any"
-	case *ast.SelectorExpr:
-		return outputKind(e.Sel.Name)
-	case *ast.Ident:
-		switch e.Name {
-		case "string":
-			return "string"
-		case "bool":
-			return "boolean"
-		case "int":
-			return "integer"
-		case "float64":
-			return "number"
-		}
-		if strings.HasSuffix(e.Name, "Output") {
-			return outputKind(e.Name)
-		}
+	}
+	if kind, ok := plainKinds[name]; ok {
+		return kind
+	}
+	_, unqualified, qualified := strings.Cut(name, ".")
+	if !qualified {
+		unqualified = name
+	}
+	base, isOutput := strings.CutSuffix(unqualified, "Output")
+	base = strings.TrimSuffix(base, "Ptr")
+	if kind, ok := outputKinds[base]; ok && qualified {
+		return kind
+	}
+	switch {
+	case isOutput && strings.HasSuffix(base, "Array"):
+		return "array"
+	case isOutput && strings.HasSuffix(base, "Map"):
+		return "map"
+	case qualified && !isOutput:
+		return "any" // an asset, or another package's type
 	}
 	return "object"
 }
 
-func outputKind(name string) string {
-	base := strings.TrimSuffix(strings.TrimSuffix(name, "Output"), "Ptr")
-	switch base {
-	case "String":
-		return "string"
-	case "Bool":
-		return "boolean"
-	case "Int":
-		return "integer"
-	case "Float64":
-		return "number"
-	case "Any", "AssetOrArchive", "Archive", "Asset":
-		return "any"
+var (
+	plainKinds  = map[string]string{"string": "string", "bool": "boolean", "int": "integer", "float64": "number"}
+	outputKinds = map[string]string{
+		"String": "string", "Bool": "boolean", "Int": "integer", "Float64": "number",
+		"Any": "any", "Asset": "any", "Archive": "any", "AssetOrArchive": "any",
 	}
-	switch {
-	case strings.HasSuffix(base, "Array"):
-		return "array"
-	case strings.HasSuffix(base, "Map"):
-		return "map"
-	case !strings.HasSuffix(name, "Output"):
-		return "any" // an enumeration or another package's type in arguments
-	}
-	return "object"
-}
+)

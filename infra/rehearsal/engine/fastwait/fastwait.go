@@ -55,7 +55,7 @@ func Overlay(sdk, provider Module, out string) (map[string]string, error) {
 	write := func(at string, source []byte) error {
 		to := filepath.Join(out, "fastwait_"+filepath.Base(at))
 		replace[at] = to
-		if err := os.WriteFile(to, source, 0o600); err != nil {
+		if err := os.WriteFile(to, source, 0o600); err != nil { //nolint:gosec // a file of the build's own directory
 			return fmt.Errorf("write an overlay file: %w", err)
 		}
 		return nil

@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
 
-// typeMark finds where a service package says which Terraform types it offers: the annotation over a constructor, or
-// the name that a plugin-framework type answers.
-var typeMark = regexp.MustCompile(`@(?:SDK|Framework)(?:Resource|DataSource)\("(aws_\w+)"|TypeName\s*[:=]\s*"(aws_\w+)"`)
+// marks are what stands before a Terraform type where a service package says that it offers the type: the annotation
+// over a constructor, or the name that a plugin-framework type answers.
+var marks = []string{
+	"@SDKResource(", "@SDKDataSource(", "@FrameworkResource(", "@FrameworkDataSource(", "TypeName = ", "TypeName: ",
+}
 
 // Services answers which service packages of the Terraform AWS provider in dir offer the Terraform types listed,
 // sorted, each once. A type that no service offers is an error; all such types are named at once.
@@ -29,12 +30,11 @@ func Services(dir string, types []string) ([]string, error) {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}
-		source, err := os.ReadFile(file)
+		source, err := os.ReadFile(file) //nolint:gosec // a file of the module to be built
 		if err != nil {
 			return nil, fmt.Errorf("read a service package: %w", err)
 		}
-		for _, match := range typeMark.FindAllSubmatch(source, -1) {
-			name := string(match[1]) + string(match[2])
+		for _, name := range offered(string(source)) {
 			if slices.Contains(types, name) {
 				delete(missing, name)
 				services = append(services, filepath.Base(filepath.Dir(file)))
@@ -52,4 +52,20 @@ func Services(dir string, types []string) ([]string, error) {
 	}
 	slices.Sort(services)
 	return slices.Compact(services), nil
+}
+
+// offered answers the Terraform types that a source file marks as offered.
+func offered(source string) []string {
+	var names []string
+	for {
+		before, after, found := strings.Cut(source, `"aws_`)
+		if !found {
+			return names
+		}
+		if slices.ContainsFunc(marks, func(mark string) bool { return strings.HasSuffix(before, mark) }) {
+			name, _, _ := strings.Cut(after, `"`)
+			names = append(names, "aws_"+name)
+		}
+		source = after
+	}
 }

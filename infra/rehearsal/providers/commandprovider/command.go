@@ -88,7 +88,8 @@ func (c command) run(ctx context.Context, log func(line string)) (result, error)
 		}
 	}
 	args := append(c.interpreter[1:len(c.interpreter):len(c.interpreter)], c.script)
-	cmd := exec.Command(c.interpreter[0], args...) //nolint:gosec // running the program's command is the purpose
+	// Not bound to ctx: wait stops the whole group, and gently.
+	cmd := exec.Command(c.interpreter[0], args...) //nolint:gosec,noctx // running the program's command is the purpose
 	cmd.Dir, cmd.Env = c.dir, c.env
 	if c.hasStdin {
 		cmd.Stdin = strings.NewReader(c.stdin)
