@@ -117,7 +117,7 @@ func (e *sshError) Error() string {
 		return "ssh: " + e.err.Error()
 	}
 	lines := strings.Split(e.said, "\n")
-	return "ssh: " + strings.TrimSpace(lines[len(lines)-1])
+	return "ssh: " + strings.TrimRight(lines[len(lines)-1], " .\r")
 }
 
 func (e *sshError) Unwrap() error { return e.err }
