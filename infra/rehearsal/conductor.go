@@ -107,7 +107,7 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 		if err = Workspace(work, o.Repo, o.Stack, tools.Program, w.settings(o)); err != nil {
 			return
 		}
-		if p, err = openStack(ctx, w.pulumiRoot(), work, o.Stack, w.env, w.log); err != nil {
+		if p, err = openStack(ctx, w.pulumiRoot(), w.network.Name(), work, o.Stack, w.env, w.log); err != nil {
 			return
 		}
 		changes, err := p.up(ctx, s)

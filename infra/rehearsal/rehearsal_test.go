@@ -118,7 +118,7 @@ func TestWatchTellsTheConfigurationStage(t *testing.T) {
 	up.Done(nil)
 
 	assert.Equal(t, map[string]int{"create": 2}, w.changes)
-	assert.EqualError(t, w.failure(), "vpc: no quota")
+	assert.EqualError(t, w.explain(errors.New("stdout: much")), "vpc: no quota")
 	assert.Contains(t, out.String(), "> configuration stage")
 	assert.Contains(t, out.String(), "TASK one\n")
 	assert.Contains(t, out.String(), "ok configuration stage")

@@ -35,7 +35,7 @@ func newSecrets(dir string) (*secrets, error) {
 		passphrase: filepath.Join(dir, "passphrase"),
 		key:        filepath.Join(dir, "id_ed25519"),
 		values: map[string]string{
-			"engine_api_root_password": "Rehearsal-" + rand.Text(),
+			"engine_api_root_password": rand.Text(),
 			"smoke_sip_password":       rand.Text(),
 			"passphrase":               rand.Text(),
 		},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
@@ -34,17 +35,16 @@ type pulumiStack struct {
 	log   io.Writer
 }
 
-// openStack selects or makes the stack in workdir. Root holds bin/pulumi.
-func openStack(ctx context.Context, root, workdir, name string, env map[string]string, log io.Writer) (*pulumiStack, error) {
+// openStack selects or makes the stack in workdir. Root holds a bin/pulumi that enters the namespace netns.
+func openStack(ctx context.Context, root, netns, workdir, name string, env map[string]string, log io.Writer) (*pulumiStack, error) {
 	pulumi, err := auto.NewPulumiCommand(&auto.PulumiCommandOptions{Root: root, SkipVersionCheck: true})
 	if err != nil {
 		return nil, err
 	}
-	ws, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(workdir), auto.EnvVars(env), auto.Pulumi(pulumi))
+	ws, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(workdir), auto.EnvVars(env), auto.Pulumi(insider{pulumi, netns}))
 	if err != nil {
 		return nil, err
 	}
-	// The workspace must not rewrite the stack's settings file: initialising by the CLI keeps it as we wrote it.
 	stack, err := auto.UpsertStack(ctx, name, ws)
 	if err != nil {
 		return nil, firstDiagnostic(err)
@@ -58,7 +58,7 @@ func (p *pulumiStack) up(ctx context.Context, step progress.Step) (map[string]in
 	_, err := p.stack.Up(ctx, optup.EventStreams(watch.events), optup.Parallel(parallel),
 		optup.ProgressStreams(p.log), optup.ErrorProgressStreams(p.log), optup.Color("never"), optup.SuppressOutputs())
 	watch.wait()
-	return watch.changes, errors.Join(watch.failure(), firstDiagnostic(err))
+	return watch.changes, watch.explain(err)
 }
 
 // preview answers what an up would change.
@@ -67,7 +67,7 @@ func (p *pulumiStack) preview(ctx context.Context, step progress.Step) (map[stri
 	_, err := p.stack.Preview(ctx, optpreview.EventStreams(watch.events), optpreview.Parallel(parallel),
 		optpreview.ProgressStreams(p.log), optpreview.ErrorProgressStreams(p.log), optpreview.Color("never"))
 	watch.wait()
-	return watch.changes, errors.Join(watch.failure(), firstDiagnostic(err))
+	return watch.changes, watch.explain(err)
 }
 
 // destroy removes every resource of the stack, and lifts the protection of long-lived ones first: a rehearsal's
@@ -82,7 +82,7 @@ func (p *pulumiStack) destroy(ctx context.Context, step progress.Step) (map[stri
 	_, err := p.stack.Destroy(ctx, optdestroy.EventStreams(watch.events), optdestroy.Parallel(parallel),
 		optdestroy.ProgressStreams(p.log), optdestroy.ErrorProgressStreams(p.log), optdestroy.Color("never"))
 	watch.wait()
-	return watch.changes, errors.Join(watch.failure(), firstDiagnostic(err))
+	return watch.changes, watch.explain(err)
 }
 
 // outputs reads the stack's outputs.
@@ -116,9 +116,13 @@ func (p *pulumiStack) state(ctx context.Context) ([]byte, int, error) {
 	return d.Deployment, len(deployment.Resources), nil
 }
 
+// eventGrace is how long the last events may come after the engine has ended. One that dies early sends none at all.
+const eventGrace = 3 * time.Second
+
 // watch turns the engine's events into progress.
 type watch struct {
 	events  chan events.EngineEvent
+	over    chan struct{}
 	done    sync.WaitGroup
 	step    progress.Step
 	open    map[string]progress.Step
@@ -128,13 +132,11 @@ type watch struct {
 }
 
 func newWatch(step progress.Step) *watch {
-	w := &watch{events: make(chan events.EngineEvent), step: step, open: map[string]progress.Step{}, changes: map[string]int{}}
+	w := &watch{events: make(chan events.EngineEvent), over: make(chan struct{}), step: step, open: map[string]progress.Step{}, changes: map[string]int{}}
 	w.done.Add(1)
 	go func() {
 		defer w.done.Done()
-		for e := range w.events {
-			w.handle(e)
-		}
+		w.receive()
 		for _, s := range w.open {
 			s.Done(context.Canceled)
 		}
@@ -142,8 +144,26 @@ func newWatch(step progress.Step) *watch {
 	return w
 }
 
-// wait returns when the last event was handled: the Automation API closes the channel.
-func (w *watch) wait() { w.done.Wait() }
+func (w *watch) receive() {
+	for {
+		select {
+		case e, more := <-w.events:
+			if !more {
+				return
+			}
+			w.handle(e)
+		case <-w.over:
+			return
+		}
+	}
+}
+
+// wait returns when the last event was handled: the Automation API closes the channel after it.
+func (w *watch) wait() {
+	grace := time.AfterFunc(eventGrace, func() { close(w.over) })
+	defer grace.Stop()
+	w.done.Wait()
+}
 
 func (w *watch) handle(e events.EngineEvent) {
 	switch {
@@ -199,11 +219,12 @@ func (w *watch) diagnose(d apitype.DiagnosticEvent) {
 // colourTags are the engine's own markers; it resolves them only when it prints.
 var colourTags = strings.NewReplacer("<{%reset%}>", "", "<{%fg 1%}>", "", "<{%fg 2%}>", "", "<{%fg 3%}>", "", "<{%bold%}>", "")
 
-func (w *watch) failure() error {
-	if len(w.errors) == 0 {
-		return nil
+// explain puts the engine's own errors in the place of the Automation API's, which repeat the whole output.
+func (w *watch) explain(err error) error {
+	if len(w.errors) == 0 || err == nil {
+		return firstDiagnostic(err)
 	}
-	return errors.New(strings.Join(w.errors, "\n"))
+	return &wrapped{text: strings.Join(w.errors, "\n"), err: err}
 }
 
 // urnName is the last part of a URN: the name that the program gave.
