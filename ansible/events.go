@@ -118,7 +118,7 @@ func (rec *recorder) host(e event) {
 	t := rec.task(mask(e.Task))
 	t.Hosts++
 	t.Elapsed += time.Duration(e.Seconds * float64(time.Second))
-	var say progress.Reporter = rec.reporter
+	say := rec.reporter
 	if rec.step != nil {
 		say = rec.step
 	}

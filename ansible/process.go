@@ -53,7 +53,7 @@ func (s *starter) CommandContext(ctx context.Context, name string, arg ...string
 // leader is reaped last, so that its number cannot belong to a stranger when it is signalled.
 type process struct {
 	*osexec.Cmd
-	ctx   context.Context //nolint:containedctx // go-ansible's interface has no other way in
+	ctx   context.Context // go-ansible's interface has no other way in
 	grace time.Duration
 
 	drained, over chan struct{}
@@ -90,7 +90,6 @@ func (p *process) supervise() {
 	case <-exited:
 	case <-p.ctx.Done():
 		_ = syscall.Kill(group, syscall.SIGTERM)
-		patience = p.grace
 		stop := time.Now().Add(p.grace)
 		select {
 		case <-exited:
