@@ -152,6 +152,7 @@ func (e *Engine) Env(home string) []string {
 		"PULUMI_SKIP_UPDATE_CHECK=true",
 		// All plugins are on PATH; without this Pulumi would look for newer ones on the internet.
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",
+		"PULUMI_IGNORE_AMBIENT_PLUGINS=false",
 	}
 	if e.FastWait {
 		env = append(env, fastwait.Variable+"=1")
