@@ -25,7 +25,7 @@ test: packages $(CALLDATA) ## Every test: units, components, the engine on the e
 	go vet ./...
 	go test -race -timeout 60m -p 2 ./...
 	$(MAKE) --no-print-directory test-modules
-	$(CALLDATA) rehearse dev
+	$(CALLDATA) rehearse dev --twice
 
 .PHONY: test-modules
 test-modules: ## Tests of the modules that stand alone

@@ -163,7 +163,10 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 
 // verify runs the checks that the stage allows.
 func (w *world) verify(ctx context.Context, o Options, p *pulumiStack, outputs string, inventory []byte, s progress.Step) ([]Check, error) {
-	checks := w.unchanged(ctx, o, p, inventory, s)
+	var checks []Check
+	if o.Twice {
+		checks = w.unchanged(ctx, o, p, inventory, s)
+	}
 	if o.StopAfter == "" {
 		checks = append(checks,
 			w.check(ctx, o, s, "health", outputs, "health"),

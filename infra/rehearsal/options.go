@@ -24,6 +24,8 @@ type Options struct {
 	Stack string
 	// Repo is the root of the repository.
 	Repo string
+	// Twice deploys and configures a second time, and demands that nothing changes.
+	Twice bool
 	// Keep leaves the platform running after the checks until Hold returns.
 	Keep bool
 	// Hold is called when Keep is set and the platform stands. It blocks until the person has had enough.

@@ -12,12 +12,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 )
 
 // calldata runs the operator's command inside the rehearsal's network, as an operator would, and answers its standard
 // output.
-func (w *world) calldata(ctx context.Context, o Options, stdin []byte, step progress.Step, args ...string) ([]byte, error) {
+func (w *world) calldata(ctx context.Context, o Options, stdin []byte, args ...string) ([]byte, error) {
 	cmd := w.network.Command(ctx, o.Calldata, args...)
 	cmd.Dir = o.Repo
 	cmd.Env = append(os.Environ(), environ(w.env)...)
@@ -41,7 +42,7 @@ func (w *world) calldata(ctx context.Context, o Options, stdin []byte, step prog
 // check runs one calldata command that answers JSON and keeps it for the report.
 func (w *world) check(ctx context.Context, o Options, step progress.Step, name string, outputs string, args ...string) Check {
 	s := step.Step(name)
-	out, err := w.calldata(ctx, o, nil, s, append(args, "--outputs", outputs, "--json")...)
+	out, err := w.calldata(ctx, o, nil, append(args, "--outputs", outputs, "--json")...)
 	c := Check{Name: name, OK: err == nil, Detail: summary(out)}
 	if json.Valid(out) {
 		c.Raw = out
@@ -97,26 +98,26 @@ func (w *world) unchanged(ctx context.Context, o Options, p *pulumiStack, invent
 	}
 
 	again := step.Step("second configuration")
-	out, err := w.calldata(ctx, o, inventory, again, "configure", "--stack", o.Stack, "--inventory", "-", "--json")
+	out, err := w.calldata(ctx, o, inventory, "configure", "--stack", o.Stack, "--inventory", "-", "--json")
 	c := Check{Name: "second configuration changes nothing"}
-	var result struct {
-		Hosts map[string]struct {
-			OK, Changed, Unreachable, Failed int
-		} `json:"hosts"`
+	var run struct {
+		Result struct {
+			Hosts []ansible.HostRecap `json:"hosts"`
+		} `json:"result"`
 	}
 	if err == nil {
-		err = json.Unmarshal(out, &result)
+		err = json.Unmarshal(out, &run)
 	}
 	if err != nil {
 		c.Detail = err.Error()
 	} else {
-		c.OK, c.Raw = len(result.Hosts) > 0, out
-		for name, h := range result.Hosts {
-			c.Detail = joinNonEmpty(c.Detail, fmt.Sprintf("%s: %d ok, %d changed", name, h.OK, h.Changed))
+		c.OK, c.Raw = len(run.Result.Hosts) > 0, out
+		for _, h := range run.Result.Hosts {
+			c.Detail = joinNonEmpty(c.Detail, fmt.Sprintf("%s: %d ok, %d changed", h.Host, h.OK, h.Changed))
 			c.OK = c.OK && h.Changed == 0 && h.Failed == 0 && h.Unreachable == 0
 		}
 		if !c.OK {
-			err = errors.New(c.Detail)
+			err = errors.New("the second run is not without changes: " + c.Detail)
 		}
 	}
 	again.Done(err)

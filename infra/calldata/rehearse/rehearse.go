@@ -18,6 +18,7 @@ import (
 type Options struct {
 	IO        *cli.IO
 	Stack     string
+	Twice     bool
 	Keep      bool
 	Stop      bool
 	StopAfter string
@@ -37,6 +38,7 @@ func NewCmdRehearse(io *cli.IO, run func(context.Context, *Options) error) *cobr
 machine for each instance, configures it over SSH, checks it, places a call, and removes everything.
 Needs root on Linux. No AWS account. Nothing leaves this machine's own network namespace.`,
 		Example: `  calldata rehearse dev
+  calldata rehearse dev --twice
   calldata rehearse dev --keep
   calldata rehearse dev --stop-after provision
   calldata rehearse dev --stop`,
@@ -47,6 +49,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
 		},
 	}
 	f := cmd.Flags()
+	f.BoolVar(&opts.Twice, "twice", false, "deploy and configure a second time, and fail if anything changes")
 	f.BoolVar(&opts.Keep, "keep", false, "leave the platform running after the checks, until Ctrl-C or --stop")
 	f.BoolVar(&opts.Stop, "stop", false, "end a running or crashed rehearsal of this stack and remove all that it left")
 	f.StringVar(&opts.StopAfter, "stop-after", "", "end after a stage: provision or configure")
@@ -71,7 +74,7 @@ func rehearse(ctx context.Context, o *Options) error {
 	}
 	report, done := o.IO.Reporter()
 	result, err := rehearsal.Run(ctx, rehearsal.Options{
-		Stack: o.Stack, Repo: root, Keep: o.Keep, StopAfter: o.StopAfter, Progress: report,
+		Stack: o.Stack, Repo: root, Keep: o.Keep, Twice: o.Twice, StopAfter: o.StopAfter, Progress: report,
 		Hold: func(a rehearsal.Access) { hold(ctx, o.IO, a) },
 	})
 	done()
