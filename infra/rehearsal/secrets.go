@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 // secrets are made anew for every rehearsal, live in files of mode 0600, and are searched for at its end in every place

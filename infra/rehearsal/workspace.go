@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 // Workspace makes a Pulumi project directory at dir that runs binary, the compiled program of the repository at repo,
