@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/crypto/ssh"
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/crypto/ssh"
 )
 
 // secrets are made anew for every rehearsal, live in files of mode 0600, and are searched for at its end in every place
