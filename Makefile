@@ -56,9 +56,9 @@ $(CALLDATA): $(GO_FILES)
 	go build -o $@ ./infra/calldata
 
 .PHONY: clean
-clean: ## Remove what was built here, and what a crashed rehearsal left
+clean: ## Remove what was built here, logs, and what a crashed rehearsal left; learnt host keys stay
 	@if [ -x $(CALLDATA) ] && [ "$$(id -u)" = 0 ]; then $(CALLDATA) rehearse $(STACK) --stop; fi
-	rm -rf bin .calldata
+	rm -rf bin .calldata/bin .calldata/wazo-ansible .calldata/galaxy .calldata/*/rehearsal .calldata/*/logs
 
 .PHONY: clean-cache
 clean-cache: clean ## Also remove the shared cache: engine, image, Python environments

@@ -148,10 +148,10 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 		r.Checks = append(r.Checks, scan)
 		changes, err := p.destroy(ctx, s)
 		if err == nil {
-			var left int
-			_, left, err = p.state(ctx)
-			r.Checks = append(r.Checks, Check{Name: "pulumi destroy", OK: err == nil && left == 0,
-				Detail: fmt.Sprintf("%s, %d left in the state", describe(changes), left)})
+			var left state
+			left, err = p.state(ctx)
+			r.Checks = append(r.Checks, Check{Name: "pulumi destroy", OK: err == nil && len(left.resources) == 0,
+				Detail: fmt.Sprintf("%s, %d left in the state", describe(changes), len(left.resources))})
 		}
 		if err == nil {
 			err = w.watcher.WaitIdle(ctx)

@@ -54,7 +54,7 @@ func (l *lockFile) release() {
 
 // Stop ends a stack's rehearsal, running or crashed, and removes all that it made. It answers what is left.
 func Stop(ctx context.Context, stack string) ([]string, error) {
-	deadline := time.Now().Add(stopTimeout)
+	deadline, asked := time.Now().Add(stopTimeout), 0
 	for {
 		lock, err := acquire(stack)
 		if err == nil {
@@ -62,7 +62,9 @@ func Stop(ctx context.Context, stack string) ([]string, error) {
 			return Remove(ctx, stack)
 		}
 		if data, readErr := os.ReadFile(lockPath(stack)); readErr == nil {
-			if pid, convErr := strconv.Atoi(strings.TrimSpace(string(data))); convErr == nil {
+			// Once: a second signal would end the conductor in the middle of its tidying.
+			if pid, convErr := strconv.Atoi(strings.TrimSpace(string(data))); convErr == nil && pid != asked {
+				asked = pid
 				_ = syscall.Kill(pid, syscall.SIGTERM)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -70,16 +71,22 @@ func (p *pulumiStack) preview(ctx context.Context, step progress.Step) (map[stri
 	return watch.changes, watch.explain(err)
 }
 
-// destroy removes every resource of the stack, and lifts the protection of long-lived ones first: a rehearsal's
-// addresses belong to nobody.
+// destroy removes every resource of the stack. It lifts the protection of long-lived ones first: a rehearsal's addresses
+// belong to nobody.
 func (p *pulumiStack) destroy(ctx context.Context, step progress.Step) (map[string]int, error) {
-	if _, _, _, err := p.stack.Workspace().PulumiCommand().Run(ctx, p.stack.Workspace().WorkDir(), nil,
-		[]io.Writer{p.log}, []io.Writer{p.log}, environ(p.stack.Workspace().GetEnvVars()),
-		"state", "unprotect", "--all", "--yes", "--stack", p.stack.Name()); err != nil {
-		return nil, fmt.Errorf("unprotect resources: %w", err)
+	state, err := p.state(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if state.protected() {
+		ws := p.stack.Workspace()
+		if _, _, _, err := ws.PulumiCommand().Run(ctx, ws.WorkDir(), nil, []io.Writer{p.log}, []io.Writer{p.log}, environ(ws.GetEnvVars()),
+			"state", "unprotect", "--all", "--yes", "--stack", p.stack.Name()); err != nil {
+			return nil, fmt.Errorf("unprotect resources: %w", err)
+		}
 	}
 	watch := newWatch(step)
-	_, err := p.stack.Destroy(ctx, optdestroy.EventStreams(watch.events), optdestroy.Parallel(parallel),
+	_, err = p.stack.Destroy(ctx, optdestroy.EventStreams(watch.events), optdestroy.Parallel(parallel),
 		optdestroy.ProgressStreams(p.log), optdestroy.ErrorProgressStreams(p.log), optdestroy.Color("never"))
 	watch.wait()
 	return watch.changes, watch.explain(err)
@@ -104,16 +111,25 @@ func (p *pulumiStack) outputs(ctx context.Context) (stacks.Outputs, []byte, erro
 }
 
 // state is the deployment as the backend holds it, secrets encrypted.
-func (p *pulumiStack) state(ctx context.Context) ([]byte, int, error) {
+type state struct {
+	raw       []byte
+	resources []apitype.ResourceV3
+}
+
+func (p *pulumiStack) state(ctx context.Context) (state, error) {
 	d, err := p.stack.Export(ctx)
 	if err != nil {
-		return nil, 0, firstDiagnostic(err)
+		return state{}, firstDiagnostic(err)
 	}
 	var deployment apitype.DeploymentV3
 	if err := json.Unmarshal(d.Deployment, &deployment); err != nil {
-		return nil, 0, err
+		return state{}, err
 	}
-	return d.Deployment, len(deployment.Resources), nil
+	return state{raw: d.Deployment, resources: deployment.Resources}, nil
+}
+
+func (s state) protected() bool {
+	return slices.ContainsFunc(s.resources, func(r apitype.ResourceV3) bool { return r.Protect })
 }
 
 // eventGrace is how long the last events may come after the engine has ended. One that dies early sends none at all.

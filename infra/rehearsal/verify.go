@@ -149,9 +149,9 @@ func describe(changes map[string]int) string {
 // scan searches state, logs, consoles and what the checks printed for the rehearsal's secrets. Process lists were
 // searched all along.
 func (w *world) scan(ctx context.Context, o Options, p *pulumiStack, r *Report) Check {
-	state, _, err := p.state(ctx)
+	state, err := p.state(ctx)
 	if err == nil {
-		w.scanner.look("the stack's state", state)
+		w.scanner.look("the stack's state", state.raw)
 		var objects map[string][]byte
 		if objects, err = w.emulator.Objects(ctx, stateBucket); err == nil {
 			for key, data := range objects {
