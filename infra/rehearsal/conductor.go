@@ -257,7 +257,7 @@ func host() Host {
 	h := Host{CPUs: runtime.NumCPU()}
 	var info syscall.Sysinfo_t
 	if syscall.Sysinfo(&info) == nil {
-		h.MemoryGiB = int((uint64(info.Totalram)*uint64(info.Unit) + 1<<29) >> 30)
+		h.MemoryGiB = int((info.Totalram*uint64(info.Unit) + 1<<29) >> 30)
 	}
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {

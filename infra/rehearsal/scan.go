@@ -14,7 +14,7 @@ import (
 )
 
 // processPeriod is how often the process list is searched: short enough to catch a child that lives for a second.
-const processPeriod = 150 * time.Millisecond
+const processPeriod = 250 * time.Millisecond
 
 // Scan is the result of searching for the secrets that a rehearsal used.
 type Scan struct {

@@ -16,7 +16,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
@@ -58,15 +57,6 @@ func (p *pulumiStack) up(ctx context.Context, step progress.Step) (map[string]in
 	watch := newWatch(step)
 	_, err := p.stack.Up(ctx, optup.EventStreams(watch.events), optup.Parallel(parallel),
 		optup.ProgressStreams(p.log), optup.ErrorProgressStreams(p.log), optup.Color("never"), optup.SuppressOutputs())
-	watch.wait()
-	return watch.changes, watch.explain(err)
-}
-
-// preview answers what an up would change.
-func (p *pulumiStack) preview(ctx context.Context, step progress.Step) (map[string]int, error) {
-	watch := newWatch(step)
-	_, err := p.stack.Preview(ctx, optpreview.EventStreams(watch.events), optpreview.Parallel(parallel),
-		optpreview.ProgressStreams(p.log), optpreview.ErrorProgressStreams(p.log), optpreview.Color("never"))
 	watch.wait()
 	return watch.changes, watch.explain(err)
 }
