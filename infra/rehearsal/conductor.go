@@ -16,6 +16,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/doubles"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/engine"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -215,7 +216,11 @@ func (w *world) access(o Options, outputs stacks.Outputs) Access {
 func parts(t *Tools) []Part {
 	var out []Part
 	for _, p := range t.Engine.Parts {
-		out = append(out, Part{Name: p.Name, Kind: Real, Detail: p.Version + ", " + p.Origin})
+		part := Part{Name: p.Name, Kind: Real, Detail: p.Version + ", " + p.Origin}
+		if p.Name == engine.CommandPlugin && p.Origin == engine.OriginBuilt {
+			part.Kind, part.Detail = Double, "stands for Pulumi's command provider "+p.Version+"; ours, to the same documented behaviour"
+		}
+		out = append(out, part)
 	}
 	if t.Engine.FastWait {
 		out = append(out, Part{Name: "provider waits", Kind: Double, Detail: "the provider's fixed delays are cut: AWS needs them, the emulator does not"})

@@ -34,7 +34,7 @@ func TestInstalledDistributionIsUsed(t *testing.T) {
 		engine, err := Prepare(t.Context(), w.opts)
 		require.NoError(t, err)
 		assert.Equal(t, map[string]string{
-			cliProgram: OriginFound, languageHost: OriginFound, awsPlugin: OriginOfficial, commandPlugin: OriginOfficial,
+			cliProgram: OriginFound, languageHost: OriginFound, awsPlugin: OriginOfficial, CommandPlugin: OriginOfficial,
 		}, origins(engine))
 		assert.False(t, engine.FastWait)
 	}
@@ -51,7 +51,7 @@ func TestMissingPluginsAreDownloadedOnce(t *testing.T) {
 		engine, err := Prepare(t.Context(), w.opts)
 		require.NoError(t, err)
 		assert.Equal(t, OriginOfficial, origins(engine)[awsPlugin])
-		assert.Equal(t, OriginOfficial, origins(engine)[commandPlugin])
+		assert.Equal(t, OriginOfficial, origins(engine)[CommandPlugin])
 	}
 	log, err := os.ReadFile(w.path("installed"))
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func TestHalfUnpackedPluginIsNotUsed(t *testing.T) {
 	engine, err := Prepare(t.Context(), w.opts)
 	require.NoError(t, err)
 	assert.Equal(t, OriginBuilt, origins(engine)[awsPlugin])
-	assert.Equal(t, OriginOfficial, origins(engine)[commandPlugin])
+	assert.Equal(t, OriginOfficial, origins(engine)[CommandPlugin])
 }
 
 func TestUnreachablePluginsAreBuilt(t *testing.T) {
@@ -80,7 +80,7 @@ func TestUnreachablePluginsAreBuilt(t *testing.T) {
 	w.opts.Mode = Auto
 	engine, err := Prepare(t.Context(), w.opts)
 	require.NoError(t, err)
-	assert.Equal(t, []string{commandPlugin, awsPlugin}, w.builds())
+	assert.Equal(t, []string{CommandPlugin, awsPlugin}, w.builds())
 	assert.Equal(t, OriginFound, origins(engine)[cliProgram])
 	log, err := os.ReadFile(w.path("installed"))
 	require.NoError(t, err)

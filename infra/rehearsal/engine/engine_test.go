@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var allParts = []string{commandPlugin, languageHost, cliProgram, awsPlugin}
+var allParts = []string{CommandPlugin, languageHost, cliProgram, awsPlugin}
 
 func TestPrepareBuildsOnce(t *testing.T) {
 	t.Parallel()
@@ -47,8 +47,8 @@ func TestPrepareBuildsAgainWhatChanged(t *testing.T) {
 		name, file, content string
 		want                []string
 	}{
-		{"a provider's source", providersDir + "/commandprovider/main.go", "package main // changed", []string{commandPlugin}},
-		{"a new file", providersDir + "/commandprovider/more.go", "package main", []string{commandPlugin}},
+		{"a provider's source", providersDir + "/commandprovider/main.go", "package main // changed", []string{CommandPlugin}},
+		{"a new file", providersDir + "/commandprovider/more.go", "package main", []string{CommandPlugin}},
 		{"hashes of modules", providersDir + "/awsprovider/go.sum", "x", []string{awsPlugin}},
 		{"what writes the overlay", engineDir + "/fastwait/scale.go.txt", "x", []string{awsPlugin}},
 		{"a pinned version", engineDir + "/modules/cli/go.mod", "module cli\n\nrequire " + cliModule + " v3.200.0\n", []string{cliProgram}},
@@ -80,7 +80,7 @@ func TestPrepareReportsABrokenBuild(t *testing.T) {
 
 	_, err = Prepare(t.Context(), w.opts)
 	require.NoError(t, err)
-	assert.Equal(t, []string{commandPlugin, languageHost, cliProgram, cliProgram, awsPlugin}, w.builds(),
+	assert.Equal(t, []string{CommandPlugin, languageHost, cliProgram, cliProgram, awsPlugin}, w.builds(),
 		"what had been finished before the failure is kept")
 }
 

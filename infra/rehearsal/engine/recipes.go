@@ -12,11 +12,14 @@ const (
 	providersDir = "infra/rehearsal/providers"
 	engineDir    = "infra/rehearsal/engine"
 
-	cliProgram    = "pulumi"
-	languageHost  = "pulumi-language-go"
-	awsPlugin     = "pulumi-resource-aws"
-	commandPlugin = "pulumi-resource-command"
+	cliProgram   = "pulumi"
+	languageHost = "pulumi-language-go"
+	awsPlugin    = "pulumi-resource-aws"
 )
+
+// CommandPlugin is the name of the command provider's part. Where it was built it is not Pulumi's own: that one is in no
+// Go module that builds alone.
+const CommandPlugin = "pulumi-resource-command"
 
 // Modules whose versions say which release of a part is wanted.
 const (
@@ -70,7 +73,7 @@ func recipes(root string) ([]recipe, error) {
 	host := pinned(filepath.Join(modules, "languagehost"), sdkModule)
 	list := []recipe{
 		{
-			name:    commandPlugin,
+			name:    CommandPlugin,
 			version: pinned("", commandSDKModule),
 			plugin:  "command",
 			module:  filepath.Join(providersDir, "commandprovider"),
