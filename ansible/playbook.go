@@ -17,6 +17,7 @@ import (
 	"github.com/apenella/go-ansible/v2/pkg/execute"
 	"github.com/apenella/go-ansible/v2/pkg/playbook"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 )
 
@@ -196,7 +197,7 @@ func (p Playbook) validate() (string, error) {
 	}
 	for _, file := range append(slices.Clone(p.ExtraVarsFiles), p.VaultPasswordFile, p.PrivateKeyFile) {
 		if file != "" {
-			errs = append(errs, CheckPrivate(file))
+			errs = append(errs, private.Check(file))
 		}
 	}
 	if strings.HasPrefix(p.Limit, "@") {
@@ -206,21 +207,6 @@ func (p Playbook) validate() (string, error) {
 		return "", fmt.Errorf("ansible-playbook %s: %w", p.Name, err)
 	}
 	return binary, nil
-}
-
-// CheckPrivate fails unless file is a regular file that nobody but its owner may read or write.
-func CheckPrivate(file string) error {
-	info, err := os.Stat(file)
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file", file)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("%s has mode %04o, so others may read it: run `chmod 600 %s`", file, info.Mode().Perm(), file)
-	}
-	return nil
 }
 
 func (p Playbook) options() *playbook.AnsiblePlaybookOptions {

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 
@@ -50,4 +52,20 @@ func (s *IO) Reporter() (*progress.Recorder, func()) {
 		return progress.NewRecorder(sink), sink.Close
 	}
 	return progress.NewRecorder(progress.NewLines(s.Err)), func() {}
+}
+
+// Print writes a command's result to Out: as indented JSON, or in the words that text writes for a person.
+func (s *IO) Print(asJSON bool, result any, text func(io.Writer) error) error {
+	var err error
+	if asJSON {
+		encoder := json.NewEncoder(s.Out)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(result)
+	} else {
+		err = text(s.Out)
+	}
+	if err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
 }

@@ -94,7 +94,7 @@ func run(ctx context.Context, o *Options) error {
 	outcome, err := configure(ctx, o, root, report)
 	done()
 	if outcome != nil {
-		err = errors.Join(err, outcome.print(o))
+		err = errors.Join(err, o.IO.Print(o.JSON, outcome, outcome.writeText))
 	}
 	return err
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/sshtest"
 )
 
 const (
@@ -42,6 +43,20 @@ const (
 `
 )
 
+// startMachine starts an SSH server. The wait for cloud-init gets the output and the exit code.
+func startMachine(t *testing.T, output string, code uint32) *sshtest.Server {
+	t.Helper()
+	if _, err := exec.LookPath("ssh"); err != nil {
+		t.Skip("ssh is not on PATH")
+	}
+	return sshtest.Start(t, func(command string) sshtest.Reply {
+		if strings.Contains(command, "cloud-init") {
+			return sshtest.Reply{Stdout: output, Code: code}
+		}
+		return sshtest.Reply{}
+	})
+}
+
 // bench is a repository, a machine, and an ansible-playbook that is a shell script.
 type bench struct {
 	root, dir string
@@ -50,7 +65,7 @@ type bench struct {
 	opts      *Options
 }
 
-func newBench(t *testing.T, m *machine, script string) *bench {
+func newBench(t *testing.T, m *sshtest.Server, script string) *bench {
 	t.Helper()
 	b := &bench{dir: t.TempDir()}
 	b.root = filepath.Join(b.dir, "repo")
@@ -87,8 +102,8 @@ fi
 		Dir: b.root, Stack: "dev", Inventory: "-", Timeout: time.Minute, reporter: progress.NewRecorder(progress.NewLines(&b.err)),
 	}
 	if m != nil {
-		b.env["CALLDATA_SSH_KEY"], b.env["CALLDATA_KNOWN_HOSTS"] = m.key, m.knownHosts
-		b.opts.sshPort = m.port
+		b.env["CALLDATA_SSH_KEY"], b.env["CALLDATA_KNOWN_HOSTS"] = m.KeyFile, m.KnownHosts
+		b.opts.sshPort = m.Port
 	}
 	return b
 }
@@ -105,8 +120,8 @@ func say(event string) string { return "printf '%s\\n' '" + event + "' >&3\n" }
 
 func TestConfigure(t *testing.T) {
 	t.Parallel()
-	m := startMachine(t, &machine{output: "status: done\n"})
-	m.refuse.Store(1)
+	m := startMachine(t, "status: done\n", 0)
+	m.Refuse.Store(1)
 	b := newBench(t, m, `
 printf '%s\n' "$@" >"$here/args"
 env >"$here/env"
@@ -148,7 +163,7 @@ cat "$here/vars.yml"
 
 func TestJSON(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, startMachine(t, &machine{}), say(recapEvent))
+	b := newBench(t, startMachine(t, "", 0), say(recapEvent))
 	b.opts.JSON, b.opts.Check = true, true
 	require.NoError(t, run(t.Context(), b.opts), b.err.String())
 	var got struct {
@@ -171,7 +186,7 @@ func TestJSON(t *testing.T) {
 
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
-	m := startMachine(t, &machine{})
+	m := startMachine(t, "", 0)
 	for name, c := range map[string]struct {
 		script string
 		want   int
@@ -196,7 +211,7 @@ func TestExitCodes(t *testing.T) {
 
 func TestEndsEarly(t *testing.T) {
 	t.Parallel()
-	m := startMachine(t, &machine{})
+	m := startMachine(t, "", 0)
 	t.Run("time limit", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(t, m, "sleep 300")
@@ -363,25 +378,23 @@ func TestOneRunAtATime(t *testing.T) {
 
 func TestHostKeys(t *testing.T) {
 	t.Parallel()
-	m := startMachine(t, &machine{})
-	other := startMachine(t, &machine{})
+	m := startMachine(t, "", 0)
 	host := ansible.Host{Name: "dev-uc-1", Address: "127.0.0.1", User: "admin"}
 	wait := func(c sshClient) error {
 		return waitForSSH(t.Context(), c, host, progress.Discard.Step(""))
 	}
 
 	file := filepath.Join(t.TempDir(), "known_hosts")
-	first := sshClient{key: m.key, knownHosts: file, trustFirst: true, port: m.port}
+	first := sshClient{key: m.KeyFile, knownHosts: file, trustFirst: true, port: m.Port}
 	require.NoError(t, wait(first), "a new host is trusted")
 	learnt, err := os.ReadFile(file)
 	require.NoError(t, err)
 	assert.Contains(t, string(learnt), "[127.0.0.1]:")
 	require.NoError(t, wait(first), "and known later")
 
-	// The other machine's key under this machine's name: somebody is in between, or the machine was replaced.
-	forged, err := os.ReadFile(other.knownHosts)
+	// Another machine's key under this machine's name: somebody is in between, or the machine was replaced.
+	forged, err := os.ReadFile(m.OtherHosts)
 	require.NoError(t, err)
-	forged = bytes.ReplaceAll(forged, fmt.Appendf(nil, ":%d", other.port), fmt.Appendf(nil, ":%d", m.port))
 	require.NoError(t, os.WriteFile(file, forged, 0o600))
 	err = wait(first)
 	assert.Equal(t, cli.ExitUnreachable, cli.Code(err))
@@ -406,11 +419,11 @@ func TestCloudInit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := startMachine(t, &machine{output: c.output, code: c.code})
+			m := startMachine(t, c.output, c.code)
 			host := ansible.Host{Name: "dev-uc-1", Address: "127.0.0.1", User: "admin"}
 			var told bytes.Buffer
 			recorder := progress.NewRecorder(progress.NewLines(&told))
-			err := waitForMachine(t.Context(), sshClient{key: m.key, knownHosts: m.knownHosts, port: m.port}, host, recorder)
+			err := waitForMachine(t.Context(), sshClient{key: m.KeyFile, knownHosts: m.KnownHosts, port: m.Port}, host, recorder)
 			assert.Contains(t, told.String(), c.said)
 			if c.want == "" {
 				assert.NoError(t, err)

@@ -1,21 +1,16 @@
 package configure
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
 	"text/tabwriter"
 	"time"
 )
 
-// print writes the outcome to standard output.
-func (c *outcome) print(o *Options) error {
-	if o.JSON {
-		encoder := json.NewEncoder(o.IO.Out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(c)
-	}
+// writeText writes Ansible's recap as a table, and a line that sums up.
+func (c *outcome) writeText(w io.Writer) error {
 	if len(c.Result.Hosts) > 0 {
-		table := tabwriter.NewWriter(o.IO.Out, 0, 0, 2, ' ', tabwriter.AlignRight)
+		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 		_, _ = fmt.Fprintln(table, "host\tok\tchanged\tskipped\tfailed\tunreachable\trescued\tignored\t")
 		for _, h := range c.Result.Hosts {
 			_, _ = fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n",
@@ -29,7 +24,7 @@ func (c *outcome) print(o *Options) error {
 	if c.Check {
 		verb = "would change"
 	}
-	_, err := fmt.Fprintf(o.IO.Out, "%s: %s, %d %s, %s; log: %s\n", c.Stack, c.Result.Exit, c.Result.Changed(), verb,
+	_, err := fmt.Fprintf(w, "%s: %s, %d %s, %s; log: %s\n", c.Stack, c.Result.Exit, c.Result.Changed(), verb,
 		c.Result.Elapsed.Round(100*time.Millisecond), c.Log)
 	return err
 }

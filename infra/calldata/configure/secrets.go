@@ -2,12 +2,10 @@ package configure
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/calldata/calldata-foundation/ansible"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 )
 
 // needed are the secrets without which the playbooks fail.
@@ -27,13 +25,13 @@ func (s *settings) readSecrets() []error {
 	var errs []error
 	var values []string
 	if s.vaultPasswordFile != "" {
-		data, err := readPrivate("CALLDATA_VAULT_PASSWORD_FILE", s.vaultPasswordFile)
+		data, err := private.Read("CALLDATA_VAULT_PASSWORD_FILE", s.vaultPasswordFile)
 		errs = append(errs, err)
 		values = append(values, string(data))
 	}
 	switch {
 	case s.secretsFile != "":
-		data, err := readPrivate("CALLDATA_SECRETS_FILE", s.secretsFile)
+		data, err := private.Read("CALLDATA_SECRETS_FILE", s.secretsFile)
 		if err != nil {
 			errs = append(errs, err)
 			break
@@ -56,22 +54,11 @@ func (s *settings) readSecrets() []error {
 	return errs
 }
 
-func readPrivate(name, file string) ([]byte, error) {
-	if err := ansible.CheckPrivate(file); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	data, err := os.ReadFile(file) //nolint:gosec // the operator names it
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return data, nil
-}
-
-// checkSecrets answers the values of a secrets file. The parser's error is not shown, because it quotes the file.
+// checkSecrets answers the values of a secrets file.
 func (s *settings) checkSecrets(data []byte) ([]string, []error) {
-	vars := map[string]any{}
-	if err := yaml.Unmarshal(data, &vars); err != nil {
-		return nil, []error{fmt.Errorf("CALLDATA_SECRETS_FILE %s is not a YAML map of variables", s.secretsFile)}
+	vars, err := private.Variables("CALLDATA_SECRETS_FILE", s.secretsFile, data)
+	if err != nil {
+		return nil, []error{err}
 	}
 	var errs []error
 	for _, key := range needed() {

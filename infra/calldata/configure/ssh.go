@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/calldata/calldata-foundation/ansible"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 )
 
 // sshClient starts ssh as Ansible does, so that waiting for a machine tests what Ansible will need.
@@ -34,7 +35,7 @@ type sshClient struct {
 func (c sshClient) validate() []error {
 	var errs []error
 	if c.key != "" {
-		data, err := readPrivate("CALLDATA_SSH_KEY", c.key)
+		data, err := private.Read("CALLDATA_SSH_KEY", c.key)
 		if err != nil {
 			errs = append(errs, err)
 		} else if _, err := ssh.ParseRawPrivateKey(data); err != nil {

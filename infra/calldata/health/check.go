@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -60,7 +61,7 @@ func (c *checker) check(ctx context.Context, name, node string, run func(context
 	defer cancel()
 	begin := time.Now()
 	f := run(ctx)
-	if f.status == StatusFail && ctx.Err() != nil {
+	if f.status == verdict.Fail && ctx.Err() != nil {
 		f.detail = fmt.Sprintf("%s (%v)", f.detail, ctx.Err())
 	}
 	c.record(name, node, f, time.Since(begin))
@@ -71,7 +72,8 @@ func (c *checker) record(name, node string, f found, took time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.results = append(c.results, Result{
-		Name: name, Node: node, Status: f.status, Detail: f.detail, Duration: took, unreachable: f.unreachable,
+		Name: name, Node: node, unreachable: f.unreachable,
+		Outcome: verdict.Outcome{Status: f.status, Detail: f.detail, Seconds: took.Seconds()},
 	})
 }
 
@@ -105,7 +107,7 @@ func (c *checker) node(ctx context.Context, node stacks.Node) {
 	c.check(ctx, CheckSSH, node.Name, func(ctx context.Context) found {
 		var err error
 		if connected, err = c.login.dial(ctx, node.User, node.Address()); err != nil {
-			return found{status: StatusFail, detail: node.Address() + ": " + whyNot(err), unreachable: true}
+			return found{status: verdict.Fail, detail: node.Address() + ": " + whyNot(err), unreachable: true}
 		}
 		return ok("%s@%s", node.User, node.Address())
 	})

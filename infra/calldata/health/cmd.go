@@ -108,12 +108,8 @@ func (o *Options) report(ctx context.Context, c *checker) error {
 	if err != nil {
 		return err
 	}
-	write := report.writeTable
-	if o.JSON {
-		write = report.writeJSON
-	}
-	if err := write(o.IO.Out); err != nil {
-		return fmt.Errorf("write the report: %w", err)
+	if err := o.IO.Print(o.JSON, report, report.writeTable); err != nil {
+		return err
 	}
 	return report.err()
 }

@@ -18,6 +18,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,19 +27,29 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/ssh"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/sshtest"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
-func newECDSASigner(t *testing.T) ssh.Signer {
+// startMachine starts an SSH server that answers from a script: the answer of the first key that the command contains. An
+// answer that begins with "exit:" ends the command with status 1 and that message.
+func startMachine(t *testing.T, script map[string]string) *sshtest.Server {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	signer, err := ssh.NewSignerFromKey(private)
-	require.NoError(t, err)
-	return signer
+	return sshtest.Start(t, func(command string) sshtest.Reply {
+		for part, answer := range script {
+			if !strings.Contains(command, part) {
+				continue
+			}
+			if message, failed := strings.CutPrefix(answer, "exit:"); failed {
+				return sshtest.Reply{Stderr: message, Code: 1}
+			}
+			return sshtest.Reply{Stdout: answer, Hang: answer == "hang"}
+		}
+		return sshtest.Reply{Stderr: "command not found: " + command, Code: 1}
+	})
 }
 
 // sound is what the commands of the checks print on a sound engine.
@@ -91,9 +102,9 @@ func newWorld(t *testing.T, script map[string]string, status int, wizard string)
 	w.opts = &Options{IO: &cli.IO{Out: &w.out, Err: io.Discard, Getenv: os.Getenv}, JSON: true, pause: 10 * time.Millisecond}
 	site, err := newWeb(server.URL, 0)
 	require.NoError(t, err)
-	access, err := newLogin(t.Context(), "dev", environment(map[string]string{keyVariable: m.keyFile, knownHostsVariable: m.knownHosts}))
+	access, err := newLogin(t.Context(), "dev", environment(map[string]string{keyVariable: m.KeyFile, knownHostsVariable: m.KnownHosts}))
 	require.NoError(t, err)
-	access.port = m.port
+	access.port = strconv.Itoa(m.Port)
 	w.checker = &checker{
 		stack: stacks.Outputs{Stack: "dev", Region: "us-east-1", Nodes: []stacks.Node{{
 			Name: "dev-uc-1", Roles: []stacks.Role{stacks.RoleUCEngine}, InstanceID: "i-1", PrivateIP: "127.0.0.1", User: "admin",
@@ -134,10 +145,10 @@ func TestSoundStack(t *testing.T) {
 	}
 	assert.Equal(t, checkOrder, names)
 	for _, name := range []string{CheckSSH, CheckCloudInit, CheckUnits, CheckPostgreSQL, CheckDisk, CheckAPI, CheckWizard} {
-		assert.Equal(t, StatusOK, found[name].Status, "%s: %s", name, found[name].Detail)
+		assert.Equal(t, verdict.OK, found[name].Status, "%s: %s", name, found[name].Detail)
 	}
-	assert.Equal(t, StatusSkip, found[CheckInstance].Status)
-	assert.Equal(t, StatusWarn, found[CheckCertificate].Status, "httptest's authority is not a known one")
+	assert.Equal(t, verdict.Skip, found[CheckInstance].Status)
+	assert.Equal(t, verdict.Warn, found[CheckCertificate].Status, "httptest's authority is not a known one")
 	assert.Equal(t, "dev-uc-1", found[CheckSSH].Node)
 	assert.Empty(t, found[CheckAPI].Node)
 }
@@ -161,24 +172,24 @@ func TestIllMachines(t *testing.T) {
 	for name, test := range map[string]struct {
 		command, answer string
 		check           string
-		status          Status
+		status          verdict.Status
 		detail          string
 	}{
-		"cloud-init is running":     {"result.json", "running\n", CheckCloudInit, StatusFail, "not done yet"},
-		"cloud-init failed":         {"result.json", `{"v1": {"errors": ["bad user data", "more"]}}`, CheckCloudInit, StatusFail, "2 errors, first: bad user data"},
-		"no cloud-init":             {"result.json", "absent\n", CheckCloudInit, StatusSkip, "not installed"},
-		"cloud-init says nothing":   {"result.json", "", CheckCloudInit, StatusFail, "result.json"},
-		"a unit failed":             {"list-units --failed", "foo.service loaded failed failed Foo\ndisabled=0\n", CheckUnits, StatusFail, "foo failed"},
-		"asterisk is down":          {"systemctl is-active", strings.Repeat("active\n", active) + "inactive\n" + strings.Repeat("active\n", 9), CheckUnits, StatusFail, "asterisk inactive"},
-		"cluster down":              {"pg_lsclusters", "15 main 5432 down postgres /a /b\n", CheckPostgreSQL, StatusFail, "cluster 15-main is down"},
-		"no cluster":                {"pg_lsclusters", "", CheckPostgreSQL, StatusFail, "there is no cluster"},
-		"no database":               {"psql -d asterisk", `exit:database "asterisk" does not exist`, CheckPostgreSQL, StatusFail, "does not exist"},
-		"no PostgreSQL":             {"pg_lsclusters", "exit:pg_lsclusters: command not found", CheckPostgreSQL, StatusFail, "command not found"},
-		"disk nearly full":          {"df --local", "/ 10% 1%\n/my data 86% 1%\n", CheckDisk, StatusWarn, "86 % of space on /my data"},
-		"disk full":                 {"df --local", "/ 96% -\n", CheckDisk, StatusFail, "96 % of space on /"},
-		"inodes gone":               {"df --local", "/ 10% 95%\n", CheckDisk, StatusFail, "95 % of inodes on /"},
-		"df is broken":              {"df --local", "\n", CheckDisk, StatusFail, "nothing that can be read"},
-		"a command that never ends": {"df --local", "hang", CheckDisk, StatusFail, "deadline exceeded"},
+		"cloud-init is running":     {"result.json", "running\n", CheckCloudInit, verdict.Fail, "not done yet"},
+		"cloud-init failed":         {"result.json", `{"v1": {"errors": ["bad user data", "more"]}}`, CheckCloudInit, verdict.Fail, "2 errors, first: bad user data"},
+		"no cloud-init":             {"result.json", "absent\n", CheckCloudInit, verdict.Skip, "not installed"},
+		"cloud-init says nothing":   {"result.json", "", CheckCloudInit, verdict.Fail, "result.json"},
+		"a unit failed":             {"list-units --failed", "foo.service loaded failed failed Foo\ndisabled=0\n", CheckUnits, verdict.Fail, "foo failed"},
+		"asterisk is down":          {"systemctl is-active", strings.Repeat("active\n", active) + "inactive\n" + strings.Repeat("active\n", 9), CheckUnits, verdict.Fail, "asterisk inactive"},
+		"cluster down":              {"pg_lsclusters", "15 main 5432 down postgres /a /b\n", CheckPostgreSQL, verdict.Fail, "cluster 15-main is down"},
+		"no cluster":                {"pg_lsclusters", "", CheckPostgreSQL, verdict.Fail, "there is no cluster"},
+		"no database":               {"psql -d asterisk", `exit:database "asterisk" does not exist`, CheckPostgreSQL, verdict.Fail, "does not exist"},
+		"no PostgreSQL":             {"pg_lsclusters", "exit:pg_lsclusters: command not found", CheckPostgreSQL, verdict.Fail, "command not found"},
+		"disk nearly full":          {"df --local", "/ 10% 1%\n/my data 86% 1%\n", CheckDisk, verdict.Warn, "86 % of space on /my data"},
+		"disk full":                 {"df --local", "/ 96% -\n", CheckDisk, verdict.Fail, "96 % of space on /"},
+		"inodes gone":               {"df --local", "/ 10% 95%\n", CheckDisk, verdict.Fail, "95 % of inodes on /"},
+		"df is broken":              {"df --local", "\n", CheckDisk, verdict.Fail, "nothing that can be read"},
+		"a command that never ends": {"df --local", "hang", CheckDisk, verdict.Fail, "deadline exceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -189,7 +200,7 @@ func TestIllMachines(t *testing.T) {
 			_, found, err := w.run(t)
 			assert.Equal(t, test.status, found[test.check].Status)
 			assert.Contains(t, found[test.check].Detail, test.detail)
-			assert.Equal(t, map[Status]int{StatusFail: cli.ExitUnhealthy}[test.status], cli.Code(err))
+			assert.Equal(t, map[verdict.Status]int{verdict.Fail: cli.ExitUnhealthy}[test.status], cli.Code(err))
 		})
 	}
 }
@@ -201,7 +212,7 @@ func TestDisabledEngine(t *testing.T) {
 	script["systemctl is-active"] = strings.Repeat("active\n", len(unitsOf(stacks.RoleUCEngine).always))
 	_, found, err := newWorld(t, script, http.StatusOK, configured).run(t)
 	require.NoError(t, err)
-	assert.Equal(t, StatusWarn, found[CheckUnits].Status)
+	assert.Equal(t, verdict.Warn, found[CheckUnits].Status)
 	assert.Contains(t, found[CheckUnits].Detail, disabledFlag)
 }
 
@@ -222,7 +233,7 @@ func TestIllEndpoints(t *testing.T) {
 			t.Parallel()
 			_, found, err := newWorld(t, sound(), test.status, test.wizard).run(t)
 			assert.Equal(t, cli.ExitUnhealthy, cli.Code(err))
-			assert.Equal(t, StatusFail, found[test.check].Status)
+			assert.Equal(t, verdict.Fail, found[test.check].Status)
 			assert.Contains(t, found[test.check].Detail, test.detail)
 		})
 	}
@@ -231,15 +242,15 @@ func TestIllEndpoints(t *testing.T) {
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	m := startMachine(t, sound())
-	_, stranger := newKeyFile(t)
+	_, stranger := sshtest.NewKey(t)
 	for name, test := range map[string]struct {
 		key, hosts, port string
 		detail           string
 	}{
-		"nobody listens":   {m.keyFile, m.knownHosts, "1", "connection refused"},
-		"another key":      {stranger, m.knownHosts, m.port, "unable to authenticate"},
-		"unknown host":     {m.keyFile, os.DevNull, m.port, "is not known"},
-		"another host key": {m.keyFile, m.otherHosts, m.port, "is not the known one"},
+		"nobody listens":   {m.KeyFile, m.KnownHosts, "1", "connection refused"},
+		"another key":      {stranger, m.KnownHosts, strconv.Itoa(m.Port), "unable to authenticate"},
+		"unknown host":     {m.KeyFile, os.DevNull, strconv.Itoa(m.Port), "is not known"},
+		"another host key": {m.KeyFile, m.OtherHosts, strconv.Itoa(m.Port), "is not the known one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -250,9 +261,9 @@ func TestUnreachable(t *testing.T) {
 			w.checker.login = access
 			_, found, err := w.run(t)
 			assert.Equal(t, cli.ExitUnreachable, cli.Code(err))
-			assert.Equal(t, StatusFail, found[CheckSSH].Status)
+			assert.Equal(t, verdict.Fail, found[CheckSSH].Status)
 			assert.Contains(t, found[CheckSSH].Detail, test.detail)
-			assert.Equal(t, StatusSkip, found[CheckDisk].Status)
+			assert.Equal(t, verdict.Skip, found[CheckDisk].Status)
 		})
 	}
 }
@@ -294,7 +305,7 @@ func TestWaitGivesUp(t *testing.T) {
 	w.opts.Wait = 100 * time.Millisecond
 	_, found, err := w.run(t)
 	assert.Equal(t, cli.ExitUnhealthy, cli.Code(err))
-	assert.Equal(t, StatusFail, found[CheckWizard].Status)
+	assert.Equal(t, verdict.Fail, found[CheckWizard].Status)
 }
 
 func TestWaitIsInterrupted(t *testing.T) {
@@ -342,18 +353,18 @@ func TestCertificate(t *testing.T) {
 	for name, test := range map[string]struct {
 		change     func(*x509.Certificate)
 		selfSigned bool
-		status     Status
+		status     verdict.Status
 		detail     string
 	}{
-		"good":                {func(*x509.Certificate) {}, false, StatusOK, "valid until 2027-11-23, of Test CA"},
-		"21 days left":        {func(c *x509.Certificate) { c.NotAfter = noon.AddDate(0, 0, 21) }, false, StatusOK, "2026-12-14"},
-		"20 days left":        {func(c *x509.Certificate) { c.NotAfter = noon.AddDate(0, 0, 20) }, false, StatusFail, "in 20 days; renew it"},
-		"expired":             {func(c *x509.Certificate) { c.NotAfter = noon.Add(-time.Second) }, false, StatusFail, "expired on 2026-11-23"},
-		"of tomorrow":         {func(c *x509.Certificate) { c.NotBefore = noon.AddDate(0, 0, 1) }, false, StatusFail, "valid only from 2026-11-24"},
-		"another name":        {func(c *x509.Certificate) { c.DNSNames = []string{"x.example.test"} }, false, StatusFail, "is for x.example.test, not for pbx.example.test"},
-		"self-signed":         {func(*x509.Certificate) {}, true, StatusWarn, "self-signed"},
-		"self-signed, other":  {func(c *x509.Certificate) { c.DNSNames = nil }, true, StatusWarn, "for pbx and not for pbx.example.test"},
-		"self-signed expired": {func(c *x509.Certificate) { c.NotAfter = noon.Add(-time.Hour) }, true, StatusFail, "expired"},
+		"good":                {func(*x509.Certificate) {}, false, verdict.OK, "valid until 2027-11-23, of Test CA"},
+		"21 days left":        {func(c *x509.Certificate) { c.NotAfter = noon.AddDate(0, 0, 21) }, false, verdict.OK, "2026-12-14"},
+		"20 days left":        {func(c *x509.Certificate) { c.NotAfter = noon.AddDate(0, 0, 20) }, false, verdict.Fail, "in 20 days; renew it"},
+		"expired":             {func(c *x509.Certificate) { c.NotAfter = noon.Add(-time.Second) }, false, verdict.Fail, "expired on 2026-11-23"},
+		"of tomorrow":         {func(c *x509.Certificate) { c.NotBefore = noon.AddDate(0, 0, 1) }, false, verdict.Fail, "valid only from 2026-11-24"},
+		"another name":        {func(c *x509.Certificate) { c.DNSNames = []string{"x.example.test"} }, false, verdict.Fail, "is for x.example.test, not for pbx.example.test"},
+		"self-signed":         {func(*x509.Certificate) {}, true, verdict.Warn, "self-signed"},
+		"self-signed, other":  {func(c *x509.Certificate) { c.DNSNames = nil }, true, verdict.Warn, "for pbx and not for pbx.example.test"},
+		"self-signed expired": {func(c *x509.Certificate) { c.NotAfter = noon.Add(-time.Hour) }, true, verdict.Fail, "expired"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -380,14 +391,14 @@ func TestJudgeInstance(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		status types.InstanceStatus
-		want   Status
+		want   verdict.Status
 		detail string
 	}{
-		"passed":   {running(types.SummaryStatusOk, types.SummaryStatusOk), StatusOK, "passed"},
-		"waiting":  {running(types.SummaryStatusInitializing, types.SummaryStatusOk), StatusWarn, "instance status check is initializing"},
-		"impaired": {running(types.SummaryStatusOk, types.SummaryStatusImpaired), StatusFail, "the system status check is impaired"},
-		"stopped":  {types.InstanceStatus{InstanceState: &types.InstanceState{Name: types.InstanceStateNameStopped}}, StatusFail, "instance is stopped"},
-		"unknown":  {types.InstanceStatus{}, StatusFail, "in no state"},
+		"passed":   {running(types.SummaryStatusOk, types.SummaryStatusOk), verdict.OK, "passed"},
+		"waiting":  {running(types.SummaryStatusInitializing, types.SummaryStatusOk), verdict.Warn, "instance status check is initializing"},
+		"impaired": {running(types.SummaryStatusOk, types.SummaryStatusImpaired), verdict.Fail, "the system status check is impaired"},
+		"stopped":  {types.InstanceStatus{InstanceState: &types.InstanceState{Name: types.InstanceStateNameStopped}}, verdict.Fail, "instance is stopped"},
+		"unknown":  {types.InstanceStatus{}, verdict.Fail, "in no state"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -404,8 +415,8 @@ func TestInstanceStatuses(t *testing.T) {
 	out := stacks.Outputs{Region: "us-east-1", Nodes: []stacks.Node{{Name: "a", InstanceID: "i-1"}, {Name: "b", InstanceID: "i-2"}}}
 
 	got := instanceStatuses(context.Background(), out)
-	assert.Equal(t, found{status: StatusSkip, detail: "no AWS credentials"}, got["a"])
-	assert.Equal(t, StatusSkip, got["b"].status)
+	assert.Equal(t, found{status: verdict.Skip, detail: "no AWS credentials"}, got["a"])
+	assert.Equal(t, verdict.Skip, got["b"].status)
 
 	code, body := http.StatusOK, `<DescribeInstanceStatusResponse><instanceStatusSet><item><instanceId>i-1</instanceId>
 <instanceState><code>16</code><name>running</name></instanceState><systemStatus><status>ok</status></systemStatus>
@@ -421,7 +432,7 @@ func TestInstanceStatuses(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "test")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 	got = instanceStatuses(context.Background(), out)
-	assert.Equal(t, StatusOK, got["a"].status, got["a"].detail)
+	assert.Equal(t, verdict.OK, got["a"].status, got["a"].detail)
 	assert.Equal(t, fail("EC2 does not know instance i-2"), got["b"])
 
 	code, body = http.StatusForbidden, `<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no</Message></Error></Errors></Response>`
@@ -451,7 +462,7 @@ func TestCommand(t *testing.T) {
 		return fmt.Sprintf(`{"stack":"dev","region":"us-east-1","nodes":[{"name":"a","roles":["uc-engine"],"instanceId":"i-1",
 "zone":"z","privateIp":"127.0.0.1","user":"admin"}],"endpoints":{"web":%q,"sip":"sip:127.0.0.1"}}`, web)
 	}
-	access := map[string]string{keyVariable: m.keyFile, knownHostsVariable: m.knownHosts}
+	access := map[string]string{keyVariable: m.KeyFile, knownHostsVariable: m.KnownHosts}
 	with := func(name, value string) map[string]string {
 		changed := maps.Clone(access)
 		changed[name] = value
@@ -466,7 +477,7 @@ func TestCommand(t *testing.T) {
 		"every flag at once": {document("https://127.0.0.1"), access, []string{"--timeout", "0s", "--wait", "-1s", "--cert-days", "-1"}, []string{"--timeout", "--wait", "--cert-days"}},
 		"plain HTTP":         {document("http://127.0.0.1"), access, nil, []string{"endpoints.web", "https://HOST"}},
 		"no key, no agent":   {document("https://127.0.0.1"), with(keyVariable, ""), nil, []string{keyVariable, agentVariable}},
-		"not a key":          {document("https://127.0.0.1"), with(keyVariable, m.knownHosts), nil, []string{"is not a private key"}},
+		"not a key":          {document("https://127.0.0.1"), with(keyVariable, m.KnownHosts), nil, []string{"is not a private key"}},
 		"no such key":        {document("https://127.0.0.1"), with(keyVariable, "/nowhere/id"), nil, []string{"/nowhere/id"}},
 		"no known hosts":     {document("https://127.0.0.1"), with(knownHostsVariable, "/nowhere/known"), nil, []string{"/nowhere/known"}},
 		"no outputs":         {`{}`, access, nil, []string{"nodes"}},

@@ -9,27 +9,28 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
 // found is what a check answers; the runner adds name, node and time.
 type found struct {
-	status      Status
+	status      verdict.Status
 	detail      string
 	unreachable bool
 }
 
 func ok(format string, args ...any) found {
-	return found{status: StatusOK, detail: fmt.Sprintf(format, args...)}
+	return found{status: verdict.OK, detail: fmt.Sprintf(format, args...)}
 }
 func warn(format string, args ...any) found {
-	return found{status: StatusWarn, detail: fmt.Sprintf(format, args...)}
+	return found{status: verdict.Warn, detail: fmt.Sprintf(format, args...)}
 }
 func skip(format string, args ...any) found {
-	return found{status: StatusSkip, detail: fmt.Sprintf(format, args...)}
+	return found{status: verdict.Skip, detail: fmt.Sprintf(format, args...)}
 }
 func fail(format string, args ...any) found {
-	return found{status: StatusFail, detail: fmt.Sprintf(format, args...)}
+	return found{status: verdict.Fail, detail: fmt.Sprintf(format, args...)}
 }
 
 // cloudInit reads the result that cloud-init leaves when it is done (cloud-init documentation, "Status of cloud-init":

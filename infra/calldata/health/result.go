@@ -2,29 +2,13 @@ package health
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"text/tabwriter"
-	"time"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
-	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
-)
-
-// Status is how a check ended.
-type Status string
-
-const (
-	// StatusOK: as it should be.
-	StatusOK Status = "ok"
-	// StatusWarn: it works, but somebody should look at it.
-	StatusWarn Status = "warn"
-	// StatusFail: it does not work.
-	StatusFail Status = "fail"
-	// StatusSkip: not checked; the detail says why.
-	StatusSkip Status = "skip"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 )
 
 // Result is what one check found.
@@ -33,22 +17,9 @@ type Result struct {
 	Name string `json:"name"`
 	// Node is the machine's name; empty for checks of an endpoint.
 	Node string `json:"node,omitempty"`
-	// Status and Detail say what was found.
-	Status Status `json:"status"`
-	Detail string `json:"detail,omitempty"`
-	// Duration is how long the check took.
-	Duration time.Duration `json:"-"`
+	verdict.Outcome
 
 	unreachable bool // the machine or endpoint did not answer at all
-}
-
-// MarshalJSON gives the duration in seconds.
-func (r Result) MarshalJSON() ([]byte, error) {
-	type plain Result
-	return json.Marshal(struct {
-		plain
-		Seconds float64 `json:"seconds"`
-	}{plain(r), r.Duration.Seconds()})
 }
 
 // Report is one round of checks.
@@ -71,7 +42,7 @@ func newReport(stack string, results []Result) Report {
 			cmp.Compare(order(a.Name), order(b.Name)),
 		)
 	})
-	failed := slices.ContainsFunc(results, func(r Result) bool { return r.Status == StatusFail })
+	failed := slices.ContainsFunc(results, func(r Result) bool { return r.Status == verdict.Fail })
 	return Report{Stack: stack, Healthy: !failed, Checks: results}
 }
 
@@ -84,7 +55,7 @@ func boolToInt(b bool) int {
 
 // failures lists the checks that failed.
 func (r Report) failures() []Result {
-	return slices.DeleteFunc(slices.Clone(r.Checks), func(c Result) bool { return c.Status != StatusFail })
+	return slices.DeleteFunc(slices.Clone(r.Checks), func(c Result) bool { return c.Status != verdict.Fail })
 }
 
 // err answers nil for a healthy report, or an error whose exit code tells a machine that cannot be reached from one that
@@ -110,15 +81,9 @@ func (r Report) err() error {
 
 func (r Report) writeTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "NODE\tCHECK\tSTATUS\tTIME\tDETAIL") // tabwriter keeps errors until Flush
+	_, _ = fmt.Fprintln(table, "NODE\tCHECK\t"+verdict.Header) // tabwriter keeps errors until Flush
 	for _, c := range r.Checks {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", cmp.Or(c.Node, "-"), c.Name, c.Status, progress.Short(c.Duration), c.Detail)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", cmp.Or(c.Node, "-"), c.Name, c.Row())
 	}
 	return table.Flush()
-}
-
-func (r Report) writeJSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(r)
 }

@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 )
 
 // web checks the engine's HTTPS endpoint.
@@ -63,7 +65,7 @@ func (w *web) status(ctx context.Context) found {
 	code, _, err := w.ask(ctx, http.MethodHead, path)
 	switch {
 	case err != nil:
-		return found{status: StatusFail, detail: "HEAD " + path + ": " + whyNot(err), unreachable: true}
+		return found{status: verdict.Fail, detail: "HEAD " + path + ": " + whyNot(err), unreachable: true}
 	case code != http.StatusOK:
 		return fail("HEAD %s answered %d %s", path, code, http.StatusText(code))
 	}
@@ -75,7 +77,7 @@ func (w *web) wizard(ctx context.Context) found {
 	const path = "/api/confd/1.1/wizard"
 	code, body, err := w.ask(ctx, http.MethodGet, path)
 	if err != nil {
-		return found{status: StatusFail, detail: "GET " + path + ": " + whyNot(err), unreachable: true}
+		return found{status: verdict.Fail, detail: "GET " + path + ": " + whyNot(err), unreachable: true}
 	}
 	if code != http.StatusOK {
 		return fail("GET %s answered %d %s", path, code, http.StatusText(code))
@@ -108,7 +110,7 @@ func (w *web) certificate(ctx context.Context) found {
 	config := &tls.Config{InsecureSkipVerify: true, ServerName: name} //nolint:gosec // verified below, with a better message
 	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
 	if err != nil {
-		return found{status: StatusFail, detail: whyNot(err), unreachable: true}
+		return found{status: verdict.Fail, detail: whyNot(err), unreachable: true}
 	}
 	defer func() { _ = conn.Close() }() // nothing was sent
 	return w.judgeCertificate(conn.(*tls.Conn).ConnectionState().PeerCertificates, name)

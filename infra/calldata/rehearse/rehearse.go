@@ -3,8 +3,8 @@ package rehearse
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -81,14 +81,10 @@ func rehearse(ctx context.Context, o *Options) error {
 	if result == nil {
 		return err
 	}
-	if o.JSON {
-		encoder := json.NewEncoder(o.IO.Out)
-		encoder.SetIndent("", "  ")
-		return firstOf(err, encoder.Encode(result))
-	}
-	_, _ = fmt.Fprint(o.IO.Out, result.Text())
-	_, _ = fmt.Fprintf(o.IO.Out, "  report: %s/report.{html,json}\n", rehearsal.ReportDir(root, o.Stack))
-	return err
+	return firstOf(err, o.IO.Print(o.JSON, result, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%s  report: %s/report.{html,json}\n", result.Text(), rehearsal.ReportDir(root, o.Stack))
+		return err
+	}))
 }
 
 // hold says how to get in, and waits for Ctrl-C, SIGTERM or --stop.

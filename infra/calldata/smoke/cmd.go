@@ -51,8 +51,8 @@ func NewCmdSmoke(streams *cli.IO) *cobra.Command {
 		Short: "Register a phone and place a call",
 		Long: `Register a phone with the stack's engine and place a call that the engine answers with an echo.
 
-It works from the stack's outputs alone. The SIP password comes from the file that ` + secretsVariable + ` names:
-YAML, mode 0600, key ` + secretKey + `. Steps: OPTIONS; REGISTER with a wrong password, which has to be refused; REGISTER;
+It works from the stack's outputs alone. The SIP password comes from the file that ` + fileVariable + ` names:
+YAML, mode 0600, key ` + fileKey + `. Steps: OPTIONS; REGISTER with a wrong password, which has to be refused; REGISTER;
 INVITE; a tone as RTP and its echo; BYE; the registration taken back. Each run makes one failed login: an engine's
 fail2ban counts it.
 
@@ -61,7 +61,7 @@ Exit codes: 0 everything works, 2 wrong input, 3 a step failed, 4 the endpoint d
   pulumi stack output --json | calldata smoke --outputs - --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.SecretsFile = opts.IO.Getenv(secretsVariable)
+			opts.SecretsFile = opts.IO.Getenv(fileVariable)
 			return run(cmd.Context(), opts)
 		},
 	}
@@ -129,12 +129,8 @@ func run(ctx context.Context, o *Options) error {
 	}
 	step, failed := report.failed()
 	report.Passed = !failed
-	write := report.writeTable
-	if o.JSON {
-		write = report.writeJSON
-	}
-	if err := write(o.IO.Out); err != nil {
-		return fmt.Errorf("write the report: %w", err)
+	if err := o.IO.Print(o.JSON, report, report.writeTable); err != nil {
+		return err
 	}
 	if !failed {
 		return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/smoke/sip/siptest"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -34,7 +35,7 @@ func (c *command) run(ctx context.Context, t *testing.T, endpoint, secrets strin
 "endpoints":{"web":"https://127.0.0.1","sip":%q}}`, endpoint)
 	streams := &cli.IO{
 		In: strings.NewReader(outputs), Out: &c.out, Err: &c.err,
-		Getenv: func(name string) string { return map[string]string{secretsVariable: secrets}[name] },
+		Getenv: func(name string) string { return map[string]string{fileVariable: secrets}[name] },
 	}
 	cmd := NewCmdSmoke(streams)
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
@@ -43,11 +44,11 @@ func (c *command) run(ctx context.Context, t *testing.T, endpoint, secrets strin
 }
 
 // steps answers the status of each step.
-func steps(t *testing.T, report string) (Report, map[string]Status) {
+func steps(t *testing.T, report string) (Report, map[string]verdict.Status) {
 	t.Helper()
 	var r Report
 	require.NoError(t, json.Unmarshal([]byte(report), &r))
-	found := map[string]Status{}
+	found := map[string]verdict.Status{}
 	for _, s := range r.Steps {
 		found[s.Name] = s.Status
 	}
@@ -74,7 +75,7 @@ func TestSoundEngine(t *testing.T) {
 	report, status := steps(t, c.out.String())
 	assert.True(t, report.Passed)
 	for _, name := range []string{StepOptions, StepRefuse, StepRegister, StepCall, StepMedia, StepHangup, StepUnregister} {
-		assert.Equal(t, StatusOK, status[name], name)
+		assert.Equal(t, verdict.OK, status[name], name)
 	}
 	require.NotNil(t, report.Media)
 	assert.Equal(t, 20, report.Media.Sent)
@@ -175,15 +176,15 @@ func TestSilentEndpoint(t *testing.T) {
 	assert.Equal(t, cli.ExitUnreachable, code)
 	require.ErrorContains(t, err, "no reply to OPTIONS from udp:127.0.0.1:")
 	_, status := steps(t, mustJSON(t, report))
-	assert.Equal(t, StatusSkip, status[StepCall])
-	assert.Equal(t, StatusSkip, status[StepUnregister])
+	assert.Equal(t, verdict.Skip, status[StepCall])
+	assert.Equal(t, verdict.Skip, status[StepUnregister])
 }
 
 func mustJSON(t *testing.T, report Report) string {
 	t.Helper()
-	var b bytes.Buffer
-	require.NoError(t, report.writeJSON(&b))
-	return b.String()
+	text, err := json.Marshal(report)
+	require.NoError(t, err)
+	return string(text)
 }
 
 func TestTotalTimeout(t *testing.T) {
@@ -210,8 +211,8 @@ func TestInterrupt(t *testing.T) {
 	err := c.run(ctx, t, engine.Endpoint(), secrets(t), "--json", "--tone", "30s")
 	assert.Equal(t, cli.ExitInterrupted, cli.Code(err))
 	_, status := steps(t, c.out.String())
-	assert.Equal(t, StatusOK, status[StepHangup], "the call is hung up after Ctrl-C")
-	assert.Equal(t, StatusOK, status[StepUnregister], "the registration is taken back after Ctrl-C")
+	assert.Equal(t, verdict.OK, status[StepHangup], "the call is hung up after Ctrl-C")
+	assert.Equal(t, verdict.OK, status[StepUnregister], "the registration is taken back after Ctrl-C")
 	assert.Empty(t, engine.Bound())
 }
 
@@ -224,7 +225,7 @@ func TestWrongInput(t *testing.T) {
 		"everything at once": {
 			endpoint: "sip:127.0.0.1", secrets: "",
 			args:   []string{"--tone", "1h", "--timeout", "-1s", "--local-ip", "here", "--extension", ""},
-			errors: []string{"--tone", "--timeout", "--local-ip", "--extension", secretsVariable + " is not set"},
+			errors: []string{"--tone", "--timeout", "--local-ip", "--extension", fileVariable + " is not set"},
 		},
 		"secrets for all":   {endpoint: "sip:127.0.0.1", secrets: secretsFile(t, "smoke_sip_password: x", 0o644), errors: []string{"0644", "chmod 600"}},
 		"no secret":         {endpoint: "sip:127.0.0.1", secrets: secretsFile(t, "other: x", 0o600), errors: []string{"smoke_sip_password"}},

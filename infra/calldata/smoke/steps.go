@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/smoke/sip"
 )
 
@@ -117,23 +118,23 @@ func (s *tester) skip(name string) {
 		reason = "after " + s.broken + " failed"
 	}
 	s.work.Step(name).Done(fmt.Errorf("%w: %s", progress.ErrSkipped, reason))
-	s.report.Steps = append(s.report.Steps, Step{Name: name, Status: StatusSkip, Detail: reason})
+	s.report.Steps = append(s.report.Steps, Step{Name: name, Outcome: verdict.Outcome{Status: verdict.Skip, Detail: reason}})
 }
 
 func (s *tester) do(ctx context.Context, name string, run func(context.Context) outcome) {
 	work := s.work.Step(name)
 	begin := time.Now()
 	out := run(ctx)
-	result := Step{Name: name, Status: StatusOK, Detail: out.detail, Duration: time.Since(begin)}
+	result := Step{Name: name, Outcome: verdict.Outcome{Status: verdict.OK, Detail: out.detail, Seconds: time.Since(begin).Seconds()}}
 	work.Done(out.err)
 	switch {
 	case out.err != nil:
-		result.Status, result.Detail = StatusFail, out.err.Error()
+		result.Status, result.Detail = verdict.Fail, out.err.Error()
 		if out.fatal {
 			s.broken = name
 		}
 	case out.warning:
-		result.Status = StatusWarn
+		result.Status = verdict.Warn
 	}
 	s.report.Steps = append(s.report.Steps, result)
 }
@@ -194,7 +195,7 @@ func (s *tester) register(ctx context.Context) outcome {
 		return outcome{err: unchallenged(first), fatal: true}
 	case !final.Success():
 		return outcome{err: fmt.Errorf("%w: is %s in %s the password that the engine was configured with?",
-			&sip.RejectedError{Method: "REGISTER of " + s.target.user, Reply: final}, secretKey, secretsVariable), fatal: true}
+			&sip.RejectedError{Method: "REGISTER of " + s.target.user, Reply: final}, fileKey, fileVariable), fatal: true}
 	}
 	return outcome{detail: fmt.Sprintf("%s challenged, then %s", first, final)}
 }
