@@ -133,6 +133,16 @@ func (b *bench) things(t *testing.T) []string {
 	return found
 }
 
+// again runs an operation as steady does.
+func again[T any](t *testing.T, operation func() (T, error)) (result T) {
+	t.Helper()
+	require.NoError(t, steady(t.Logf, func() (err error) {
+		result, err = operation()
+		return err
+	}))
+	return result
+}
+
 func ptr[T any](v T) *T { return &v }
 
 // testKey is a public key made for this test; nobody holds its private half.
@@ -148,25 +158,28 @@ func TestEngineOnEmulator(t *testing.T) {
 		"calldata-foundation:zones":        []string{"us-east-1a", "us-east-1b"},
 	})
 
-	up := p.Up(t, optup.Parallel(parallel))
+	up := again(t, func() (auto.UpResult, error) { return p.UpErr(t, optup.Parallel(parallel)) })
 	assert.NotEmpty(t, up.Outputs["inventory"].Value)
 	assert.NotEmpty(t, b.things(t))
 	assertup.HasNoDeletes(t, up)
 
-	assertpreview.HasNoChanges(t, p.Preview(t))
-	assertrefresh.HasNoChanges(t, p.Refresh(t))
+	noChange := func() {
+		assertpreview.HasNoChanges(t, again(t, func() (auto.PreviewResult, error) { return p.PreviewErr(t) }))
+	}
+	noChange()
+	assertrefresh.HasNoChanges(t, again(t, func() (auto.RefreshResult, error) { return p.RefreshErr(t) }))
 
 	p.SetConfig(t, "calldata-foundation:owner", "night-shift")
-	preview := p.Preview(t)
+	preview := again(t, func() (auto.PreviewResult, error) { return p.PreviewErr(t) })
 	assertpreview.HasNoReplacements(t, preview)
 	assertpreview.HasNoDeletes(t, preview)
 	assert.Positive(t, preview.ChangeSummary["update"], "an edited tag updates resources")
-	edited := p.Up(t, optup.Parallel(parallel))
+	edited := again(t, func() (auto.UpResult, error) { return p.UpErr(t, optup.Parallel(parallel)) })
 	assertup.HasNoReplacements(t, edited)
 	assert.Equal(t, up.Outputs["inventory"].Value, edited.Outputs["inventory"].Value, "a tag moves no machine")
-	assertpreview.HasNoChanges(t, p.Preview(t))
+	noChange()
 
-	p.Destroy(t)
+	again(t, func() (auto.DestroyResult, error) { return p.DestroyErr(t) })
 	assert.Empty(t, b.things(t), "destroy leaves nothing")
 }
 

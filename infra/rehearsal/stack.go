@@ -54,11 +54,26 @@ func openStack(ctx context.Context, root, netns, workdir, name string, env map[s
 
 // up deploys. It answers how many resources changed, by kind of change.
 func (p *pulumiStack) up(ctx context.Context, step progress.Step) (map[string]int, error) {
-	watch := newWatch(step)
-	_, err := p.stack.Up(ctx, optup.EventStreams(watch.events), optup.Parallel(parallel),
-		optup.ProgressStreams(p.log), optup.ErrorProgressStreams(p.log), optup.Color("never"), optup.SuppressOutputs())
-	watch.wait()
-	return watch.changes, watch.explain(err)
+	return p.run(step, func(events chan<- events.EngineEvent) error {
+		_, err := p.stack.Up(ctx, optup.EventStreams(events), optup.Parallel(parallel),
+			optup.ProgressStreams(p.log), optup.ErrorProgressStreams(p.log), optup.Color("never"), optup.SuppressOutputs())
+		return err
+	})
+}
+
+// run runs one operation of the engine and counts what it changed.
+func (p *pulumiStack) run(step progress.Step, operation func(chan<- events.EngineEvent) error) (map[string]int, error) {
+	changes := map[string]int{}
+	err := steady(step.Logf, func() error {
+		watch := newWatch(step)
+		err := operation(watch.events)
+		watch.wait()
+		for op, n := range watch.changes {
+			changes[op] += n
+		}
+		return watch.explain(err)
+	})
+	return changes, err
 }
 
 // destroy removes every resource of the stack. It lifts the protection of long-lived ones first: a rehearsal's addresses
@@ -75,11 +90,11 @@ func (p *pulumiStack) destroy(ctx context.Context, step progress.Step) (map[stri
 			return nil, fmt.Errorf("unprotect resources: %w", err)
 		}
 	}
-	watch := newWatch(step)
-	_, err = p.stack.Destroy(ctx, optdestroy.EventStreams(watch.events), optdestroy.Parallel(parallel),
-		optdestroy.ProgressStreams(p.log), optdestroy.ErrorProgressStreams(p.log), optdestroy.Color("never"))
-	watch.wait()
-	return watch.changes, watch.explain(err)
+	return p.run(step, func(events chan<- events.EngineEvent) error {
+		_, err := p.stack.Destroy(ctx, optdestroy.EventStreams(events), optdestroy.Parallel(parallel),
+			optdestroy.ProgressStreams(p.log), optdestroy.ErrorProgressStreams(p.log), optdestroy.Color("never"))
+		return err
+	})
 }
 
 // outputs reads the stack's outputs.
