@@ -1,12 +1,10 @@
 package rehearsal
 
-import (
-	"strings"
-)
+import "strings"
 
-// broken are the words of a connection to the emulator that broke in the middle of an answer. The AWS provider does not
-// retry after a status of 200, and moto's server ends each connection after one answer: about one call in several
-// thousands is lost on a busy machine.
+// broken are the words of a connection to the emulator that broke in the middle of an answer. moto's server ends each
+// connection after one answer, and the AWS provider does not retry once it has seen a status of 200: on a busy machine
+// that was seen once in some thousand calls.
 var broken = []string{"use of closed network connection", "connection reset by peer", "unexpected EOF"}
 
 // steady runs an operation of the engine again, once, when its connection to the emulator broke. A failed operation
