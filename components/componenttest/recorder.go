@@ -1,6 +1,7 @@
 package componenttest
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -18,6 +19,7 @@ const (
 	Image     = "ami-0deb12amd64000001"
 	PrivateIP = "10.20.0.4"
 	PublicIP  = "203.0.113.10"
+	Zone      = "Z0123456789ABCDEFGHIJ"
 )
 
 // Resource is a resource as it was registered.
@@ -30,6 +32,8 @@ type Resource struct {
 	Parent string `json:"parent,omitempty"`
 	// Protect says whether Pulumi refuses to delete it.
 	Protect bool `json:"protect,omitempty"`
+	// RetainOnDelete says whether Pulumi leaves it in AWS when it forgets it.
+	RetainOnDelete bool `json:"retainOnDelete,omitempty"`
 	// IgnoreChanges are the inputs whose changes Pulumi passes over.
 	IgnoreChanges []string `json:"ignoreChanges,omitempty"`
 	// Dependencies are the types and names of what must be there first, in alphabetical order.
@@ -128,6 +132,12 @@ func (r *Recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 		return resource.PropertyMap{"id": resource.NewProperty(Image)}, nil
 	case "aws:index/getCallerIdentity:getCallerIdentity":
 		return resource.PropertyMap{"accountId": resource.NewProperty(Account)}, nil
+	case "aws:index/getRegion:getRegion":
+		return resource.PropertyMap{"name": resource.NewProperty("us-east-1")}, nil
+	case "aws:route53/getZone:getZone":
+		return resource.PropertyMap{"zoneId": resource.NewProperty(Zone), "name": args.Args["name"]}, nil
+	case "aws:elb/getServiceAccount:getServiceAccount":
+		return resource.PropertyMap{"arn": resource.NewProperty("arn:aws:iam::127311923021:root")}, nil
 	}
 	return args.Args, nil
 }
@@ -138,7 +148,7 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	defer r.mu.Unlock()
 	rpc := args.RegisterRPC
 	res := Resource{
-		Type: args.TypeToken, Name: args.Name, Protect: rpc.GetProtect(), IgnoreChanges: rpc.GetIgnoreChanges(), Inputs: args.Inputs.Mappable(),
+		Type: args.TypeToken, Name: args.Name, Protect: rpc.GetProtect(), RetainOnDelete: rpc.GetRetainOnDelete(), IgnoreChanges: rpc.GetIgnoreChanges(), Inputs: args.Inputs.Mappable(),
 	}
 	if parent := resource.URN(rpc.GetParent()); parent != "" && parent.Type() != resource.RootStackType {
 		res.Parent = short(parent)
@@ -160,25 +170,47 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	return args.Name + "-id", outputs, nil
 }
 
-// invented are the properties that AWS would tell.
+// invented are the properties that AWS would tell, of every type alike and of some besides.
 func invented(args pulumi.MockResourceArgs) map[string]string {
-	switch args.TypeToken {
-	case "aws:ec2/instance:Instance":
-		return map[string]string{"privateIp": PrivateIP}
-	case "aws:ec2/eip:Eip":
-		return map[string]string{"publicIp": PublicIP, "allocationId": args.Name + "-id"}
-	case "aws:ec2/keyPair:KeyPair":
-		return map[string]string{"keyName": args.Name}
-	case "aws:cloudwatch/logGroup:LogGroup":
-		return map[string]string{"arn": "arn:aws:logs:us-east-1:" + Account + ":log-group:" + args.Name}
-	case "aws:iam/role:Role":
-		return map[string]string{"name": args.Name, "arn": "arn:aws:iam::" + Account + ":role/" + args.Name}
-	case "aws:iam/instanceProfile:InstanceProfile":
-		return map[string]string{"name": args.Name}
-	case "command:local:Command":
-		return map[string]string{"stdout": "done"}
+	out := map[string]string{
+		"arn":  fmt.Sprintf("arn:aws:%s:us-east-1:%s:%s", service(args.TypeToken), Account, args.Name),
+		"name": args.Name,
 	}
-	return nil
+	maps.Copy(out, inventedOf[args.TypeToken])
+	switch args.TypeToken {
+	case "aws:ec2/eip:Eip":
+		out["allocationId"] = args.Name + "-id"
+	case "aws:ec2/keyPair:KeyPair":
+		out["keyName"] = args.Name
+	case "aws:s3/bucketV2:BucketV2":
+		out["bucket"], out["arn"] = args.Name, "arn:aws:s3:::"+args.Name
+	case "aws:cloudwatch/logGroup:LogGroup":
+		out["arn"] = "arn:aws:logs:us-east-1:" + Account + ":log-group:" + args.Name
+	case "aws:iam/role:Role":
+		out["arn"] = "arn:aws:iam::" + Account + ":role/" + args.Name
+	case "aws:kms/key:Key":
+		out["keyId"] = args.Name + "-key-id"
+	case "aws:lb/loadBalancer:LoadBalancer":
+		out["dnsName"], out["arnSuffix"] = args.Name+".elb.amazonaws.com", "lb/"+args.Name
+	case "aws:rds/instance:Instance":
+		out["address"], out["endpoint"] = args.Name+".rds.amazonaws.com", args.Name+".rds.amazonaws.com:5432"
+	}
+	return out
+}
+
+// inventedOf are the properties that are the same for every resource of a type.
+var inventedOf = map[string]map[string]string{
+	"aws:ec2/instance:Instance":        {"privateIp": PrivateIP},
+	"aws:ec2/eip:Eip":                  {"publicIp": PublicIP},
+	"aws:lb/loadBalancer:LoadBalancer": {"zoneId": "Z35SXDOTRQ7X7K"},
+	"command:local:Command":            {"stdout": "done"},
+}
+
+// service is the AWS service of a type token, for example "ec2" of "aws:ec2/vpc:Vpc".
+func service(token string) string {
+	_, rest, _ := strings.Cut(token, ":")
+	name, _, _ := strings.Cut(rest, "/")
+	return name
 }
 
 func short(urn resource.URN) string { return string(urn.Type()) + " " + urn.Name() }

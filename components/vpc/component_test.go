@@ -65,7 +65,7 @@ func TestVpc(t *testing.T) {
 		"Action":["logs:CreateLogStream","logs:DescribeLogStreams","logs:PutLogEvents"],
 		"Resource":["arn:aws:logs:us-east-1:123456789012:log-group:dev-vpc-flow-logs:*"]}]}`, policy.Inputs["policy"].(string))
 	role := rec.One(t, "aws:iam/role:Role")
-	assert.Contains(t, role.Inputs["assumeRolePolicy"], `"aws:SourceAccount":"123456789012"`)
+	assert.Contains(t, role.Inputs["assumeRolePolicy"], `"aws:SourceAccount":["123456789012"]`)
 	flow := rec.One(t, "aws:ec2/flowLog:FlowLog")
 	assert.Equal(t, "ALL", flow.Inputs["trafficType"])
 	assert.Contains(t, flow.Dependencies, "aws:iam/rolePolicy:RolePolicy dev-vpc-flow-logs")

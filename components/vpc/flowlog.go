@@ -33,7 +33,7 @@ func (b *builder) flowLog(network *ec2.Vpc) error {
 		return err
 	}
 	policy := group.Arn.ApplyT(func(arn string) (string, error) {
-		return iamdoc.Allow(iamdoc.Statement{Actions: flowLogActions, Resources: []string{arn + ":*"}})
+		return iamdoc.Document(iamdoc.Statement{Actions: flowLogActions, Resources: []string{arn + ":*"}})
 	}).(pulumi.StringOutput)
 	write, err := iam.NewRolePolicy(b.ctx, name, &iam.RolePolicyArgs{Role: role.Name, Policy: policy}, b.parent)
 	if err != nil {
