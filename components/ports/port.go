@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 )
 
 // Protocol is an IP protocol, by the name that EC2 and nftables both use.
@@ -20,20 +21,36 @@ const (
 type Exposure string
 
 const (
-	// Admin ports are for operators: the admin ranges, never the whole internet.
-	Admin Exposure = "admin"
-	// Phones ports are for registered phones and carriers: the SIP ranges, which may be the whole internet.
-	Phones Exposure = "phones"
 	// Public ports are for everybody.
 	Public Exposure = "public"
+	// Users ports are for people with a browser: the web ranges, which may be the whole internet.
+	Users Exposure = "users"
+	// Phones ports are for registered phones: the SIP ranges, which may be the whole internet.
+	Phones Exposure = "phones"
+	// Media ports are for voice packets, which come from wherever a phone or a carrier's media server is.
+	Media Exposure = "media"
+	// Carriers ports are for carriers, which are known by their addresses: never the whole internet.
+	Carriers Exposure = "carriers"
 	// VPC ports are for the other machines of the same network.
 	VPC Exposure = "vpc"
+	// Admin ports are for operators: the admin ranges, never the whole internet.
+	Admin Exposure = "admin"
+	// Internal ports are for the peers that the row names, and for no range of addresses.
+	Internal Exposure = "internal"
 	// Nobody reaches these from outside the machine, although something listens on all addresses or could be made to.
 	Nobody Exposure = "nobody"
 )
 
 // AllExposures lists every exposure, the most open first.
-func AllExposures() []Exposure { return []Exposure{Public, Phones, VPC, Admin, Nobody} }
+func AllExposures() []Exposure {
+	return []Exposure{Public, Users, Phones, Media, Carriers, VPC, Admin, Internal, Nobody}
+}
+
+// open exposures may be given to the whole internet.
+func (e Exposure) open() bool { return slices.Contains([]Exposure{Public, Users, Phones, Media}, e) }
+
+// closed exposures are never given to a range of addresses.
+func (e Exposure) closed() bool { return e == Internal || e == Nobody }
 
 // EchoRequest is the ICMP type of a ping (RFC 792). For ICMP, From is the type and To the code, as in EC2; AnyCode
 // stands for every code.
@@ -52,6 +69,8 @@ type Port struct {
 	From, To int
 	// Exposure is who may reach it.
 	Exposure Exposure
+	// Peers are the groups that reach it besides, from inside the network.
+	Peers []Group
 	// Default says whether it is open without anybody asking for it.
 	Default bool
 	// Description says what listens there. It becomes the description of security group rules.
@@ -113,8 +132,13 @@ func (p Port) Validate() error {
 	if !p.Exposure.valid() {
 		fail("the exposure is %q, want one of %v", p.Exposure, AllExposures())
 	}
-	if p.Exposure == Nobody && p.Default {
-		fail("nobody may reach it, so it cannot be open by default")
+	if p.Exposure == Nobody && (p.Default || len(p.Peers) > 0) {
+		fail("nobody may reach it, so it cannot be open by default or have peers")
+	}
+	for _, g := range p.Peers {
+		if !g.valid() {
+			fail("the peer is %q, want one of %v", g, Groups())
+		}
 	}
 	if !descriptionForm.MatchString(p.Description) {
 		fail("the description %q is empty, longer than 255 characters, or has a character that EC2 refuses", p.Description)
@@ -122,11 +146,4 @@ func (p Port) Validate() error {
 	return errors.Join(errs...)
 }
 
-func (e Exposure) valid() bool {
-	for _, known := range AllExposures() {
-		if e == known {
-			return true
-		}
-	}
-	return false
-}
+func (e Exposure) valid() bool { return slices.Contains(AllExposures(), e) }

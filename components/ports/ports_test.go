@@ -1,6 +1,7 @@
 package ports
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -10,17 +11,40 @@ import (
 
 func TestTablesAreSound(t *testing.T) {
 	t.Parallel()
-	seen := map[string]bool{}
-	table := UCEngine()
-	for i, p := range table {
-		assert.NoError(t, p.Validate(), p.Name)
-		assert.NotEmpty(t, p.Source, "%s must say where its facts come from", p.Name)
-		assert.False(t, seen[p.Name], "%s is there twice", p.Name)
-		seen[p.Name] = true
-		for _, other := range table[:i] {
-			assert.False(t, p.Overlaps(other), "%s and %s overlap", p, other)
+	for _, g := range Groups() {
+		seen := map[string]bool{}
+		table := Table(g)
+		require.NotEmpty(t, table, g)
+		for i, p := range table {
+			assert.NoError(t, p.Validate(), "%s %s", g, p.Name)
+			assert.NotEmpty(t, p.Source, "%s %s must say where its facts come from", g, p.Name)
+			assert.False(t, seen[p.Name], "%s %s is there twice", g, p.Name)
+			seen[p.Name] = true
+			for _, other := range table[:i] {
+				assert.False(t, p.Overlaps(other), "%s: %s and %s overlap", g, p, other)
+			}
 		}
 	}
+	assert.Nil(t, Table("pbx"))
+}
+
+func TestPeersListenOnEachOther(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, g := range Groups() {
+		for _, r := range Rules(Table(g), nil, Groups()...) {
+			require.NotEmpty(t, r.Peer, "without ranges, only peers get in")
+			got = append(got, fmt.Sprintf("%s -> %s %s", r.Peer, g, r.Port))
+		}
+	}
+	assert.Equal(t, []string{
+		"uc-engine -> uc-engine tcp 22", "alb -> uc-engine tcp 443", "c4-router -> uc-engine udp 5060", "c4-sbc -> uc-engine udp 10000-20000",
+		"uc-engine -> uc-engine icmp type 8", "uc-engine -> uc-engine tcp 5432",
+		"c4-sbc -> c4-router udp 5060", "uc-engine -> c4-router udp 5060",
+		"nlb -> c4-sbc udp 5060", "c4-router -> c4-sbc udp 5060", "nlb -> c4-sbc tcp 5060", "c4-router -> c4-sbc tcp 5060", "nlb -> c4-sbc tcp 5061",
+		"uc-engine -> c4-sbc udp 23000-32768", "nlb -> c4-sbc tcp 9600",
+		"c4-router -> database tcp 5432",
+	}, got)
 }
 
 func TestOnlySIPAndMediaAreForPhonesByDefault(t *testing.T) {
@@ -60,16 +84,20 @@ func TestCheckRules(t *testing.T) {
 	t.Parallel()
 	ssh, _ := Find(UCEngine(), SSH)
 	sip, _ := Find(UCEngine(), SIP)
+	database, _ := Find(UCEngine(), PostgreSQL)
 	wide := Port{Name: "wide", Protocol: TCP, From: 5000, To: 6000, Exposure: Phones, Description: "too wide"}
 	one := netip.MustParsePrefix("203.0.113.7/32")
 	err := CheckRules(UCEngine(), []Rule{
-		{ssh, anywhere},
-		{sip, anywhere},
-		{sip, anywhere},
-		{ssh, netip.MustParsePrefix("203.0.113.7/24")},
-		{ssh, netip.MustParsePrefix("::/0")},
-		{wide, one},
-		{Port{Name: "Bad", Protocol: "sctp", From: 5, To: 4, Exposure: "world", Description: "it's"}, one},
+		{Port: ssh, Source: anywhere},
+		{Port: sip, Source: anywhere},
+		{Port: sip, Source: anywhere},
+		{Port: ssh, Source: netip.MustParsePrefix("203.0.113.7/24")},
+		{Port: ssh, Source: netip.MustParsePrefix("::/0")},
+		{Port: wide, Source: one},
+		{Port: Port{Name: "Bad", Protocol: "sctp", From: 5, To: 4, Exposure: "world", Description: "it's", Peers: []Group{"pbx"}}, Source: one},
+		{Port: sip, Peer: GroupALB},
+		{Port: sip, Peer: GroupC4Router, Source: one},
+		{Port: database, Source: one},
 	})
 	require.Error(t, err)
 	for _, want := range []string{
@@ -77,12 +105,16 @@ func TestCheckRules(t *testing.T) {
 		"rule sip-udp-from-0-0-0-0-0: it is there twice",
 		"rule ssh-from-203-0-113-7-24: the source 203.0.113.7/24 has host bits set, the network is 203.0.113.0/24",
 		"the source ::/0 is not an IPv4 range",
-		"rule wide-from-203-0-113-7-32: tcp 5000-6000 covers tcp 5038-5039 (Asterisk manager and ARI), which nobody may reach from outside",
-		"covers tcp 5432 (PostgreSQL)",
+		"rule wide-from-203-0-113-7-32: tcp 5000-6000 covers tcp 5038-5039 (Asterisk manager and ARI), which nobody else may reach from outside",
+		"covers tcp 5432 (PostgreSQL: replication to the backup engine)",
 		"covers tcp 5672 (RabbitMQ)",
 		`port "Bad": the name must be lower case words joined by hyphens`,
 		`the protocol is "sctp", want tcp, udp or icmp`,
 		`the exposure is "world"`,
+		`the peer is "pbx"`,
+		`rule sip-udp-from-alb: udp 5060 is not for "alb", its peers are [c4-router]`,
+		"it has both the peer c4-router and the source 203.0.113.7/32",
+		"rule postgresql-from-203-0-113-7-32: tcp 5432 covers tcp 5432 (PostgreSQL",
 		`the description "it's" is empty, longer than 255 characters, or has a character that EC2 refuses`,
 	} {
 		assert.ErrorContains(t, err, want)

@@ -1,14 +1,5 @@
 package ports
 
-// Names of rows that other code asks for by name.
-const (
-	SSH      = "ssh"
-	HTTPS    = "https"
-	SIP      = "sip-udp"
-	RTP      = "rtp"
-	ICMPEcho = "icmp-echo"
-)
-
 const (
 	network      = "wazo-platform.org: uc-doc/contributors/network.md"
 	nginx        = "wazo-nginx: etc/nginx/sites-available/wazo"
@@ -20,20 +11,20 @@ const (
 // addresses, or would give a stranger the machine.
 func UCEngine() []Port {
 	return []Port{
-		{Name: SSH, Protocol: TCP, From: 22, To: 22, Exposure: Admin, Default: true,
-			Description: "SSH: Ansible and operators", Source: network},
+		{Name: SSH, Protocol: TCP, From: 22, To: 22, Exposure: Admin, Peers: []Group{GroupUCEngine}, Default: true,
+			Description: "SSH: Ansible, operators, file sync of a pair of engines", Source: network + "; uc-doc/high_availability/index.md"},
 		// Ports 80 and 443 stay with the admins: until the setup wizard has run, anybody who reaches it may run it and
 		// choose the root password: wazo-setupd asks for no authentication.
 		{Name: "http", Protocol: TCP, From: 80, To: 80, Exposure: Admin, Default: true,
 			Description: "HTTP: redirects to HTTPS", Source: nginx},
-		{Name: HTTPS, Protocol: TCP, From: 443, To: 443, Exposure: Admin, Default: true,
+		{Name: HTTPS, Protocol: TCP, From: 443, To: 443, Exposure: Admin, Peers: []Group{GroupALB}, Default: true,
 			Description: "HTTPS: web interface, REST APIs, SIP over WebSocket", Source: nginx + "; wazo-setupd: plugins/setup/api.yml"},
-		{Name: SIP, Protocol: UDP, From: 5060, To: 5060, Exposure: Phones, Default: true,
+		{Name: SIP, Protocol: UDP, From: 5060, To: 5060, Exposure: Phones, Peers: []Group{GroupC4Router}, Default: true,
 			Description: "SIP: Asterisk PJSIP transport-udp", Source: populate},
 		// Media comes from wherever the phone is, hence the same peers as SIP.
-		{Name: RTP, Protocol: UDP, From: 10000, To: 20000, Exposure: Phones, Default: true,
+		{Name: RTP, Protocol: UDP, From: 10000, To: 20000, Exposure: Phones, Peers: []Group{GroupC4SBC}, Default: true,
 			Description: "RTP: Asterisk rtpstart to rtpend", Source: populate},
-		{Name: ICMPEcho, Protocol: ICMP, From: EchoRequest, To: AnyCode, Exposure: Admin, Default: true,
+		{Name: ICMPEcho, Protocol: ICMP, From: EchoRequest, To: AnyCode, Exposure: Admin, Peers: []Group{GroupUCEngine}, Default: true,
 			Description: "ICMP echo: ping", Source: "RFC 792; wazo-platform.org: uc-doc/high_availability/index.md"},
 
 		// Plain HTTP without authentication, which hands out SIP passwords to whoever knows a MAC address.
@@ -58,8 +49,8 @@ func UCEngine() []Port {
 			Description: "Erlang port mapper of RabbitMQ", Source: "RabbitMQ documentation, Networking"},
 		{Name: "asterisk-manager", Protocol: TCP, From: 5038, To: 5039, Exposure: Nobody,
 			Description: "Asterisk manager and ARI", Source: network},
-		{Name: "postgresql", Protocol: TCP, From: 5432, To: 5432, Exposure: Nobody,
-			Description: "PostgreSQL", Source: "wazo-sysconfd: plugins/ha_config/ha.py"},
+		{Name: PostgreSQL, Protocol: TCP, From: 5432, To: 5432, Exposure: Internal, Peers: []Group{GroupUCEngine}, Default: true,
+			Description: "PostgreSQL: replication to the backup engine", Source: "wazo-sysconfd: plugins/ha_config/ha.py"},
 		{Name: "amqp", Protocol: TCP, From: 5672, To: 5672, Exposure: Nobody,
 			Description: "RabbitMQ", Source: "xivo-config: etc/rabbitmq/rabbitmq.config"},
 		{Name: "sysconfd", Protocol: TCP, From: 8668, To: 8668, Exposure: Nobody,
@@ -67,14 +58,4 @@ func UCEngine() []Port {
 		{Name: "erlang-distribution", Protocol: TCP, From: 25672, To: 25672, Exposure: Nobody,
 			Description: "Erlang distribution of RabbitMQ", Source: "RabbitMQ documentation, Networking"},
 	}
-}
-
-// Find answers the row called name.
-func Find(table []Port, name string) (Port, bool) {
-	for _, p := range table {
-		if p.Name == name {
-			return p, true
-		}
-	}
-	return Port{}, false
 }
