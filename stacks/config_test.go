@@ -46,13 +46,63 @@ func TestReadConfigDefaults(t *testing.T) {
 	t.Parallel()
 	c, err := ReadConfig("dev", settings())
 	require.NoError(t, err)
+	world := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
 	assert.Equal(t, Config{
-		Topology: "dev", Region: "us-east-1", VPCCIDR: netip.MustParsePrefix("10.20.0.0/16"), Zones: []string{"us-east-1a"},
-		AdminCIDRs:   []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")},
-		SIPCIDRs:     []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")},
-		InstanceType: InstanceType{"t3.xlarge", 4, 16}, RootVolumeGiB: 50, SSHPublicKey: testKey,
-		LogRetentionDays: 14, Owner: "platform", CostCenter: "telephony", Configure: true, ConfigureTimeout: 45 * time.Minute,
+		Topology: KindDev, Region: "us-east-1", Owner: "platform", CostCenter: "telephony",
+		Network: NetworkConfig{CIDR: netip.MustParsePrefix("10.20.0.0/16"), Zones: []string{"us-east-1a"}, Nat: NatNone},
+		Access: AccessConfig{
+			AdminCIDRs: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")}, SIPCIDRs: world, MediaCIDRs: world, WebCIDRs: world,
+			CarrierCIDRs: []netip.Prefix{}, SSHPublicKey: testKey,
+		},
+		Machines:  MachinesConfig{InstanceType: InstanceType{"t3.xlarge", 4, 16}, RootVolumeGiB: 50, DetailedMonitoring: true},
+		Fleets:    FleetsConfig{SBCs: FleetSize{2, 6, 400}, Routers: FleetSize{2, 6, 2000}, CPUTarget: 50, DrainTimeout: time.Hour},
+		Database:  DatabaseConfig{Version: 16},
+		Web:       WebConfig{BlueWeight: 100},
+		Account:   AccountConfig{Environments: []Environment{{"dev", 100}, {"stage", 300}, {"prod", 1000}}},
+		Retention: RetentionConfig{LogDays: 14, BackupDays: 7}, Provisioner: ProvisionerConfig{Enabled: true, Timeout: 45 * time.Minute},
 	}, c)
+}
+
+// needed are the settings without a value that suits everybody, for each topology.
+var needed = map[Kind][]string{
+	KindDev:     nil,
+	KindStage:   {"domain", "stage.voice.example.com"},
+	KindProd:    {"domain", "voice.example.com", "carrierCidrs", `["198.51.100.0/24"]`},
+	KindAccount: {"githubRepository", "example/calldata-foundation", "alertEmails", `["ops@example.com"]`},
+}
+
+// of are the least settings that work for a stack called like its topology, changed by pairs.
+func of(kind Kind, pairs ...string) MapSettings {
+	return settings(append(append([]string{"topology", string(kind)}, needed[kind]...), pairs...)...)
+}
+
+func TestReadConfigDefaultsByTopology(t *testing.T) {
+	t.Parallel()
+	c, err := ReadConfig("stage", of(KindStage))
+	require.NoError(t, err)
+	assert.Equal(t, NetworkConfig{CIDR: netip.MustParsePrefix("10.20.0.0/16"), Zones: []string{"us-east-1a", "us-east-1b"}, Nat: NatSingle}, c.Network)
+	assert.Equal(t, []Edge{EdgePhones}, c.Access.Edges)
+	assert.Equal(t, "t3.medium", c.Fleets.SBCInstanceType.Name)
+	assert.Equal(t, DatabaseConfig{Version: 16, Class: "db.t4g.small", GiB: 20, MaxGiB: 100}, c.Database)
+	assert.Equal(t, RetentionConfig{LogDays: 90, BackupDays: 14}, c.Retention)
+	assert.Equal(t, "stage.voice.example.com", c.Web.HostedZone)
+	assert.False(t, c.Protect)
+
+	c, err = ReadConfig("prod", of(KindProd, "databaseMultiAz", "false", "hostedZone", "example.com"))
+	require.NoError(t, err)
+	assert.Len(t, c.Network.Zones, 3)
+	assert.Equal(t, NatOnePerAz, c.Network.Nat)
+	assert.Equal(t, []Edge{EdgeCarriers, EdgePhones}, c.Access.Edges)
+	assert.True(t, c.Protect)
+	assert.True(t, c.Web.WAF)
+	assert.False(t, c.Database.MultiAZ, "a setting is stronger than the topology")
+	assert.Equal(t, "example.com", c.Web.HostedZone)
+
+	c, err = ReadConfig("account", of(KindAccount, "adminCidrs", "-", "sshPublicKey", "-", "accountPartsOff", `["guardduty"]`, "environments", `["dev=50"]`))
+	require.NoError(t, err, "an account has no machines, and needs neither operators' ranges nor a key")
+	assert.Equal(t, AccountConfig{
+		Repository: "example/calldata-foundation", Environments: []Environment{{"dev", 50}}, AlertEmails: []string{"ops@example.com"}, Off: []AccountPart{PartGuardDuty},
+	}, c.Account)
 }
 
 func TestReadConfigEverythingSet(t *testing.T) {
@@ -62,13 +112,13 @@ func TestReadConfigEverythingSet(t *testing.T) {
 		"amiId", "ami-0123456789abcdef0", "logRetentionDays", "90", "owner", "voice@example.com", "costCenter", "42", "protect", "true",
 		"configure", "false", "configureTimeoutMinutes", "90"))
 	require.NoError(t, err)
-	assert.Equal(t, []string{"eu-central-1b", "eu-central-1c"}, c.Zones)
-	assert.Equal(t, InstanceType{"m7i.large", 2, 8}, c.InstanceType)
-	assert.Equal(t, "ami-0123456789abcdef0", c.AMIID)
-	assert.Equal(t, 90*time.Minute, c.ConfigureTimeout)
+	assert.Equal(t, []string{"eu-central-1b", "eu-central-1c"}, c.Network.Zones)
+	assert.Equal(t, InstanceType{"m7i.large", 2, 8}, c.Machines.InstanceType)
+	assert.Equal(t, "ami-0123456789abcdef0", c.Machines.AMIID)
+	assert.Equal(t, 90*time.Minute, c.Provisioner.Timeout)
 	assert.True(t, c.Protect)
-	assert.False(t, c.Configure)
-	assert.Len(t, c.AdminCIDRs, 2)
+	assert.False(t, c.Provisioner.Enabled)
+	assert.Len(t, c.Access.AdminCIDRs, 2)
 }
 
 func TestReadConfigErrors(t *testing.T) {
@@ -106,7 +156,7 @@ func TestReadConfigErrors(t *testing.T) {
 		"family unknown":           {settings("instanceType", "m9z.large"), []string{"near ones are m5.large, m5a.large"}},
 		"type nonsense":            {settings("instanceType", "big"), []string{"near ones are t3.large, t3.xlarge, t3.2xlarge"}},
 		"type arm64":               {settings("instanceType", "t4g.xlarge"), []string{`instanceType is "t4g.xlarge": that is an arm64 type, and Wazo's packages run on amd64 alone; near ones are t3.xlarge, t3a.xlarge`}},
-		"type too small":           {settings("instanceType", "t3.small"), []string{"it has 2 GiB of memory, the engine needs 4"}},
+		"type too small":           {settings("instanceType", "t3.small"), []string{"it has 2 GiB of memory, such a machine needs 4"}},
 		"volume too small":         {settings("rootVolumeGiB", "8"), []string{`rootVolumeGiB is "8": want a whole number from 20 to 16384`, "pulumi config set calldata-foundation:rootVolumeGiB 50 -s dev"}},
 		"volume not a number":      {settings("rootVolumeGiB", "50GB"), []string{`rootVolumeGiB is "50GB": want a whole number`}},
 		"image malformed":          {settings("amiId", "debian-12"), []string{`amiId is "debian-12": want ami-`, "pulumi config rm calldata-foundation:amiId -s dev"}},
@@ -119,10 +169,54 @@ func TestReadConfigErrors(t *testing.T) {
 		"owner empties a tag":      {settings("owner", "a<b>"), []string{`owner is "a<b>": "a<b>" has a character that AWS refuses`}},
 		"cost center too long":     {settings("costCenter", strings.Repeat("x", 257)), []string{"the value has 257 characters, AWS allows 256"}},
 		"flag not a flag":          {settings("configure", "yes"), []string{`configure is "yes": want true or false`}},
-		"protect not a flag":       {settings("protect", "1"), []string{`protect is "1": want true or false`}},
-		"time limit too long":      {settings("configureTimeoutMinutes", "1000"), []string{`configureTimeoutMinutes is "1000": want a whole number from 5 to 240`}},
-		"topology unknown":         {settings("topology", "huge"), []string{`topology is "huge": this project knows dev`}},
-		"setting unknown":          {settings("adminCidr", "x"), []string{"calldata-foundation:adminCidr is not a setting of this project, which has adminCidrs, amiId", "pulumi config rm calldata-foundation:adminCidr -s dev"}},
+		"protect not a flag":       {settings("protect", "1"), []string{`protect is "1": want true, false, or nothing for the topology's own, which is false`}},
+		"time limit too long":      {settings("configureTimeoutMinutes", "1000"), []string{`configureTimeoutMinutes is "1000": want a whole number from 5 to 240, or 0 for the topology's own, which is 45`}},
+		"topology unknown":         {settings("topology", "huge"), []string{`topology is "huge": this project knows account, dev, prod, stage`}},
+		"setting unknown":          {settings("adminCidr", "x"), []string{"calldata-foundation:adminCidr is not a setting of this project, which has accountPartsOff, adminCidrs, alertEmails, amiId", "pulumi config rm calldata-foundation:adminCidr -s dev"}},
+		"zones too many":           {settings("zones", `["us-east-1a","us-east-1b","us-east-1c","us-east-1d"]`), []string{"a network has at most 3 zones"}},
+		"one zone for two":         {of(KindStage, "zones", `["us-east-1a"]`), []string{`zones is "us-east-1a": this topology needs at least 2 zones`, "'calldata-foundation:zones[1]' us-east-1b"}},
+		"network too small":        {of(KindProd, "vpcCidr", "10.20.0.0/26"), []string{`vpcCidr is "10.20.0.0/26": `}},
+		"NAT unknown":              {of(KindStage, "nat", "many"), []string{`nat is "many": want one of [none single one-per-az]`}},
+		"NAT missing":              {of(KindProd, "nat", "none"), []string{`nat is "none": the machines of this topology are private`}},
+		"NAT address malformed":    {of(KindStage, "natAllocationIds", `["203.0.113.9"]`), []string{`natAllocationIds[0] is "203.0.113.9": want the allocation id of an Elastic IP`}},
+		"NAT addresses too few":    {of(KindProd, "natAllocationIds", `["eipalloc-0123456789abcdef0"]`), []string{"nat one-per-az over 3 zones has 3 gateways"}},
+		"SSM not a choice":         {of(KindProd, "ssmEndpoints", "maybe"), []string{`ssmEndpoints is "maybe": want true, false, or nothing for the topology's own, which is true`}},
+		"no carriers":              {of(KindProd, "carrierCidrs", "-"), []string{"carrierCidrs is not set: at least one range is needed"}},
+		"carriers anywhere":        {of(KindProd, "carrierCidrs", `["0.0.0.0/0"]`), []string{"a carrier's address is its password here"}},
+		"carriers too wide":        {of(KindProd, "carrierCidrs", `["96.0.0.0/4"]`), []string{"that is wider than /8"}},
+		"media malformed":          {of(KindProd, "mediaCidrs", `["x"]`), []string{`mediaCidrs[0] is "x"`}},
+		"web malformed":            {of(KindProd, "webCidrs", `["x"]`), []string{`webCidrs[0] is "x"`}},
+		"edge unknown":             {of(KindProd, "sipEdges", `["carriers","fax"]`), []string{`sipEdges[1] is "fax": want carriers or phones`}},
+		"edge twice":               {of(KindStage, "sipEdges", `["phones","phones"]`), []string{`sipEdges[1] is "phones": an earlier item is the same`}},
+		"SBC type too small":       {of(KindStage, "sbcInstanceType", "t3.micro"), []string{`sbcInstanceType is "t3.micro": it has 1 GiB of memory, such a machine needs 2`}},
+		"router type unknown":      {of(KindStage, "routerInstanceType", "huge"), []string{`routerInstanceType is "huge"`}},
+		"data volume too small":    {of(KindStage, "dataVolumeGiB", "5"), []string{`dataVolumeGiB is "5": want a whole number from 20 to 16384, or 0`}},
+		"fleet of one":             {of(KindProd, "sbcMin", "1"), []string{`sbcMin is "1": want a whole number from 2 to 20`}},
+		"fleet upside down":        {of(KindProd, "routerMin", "8"), []string{`routerMin is "8": it is more than routerMax, which is 6`}},
+		"fleet too large":          {of(KindProd, "sbcMax", "100"), []string{`sbcMax is "100": want a whole number from 2 to 20`}},
+		"no calls":                 {of(KindProd, "sbcCalls", "0"), []string{`sbcCalls is "0"`}},
+		"CPU target":               {of(KindProd, "cpuTarget", "95"), []string{`cpuTarget is "95": want a whole number from 10 to 90`}},
+		"drain without end":        {of(KindProd, "drainTimeoutMinutes", "10000"), []string{`drainTimeoutMinutes is "10000": want a whole number from 1 to 2880`}},
+		"PostgreSQL too old":       {of(KindProd, "databaseVersion", "14"), []string{`databaseVersion is "14": want a whole number from 15 to 17`}},
+		"database class":           {of(KindProd, "databaseClass", "t3.small"), []string{`databaseClass is "t3.small": want an RDS instance class`}},
+		"database shrinks":         {of(KindProd, "databaseGiB", "200", "databaseMaxGiB", "100"), []string{`databaseMaxGiB is "100": it is less than databaseGiB, which is 200`}},
+		"database too small":       {of(KindProd, "databaseGiB", "10"), []string{`databaseGiB is "10": want a whole number from 20`}},
+		"no domain":                {of(KindStage, "domain", "-"), []string{"domain is not set: people and phones need a name"}},
+		"domain malformed":         {of(KindStage, "domain", "Voice"), []string{`domain is "Voice": want a domain name`}},
+		"zone of another domain":   {of(KindStage, "hostedZone", "example.net"), []string{`hostedZone is "example.net": the domain stage.voice.example.com is not in it`}},
+		"certificate malformed":    {of(KindStage, "certificateArn", "mine"), []string{`certificateArn is "mine": want the ARN`}},
+		"nobody serves":            {of(KindStage, "blueWeight", "0"), []string{`blueWeight is "0": greenWeight is 0 too`}},
+		"weight too large":         {of(KindStage, "greenWeight", "1000"), []string{`greenWeight is "1000": want a whole number from 0 to 999`}},
+		"backups for ever":         {of(KindProd, "backupRetentionDays", "90"), []string{`backupRetentionDays is "90": want a whole number from 1 to 35`}},
+		"no repository":            {of(KindAccount, "githubRepository", "-"), []string{"githubRepository is not set: want the repository"}},
+		"repository malformed":     {of(KindAccount, "githubRepository", "https://github.com/a/b"), []string{`githubRepository is "https://github.com/a/b"`}},
+		"nobody hears":             {of(KindAccount, "alertEmails", "-"), []string{"alertEmails is not set: budgets and cost anomalies need somebody"}},
+		"address malformed":        {of(KindAccount, "alertEmails", `["ops"]`), []string{`alertEmails[0] is "ops": that is not an e-mail address`}},
+		"environment malformed":    {of(KindAccount, "environments", `["dev"]`), []string{`environments[0] is "dev": want a stack's name and its monthly budget`}},
+		"environment twice":        {of(KindAccount, "environments", `["dev=1","dev=2"]`), []string{`environments[1] is "dev=2": an earlier item is of the same stack`}},
+		"part unknown":             {of(KindAccount, "accountPartsOff", `["trail"]`), []string{`accountPartsOff[0] is "trail": want one of [github cloudtrail`}},
+		"bucket malformed":         {of(KindAccount, "stateBucket", "My_Bucket"), []string{`stateBucket is "My_Bucket": want the name of a bucket`}},
+		"exceptions not a list":    {settings("policyExceptions", "CD-21"), []string{`policyExceptions is "CD-21": want a list`}},
 		"every mistake in one run": {settings("adminCidrs", "-", "sshPublicKey", "-", "rootVolumeGiB", "1"), []string{"adminCidrs", "sshPublicKey", "rootVolumeGiB"}},
 	}
 	for name, tt := range tests {
@@ -152,7 +246,7 @@ func TestStackNames(t *testing.T) {
 		assert.ErrorContains(t, err, "the stack's name is "+strconv.Quote(name))
 	}
 	_, err := ReadConfig("alice", settings())
-	assert.ErrorContains(t, err, `calldata-foundation:topology is "alice": this project knows dev; fix it with: pulumi config set calldata-foundation:topology dev -s alice`)
+	assert.ErrorContains(t, err, `calldata-foundation:topology is "alice": this project knows account, dev, prod, stage; fix it with: pulumi config set calldata-foundation:topology dev -s alice`)
 }
 
 func TestPrivateKeyIsNeverShown(t *testing.T) {
@@ -186,7 +280,7 @@ func TestGoodKeys(t *testing.T) {
 	for _, key := range []string{testKey, testKey + " a comment with words\n", rsaKey(t, 3072)} {
 		c, err := ReadConfig("dev", settings("sshPublicKey", key))
 		require.NoError(t, err)
-		assert.Len(t, strings.Fields(c.SSHPublicKey), 2, "the comment may name a person and stays out of AWS")
+		assert.Len(t, strings.Fields(c.Access.SSHPublicKey), 2, "the comment may name a person and stays out of AWS")
 	}
 }
 

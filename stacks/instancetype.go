@@ -11,6 +11,9 @@ import (
 // Source: wazo-platform.org, uc-doc/installation/index.md.
 const minMemoryGiB = 4
 
+// minC4MemoryGiB is what Kamailio, rtpengine and the agents beside them need; half a GiB of it is Kamailio's shared memory.
+const minC4MemoryGiB = 2
+
 // InstanceType is an EC2 instance type.
 type InstanceType struct {
 	// Name is EC2's name, for example "t3.xlarge".

@@ -25,6 +25,10 @@ type Outputs struct {
 	Nodes []Node `json:"nodes"`
 	// Endpoints says where people and phones reach the platform.
 	Endpoints Endpoints `json:"endpoints"`
+	// Fleets lists the groups of machines that grow and shrink; their machines configure themselves.
+	Fleets []Fleet `json:"fleets,omitempty"`
+	// Database is the Routers' PostgreSQL, where the stack has one.
+	Database *Database `json:"database,omitempty"`
 	// Inventory is the Ansible inventory built from the fields above, in YAML.
 	Inventory string `json:"inventory,omitempty"`
 }
@@ -45,6 +49,25 @@ type Node struct {
 	PublicIP string `json:"publicIp,omitempty"`
 	// User is the login that cloud-init makes, "admin" on Debian's AMIs.
 	User string `json:"user"`
+	// Access is how to reach it, AccessSSH where nothing is said.
+	Access Access `json:"access,omitempty"`
+}
+
+// Fleet is one group of machines.
+type Fleet struct {
+	// Name is the name of its Auto Scaling group.
+	Name string `json:"name"`
+	// Role is what runs on its machines.
+	Role Role `json:"role"`
+}
+
+// Database says where PostgreSQL is, and where its password is kept.
+type Database struct {
+	// Host and Port are where it listens.
+	Host string `json:"host"`
+	Port int    `json:"port"`
+	// SecretARN is the secret in Secrets Manager that holds user and password.
+	SecretARN string `json:"secretArn"`
 }
 
 // Address is where to reach the node from outside: its public address, or else its private one.
@@ -60,7 +83,10 @@ type Endpoints struct {
 	// Web is the base URL of the engine's web and API server, for example "https://203.0.113.10".
 	Web string `json:"web"`
 	// SIP is the registrar and proxy for phones, for example "sip:203.0.113.10:5060;transport=udp".
+	// It is empty where no phones are let in.
 	SIP string `json:"sip"`
+	// Carriers is where carriers send calls, for example "sip:prod-sip.elb.amazonaws.com:5060;transport=udp".
+	Carriers string `json:"carriers,omitempty"`
 }
 
 // ParseOutputs reads the JSON of `pulumi stack output --json`. It answers every missing or malformed field at once.
@@ -83,7 +109,7 @@ func (o Outputs) Validate() error {
 	need("stack", o.Stack)
 	need("region", o.Region)
 	need("endpoints.web", o.Endpoints.Web)
-	need("endpoints.sip", o.Endpoints.SIP)
+	need("endpoints.sip", o.Endpoints.SIP+o.Endpoints.Carriers)
 	if len(o.Nodes) == 0 {
 		errs = append(errs, errors.New("stack output nodes is empty: run `pulumi up` for this stack first"))
 	}
@@ -104,6 +130,9 @@ func (o Outputs) Validate() error {
 			if !r.Valid() {
 				errs = append(errs, fmt.Errorf("stack output %s.roles has %q, want one of %v", at, r, AllRoles()))
 			}
+		}
+		if n.Access != "" && n.Access != AccessSSH && n.Access != AccessSSM {
+			errs = append(errs, fmt.Errorf("stack output %s.access is %q, want %s or %s", at, n.Access, AccessSSH, AccessSSM))
 		}
 		if _, err := netip.ParseAddr(n.PrivateIP); err != nil {
 			errs = append(errs, fmt.Errorf("stack output %s.privateIp is %q, want an IP address", at, n.PrivateIP))

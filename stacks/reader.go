@@ -14,6 +14,7 @@ import (
 type reader struct {
 	stack    string
 	settings Settings
+	defaults defaults
 	known    map[string]bool
 	errs     []error
 }
@@ -33,9 +34,20 @@ func (r *reader) set(name, example string) string {
 	return fmt.Sprintf("pulumi config set %s %s -s %s", fullKey(name), example, r.stack)
 }
 
+// setPath is the command that gives the item at a place in a list an example value.
+func (r *reader) setPath(at, example string) string {
+	return fmt.Sprintf("pulumi config set --path '%s' %s -s %s", fullKey(at), example, r.stack)
+}
+
 // setItem is the command that gives the first item of a list an example value.
-func (r *reader) setItem(name, example string) string {
-	return fmt.Sprintf("pulumi config set --path '%s[0]' %s -s %s", fullKey(name), example, r.stack)
+func (r *reader) setItem(name, example string) string { return r.setPath(name+"[0]", example) }
+
+// tiers are the kinds of subnets that the topology has.
+func (r *reader) tiers() []string {
+	if r.defaults.nat == NatNone || r.defaults.nat == "" {
+		return []string{TierPublic}
+	}
+	return []string{TierPublic, TierPrivate, TierIntra}
 }
 
 // text is the value of a setting, or fallback where it is unset or empty.
@@ -58,9 +70,25 @@ func (r *reader) number(name string, fallback, low, high int) int {
 	return n
 }
 
-// oneOf is a whole number out of a fixed list.
+// sized is a whole number from low to high, where 0 or nothing leaves it to the topology's own.
+func (r *reader) sized(name string, fallback, low, high int) int {
+	text := r.text(name, "0")
+	if text == "0" {
+		return fallback
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < low || n > high {
+		r.fail(name, text, fmt.Sprintf("want a whole number from %d to %d, or 0 for the topology's own, which is %d", low, high, fallback), r.set(name, strconv.Itoa(low)))
+	}
+	return n
+}
+
+// oneOf is a whole number out of a fixed list, where 0 or nothing leaves it to the topology's own.
 func (r *reader) oneOf(name string, fallback int, allowed []int) int {
-	text := r.text(name, strconv.Itoa(fallback))
+	text := r.text(name, "0")
+	if text == "0" {
+		return fallback
+	}
 	n, err := strconv.Atoi(text)
 	if err != nil || !slices.Contains(allowed, n) {
 		r.fail(name, text, fmt.Sprintf("want one of %v", allowed), r.set(name, strconv.Itoa(fallback)))
@@ -77,6 +105,19 @@ func (r *reader) flag(name string, fallback bool) bool {
 	return text == "true"
 }
 
+// choice is true or false, where nothing leaves it to the topology's own.
+func (r *reader) choice(name string, fallback bool) bool {
+	text := r.text(name, "")
+	switch text {
+	case "":
+		return fallback
+	case "true", "false":
+		return text == "true"
+	}
+	r.fail(name, text, fmt.Sprintf("want true, false, or nothing for the topology's own, which is %t", fallback), r.set(name, "true"))
+	return fallback
+}
+
 // list is a list of texts, nil where it is unset, empty or malformed.
 func (r *reader) list(name, example string) []string {
 	text := r.text(name, "")
@@ -88,15 +129,19 @@ func (r *reader) list(name, example string) []string {
 		r.fail(name, text, "want a list", fmt.Sprintf("pulumi config rm %s -s %s && %s", fullKey(name), r.stack, r.setItem(name, example)))
 		return nil
 	}
+	if len(items) == 0 {
+		return nil
+	}
 	return items
 }
 
-// ranges is a list of IPv4 ranges without repeats. check says what else keeps one from being right.
+// ranges is a list of IPv4 ranges without repeats. A nil fallback says that at least one is needed. check says what else
+// keeps one from being right.
 func (r *reader) ranges(name string, fallback []netip.Prefix, example string, check func(netip.Prefix) error) []netip.Prefix {
 	before := len(r.errs)
 	items := r.list(name, example)
 	if len(items) == 0 {
-		if len(r.errs) == before && len(fallback) == 0 {
+		if len(r.errs) == before && fallback == nil {
 			r.fail(name, "", "at least one range is needed", r.setItem(name, example))
 		}
 		return fallback
@@ -112,7 +157,7 @@ func (r *reader) ranges(name string, fallback []netip.Prefix, example string, ch
 			err = check(p)
 		}
 		if err != nil {
-			r.fail(at, item, err.Error(), fmt.Sprintf("pulumi config set --path '%s' %s -s %s", fullKey(at), example, r.stack))
+			r.fail(at, item, err.Error(), r.setPath(at, example))
 			continue
 		}
 		out = append(out, p)

@@ -1,0 +1,35 @@
+package stacks
+
+import "errors"
+
+// prod is fleets of SBCs and Routers over all zones, and two engines in different ones: a primary and the backup
+// registrar, which phones turn to by themselves (wazo-platform.org, uc-doc/high_availability/index.md).
+func prod(stack string, c Config) (Topology, error) {
+	t := base(stack, c)
+	network, err := network(stack, c, TierPublic, TierPrivate, TierIntra)
+	if err != nil {
+		return Topology{}, err
+	}
+	t.Network = network
+	t.Keys = []KeyUse{KeyVolumes, KeyDatabase, KeyStorage, KeyLogs, KeySecrets, KeyBackups}
+	t.Buckets = stackBuckets(c)
+	private := network.Of(TierPrivate)
+	t.Nodes = []NodeSpec{engine(stack, c, 1, private[0].Name), engine(stack, c, 2, private[1].Name)}
+	if t.SIPEdge = sipEdge(stack, c, c.Fleets.SBCs.Max); t.SIPEdge == nil {
+		return Topology{}, errors.New("it has no SIP edge")
+	}
+	sbc := fleet(stack, c, RoleC4SBC, c.Fleets.SBCInstanceType, TierPublic, c.Fleets.SBCs)
+	sbc.AddressPool, sbc.Balanced = t.SIPEdge.Phones, t.SIPEdge.Carriers
+	t.Fleets = []FleetSpec{sbc, fleet(stack, c, RoleC4Router, c.Fleets.RouterInstanceType, TierPrivate, c.Fleets.Routers)}
+	t.Database, t.Web, t.Backup = database(stack, c), web(stack, c), backups(stack, c)
+	t.Firewall = firewall(t, edgeRanges(c))
+	return t, nil
+}
+
+func fleet(stack string, c Config, role Role, t InstanceType, tier string, size FleetSize) FleetSpec {
+	return FleetSpec{
+		Name: stack + "-" + string(role), Role: role, Type: t, Tier: tier, Size: size, CPUTarget: c.Fleets.CPUTarget,
+		VolumeGiB: c.Machines.RootVolumeGiB, AMIID: c.Machines.AMIID, DrainTimeout: c.Fleets.DrainTimeout,
+		DetailedMonitoring: c.Machines.DetailedMonitoring, Protect: c.Protect, SSHPublicKey: c.Access.SSHPublicKey,
+	}
+}
