@@ -2,9 +2,13 @@ package wazonode
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/calldata/calldata-foundation/components/machineimage"
+	"github.com/calldata/calldata-foundation/components/noderole"
 )
 
 // WazoNode is one machine of the platform.
@@ -17,9 +21,10 @@ type WazoNode struct {
 	PrivateIP pulumi.StringOutput
 	// PublicIP is the Elastic IP, empty without one. It stays the same when the machine is replaced.
 	PublicIP pulumi.StringOutput
-	// SecurityGroupID is the machine's firewall.
-	SecurityGroupID pulumi.StringOutput
-	// Reachable is what must be there before the machine can be reached: the machine, its firewall's rules, its address.
+	// DataVolumeID is the data volume, empty without one. It stays the same when the machine is replaced.
+	DataVolumeID pulumi.StringOutput
+	// Reachable is what must be there before the machine can be reached and worked on: the machine, its firewall's rules,
+	// its address, its data volume.
 	// It is a list because the Go SDK adds a component's children to it in the background: depending on the component
 	// itself misses those that are not there yet.
 	Reachable []pulumi.Resource
@@ -30,6 +35,7 @@ type builder struct {
 	ctx    *pulumi.Context
 	name   string
 	args   Args
+	self   *WazoNode
 	parent pulumi.ResourceOrInvokeOption
 }
 
@@ -42,38 +48,48 @@ func NewWazoNode(ctx *pulumi.Context, name string, args Args, opts ...pulumi.Res
 	if err := ctx.RegisterComponentResource("calldata:wazonode:WazoNode", name, self, opts...); err != nil {
 		return nil, fmt.Errorf("node %s: %w", name, err)
 	}
-	b := builder{ctx: ctx, name: name, args: args, parent: pulumi.Parent(self)}
-	if err := b.build(self); err != nil {
+	b := builder{ctx: ctx, name: name, args: args, self: self, parent: pulumi.Parent(self)}
+	if err := b.build(); err != nil {
 		return nil, fmt.Errorf("node %s: %w", name, err)
 	}
 	return self, nil
 }
 
-func (b *builder) build(self *WazoNode) error {
+func (b *builder) build() error {
 	image := b.args.AMIID
 	if image == "" {
 		var err error
-		if image, err = newestDebian(b.ctx, b.parent); err != nil {
+		if image, err = machineimage.NewestDebian(b.ctx, b.parent); err != nil {
 			return err
 		}
 	}
-	group, rules, err := b.firewall()
+	profile, _, err := noderole.Register(b.ctx, b.name, noderole.Args{Role: b.args.Tags.Role, Grants: b.args.Grants, Tags: b.args.Tags}, b.self)
 	if err != nil {
 		return err
 	}
-	profile, err := b.profile()
-	if err != nil {
-		return err
+	self := b.self
+	self.DataVolumeID, self.PublicIP = pulumi.String("").ToStringOutput(), pulumi.String("").ToStringOutput()
+	if b.args.DataVolume.GiB > 0 {
+		volume, err := b.dataVolume()
+		if err != nil {
+			return err
+		}
+		self.DataVolumeID = volume.ID().ToStringOutput()
 	}
-	instance, err := b.instance(image, group, profile)
+	instance, err := b.instance(image, profile)
 	if err != nil {
 		return err
 	}
 	self.InstanceID = instance.ID().ToStringOutput()
 	self.PrivateIP = instance.PrivateIp
-	self.SecurityGroupID = group.ID().ToStringOutput()
-	self.PublicIP = pulumi.String("").ToStringOutput()
-	self.Reachable = append(rules, instance)
+	self.Reachable = append(slices.Clone(b.args.Firewall), instance)
+	if b.args.DataVolume.GiB > 0 {
+		attachment, err := b.attach(instance)
+		if err != nil {
+			return err
+		}
+		self.Reachable = append(self.Reachable, attachment)
+	}
 	if b.args.Public {
 		eip, association, err := b.address(instance)
 		if err != nil {
@@ -82,36 +98,36 @@ func (b *builder) build(self *WazoNode) error {
 		self.PublicIP = eip.PublicIp
 		self.Reachable = append(self.Reachable, association)
 	}
+	if b.args.AutoRecovery {
+		if err := b.recovery(instance); err != nil {
+			return err
+		}
+	}
 	return b.ctx.RegisterResourceOutputs(self, pulumi.Map{
-		"instanceId": self.InstanceID, "privateIp": self.PrivateIP, "publicIp": self.PublicIP, "securityGroupId": self.SecurityGroupID,
+		"instanceId": self.InstanceID, "privateIp": self.PrivateIP, "publicIp": self.PublicIP, "dataVolumeId": self.DataVolumeID,
 	})
 }
 
-func (b *builder) instance(image string, group *ec2.SecurityGroup, profile pulumi.StringInput) (*ec2.Instance, error) {
-	key, err := ec2.NewKeyPair(b.ctx, b.name, &ec2.KeyPairArgs{
-		KeyNamePrefix: pulumi.String(b.name + "-"), PublicKey: pulumi.String(b.args.SSHPublicKey), Tags: b.tags(b.name),
-	}, b.parent)
+func (b *builder) instance(image string, profile pulumi.StringInput) (*ec2.Instance, error) {
+	userData, err := b.userData()
 	if err != nil {
 		return nil, err
 	}
-	// The key is written at the first boot. EC2 could change it only with the machine, and a rotated key is no reason to
-	// lose an engine and its data.
-	ignored := []string{"keyName"}
+	var ignored []string
 	if b.args.AMIID == "" {
 		// A newer Debian image appears every few weeks. It is for the next machine, not a reason to replace this one and
 		// drop its calls: to move to a newer image, set amiId.
 		ignored = append(ignored, "ami")
 	}
-	return ec2.NewInstance(b.ctx, b.name, &ec2.InstanceArgs{
+	args := &ec2.InstanceArgs{
 		Ami:          pulumi.String(image),
 		InstanceType: pulumi.String(b.args.InstanceType),
 		SubnetId:     b.args.SubnetID,
 		// No word about a public address here: attaching the Elastic IP changes what AWS says about it, and a fixed
 		// answer would replace the machine on the next run.
-		VpcSecurityGroupIds: pulumi.StringArray{group.ID()},
-		KeyName:             key.KeyName,
+		VpcSecurityGroupIds: b.args.SecurityGroupIDs,
 		IamInstanceProfile:  profile,
-		UserData:            pulumi.String(userData(b.args.HostName, b.args.Domain)),
+		UserData:            userData,
 		// cloud-init acts on the first boot alone, so changed user data means a new machine.
 		UserDataReplaceOnChange: pulumi.Bool(true),
 		// Only IMDSv2, and not through a container's or a proxy's extra hop.
@@ -119,14 +135,30 @@ func (b *builder) instance(image string, group *ec2.SecurityGroup, profile pulum
 			HttpEndpoint: pulumi.String("enabled"), HttpTokens: pulumi.String("required"), HttpPutResponseHopLimit: pulumi.Int(1),
 		},
 		RootBlockDevice: ec2.InstanceRootBlockDeviceArgs{
-			Encrypted: pulumi.Bool(true), VolumeType: pulumi.String("gp3"), VolumeSize: pulumi.Int(b.args.RootVolumeGiB),
+			Encrypted: pulumi.Bool(true), KmsKeyId: optional(b.args.VolumeKMSKeyARN), VolumeType: pulumi.String("gp3"), VolumeSize: pulumi.Int(b.args.RootVolumeGiB),
 			DeleteOnTermination: pulumi.Bool(true), Tags: b.tags(b.name + "-root"),
 		},
-		Monitoring:            pulumi.Bool(true),
+		Monitoring:            pulumi.Bool(b.args.DetailedMonitoring),
 		EbsOptimized:          pulumi.Bool(true),
 		DisableApiTermination: pulumi.Bool(b.args.Protect),
 		Tags:                  b.tags(b.name),
-	}, b.parent, pulumi.IgnoreChanges(ignored))
+	}
+	if b.args.AutoRecovery {
+		args.MaintenanceOptions = ec2.InstanceMaintenanceOptionsArgs{AutoRecovery: pulumi.String("default")}
+	}
+	if !b.args.InstallSSMAgent {
+		key, err := ec2.NewKeyPair(b.ctx, b.name, &ec2.KeyPairArgs{
+			KeyNamePrefix: pulumi.String(b.name + "-"), PublicKey: pulumi.String(b.args.SSHPublicKey), Tags: b.tags(b.name),
+		}, b.parent)
+		if err != nil {
+			return nil, err
+		}
+		args.KeyName = key.KeyName
+		// The key is written at the first boot. EC2 could change it only with the machine, and a rotated key is no reason
+		// to lose an engine and its data.
+		ignored = append([]string{"keyName"}, ignored...)
+	}
+	return ec2.NewInstance(b.ctx, b.name, args, b.parent, pulumi.IgnoreChanges(ignored))
 }
 
 // address registers the Elastic IP and attaches it. The two are apart so that the address, which phones and carriers
@@ -145,4 +177,12 @@ func (b *builder) address(instance *ec2.Instance) (*ec2.Eip, *ec2.EipAssociation
 
 func (b *builder) tags(name string) pulumi.StringMap {
 	return pulumi.ToStringMap(b.args.Tags.Named(name))
+}
+
+// optional is value as an input that may be left out.
+func optional(value pulumi.StringInput) pulumi.StringPtrInput {
+	if value == nil {
+		return nil
+	}
+	return value.ToStringOutput().ToStringPtrOutput()
 }

@@ -1,4 +1,4 @@
-package wazonode
+package machineimage
 
 import (
 	"fmt"
@@ -10,8 +10,9 @@ import (
 // debianAccount is the AWS account that publishes Debian's images. Source: wiki.debian.org, Cloud/AmazonEC2Image.
 const debianAccount = "136693071363"
 
-// newestDebian answers the id of the newest Debian 12 image for amd64 in the provider's region.
-func newestDebian(ctx *pulumi.Context, opts ...pulumi.InvokeOption) (string, error) {
+// NewestDebian answers the id of the newest Debian 12 image for amd64 in the provider's region. It fails where AWS does not answer,
+// or has none.
+func NewestDebian(ctx *pulumi.Context, opts ...pulumi.InvokeOption) (string, error) {
 	image, err := ec2.LookupAmi(ctx, &ec2.LookupAmiArgs{
 		MostRecent: pulumi.BoolRef(true),
 		Owners:     []string{debianAccount},

@@ -1,0 +1,2 @@
+// Package machineimage finds the image that machines boot from.
+package machineimage
