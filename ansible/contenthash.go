@@ -15,17 +15,35 @@ import (
 
 // ContentHash is the hash of everything that Ansible reads in the tree at dir: names, contents and execute bits, in an
 // order of its own. It is the same on every machine and after every checkout. What Ansible does not read is left out:
-// Go source, documents, tests, caches, editors' files, generated inventories, and files with a vault's password.
+// Go source, documents, tests, caches, editors' files, generated inventories, files with a vault's password, and private keys.
 //
 // It is SHA-256 in hexadecimal. An unreadable file is an error.
 func ContentHash(dir string) (string, error) {
-	root, err := filepath.EvalSymlinks(dir)
-	if err != nil {
+	sum := sha256.New()
+	if err := walkContent(dir, func(e entry) error { return e.hash(sum) }); err != nil {
 		return "", fmt.Errorf("hash ansible content: %w", err)
 	}
-	sum := sha256.New()
-	// WalkDir goes in lexical order.
-	err = filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// entry is a file or a symbolic link that Ansible reads.
+type entry struct {
+	// name is its path in the tree, with slashes.
+	name string
+	// link is where a symbolic link leads, empty for a file.
+	link string
+	// executable and data are those of a file.
+	executable bool
+	data       []byte
+}
+
+// walkContent calls visit for each entry of the tree at dir, in lexical order.
+func walkContent(dir string, visit func(entry) error) error {
+	root, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -42,44 +60,50 @@ func ContentHash(dir string) (string, error) {
 		case d.IsDir(), ignored(rel, false):
 			return nil
 		}
-		return hashEntry(sum, file, rel, d)
-	})
-	if err != nil {
-		return "", fmt.Errorf("hash ansible content: %w", err)
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
-}
-
-// hashEntry adds one file. Lengths come first, so that no two trees share a byte stream.
-func hashEntry(sum io.Writer, file, rel string, d fs.DirEntry) error {
-	info, err := d.Info()
-	if err != nil {
-		return err
-	}
-	if info.Mode()&fs.ModeSymlink != 0 {
-		target, err := os.Readlink(file)
+		e, err := readEntry(file, rel, d)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(sum, "link %d %s %d %s\n", len(rel), rel, len(target), target)
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is neither a file, a directory nor a link", file)
-	}
-	data, err := os.ReadFile(file) //nolint:gosec // below dir, which the caller chose
+		return visit(e)
+	})
+}
+
+func readEntry(file, name string, d fs.DirEntry) (entry, error) {
+	info, err := d.Info()
 	if err != nil {
-		return err
+		return entry{}, err
 	}
-	_, err = fmt.Fprintf(sum, "file %d %s %t %d %s\n", len(rel), rel, info.Mode()&0o100 != 0, len(data), data)
+	e := entry{name: name}
+	switch {
+	case info.Mode()&fs.ModeSymlink != 0:
+		e.link, err = os.Readlink(file)
+	case info.Mode().IsRegular():
+		e.executable = info.Mode()&0o100 != 0
+		e.data, err = os.ReadFile(file) //nolint:gosec // below dir, which the caller chose
+	default:
+		err = fmt.Errorf("%s is neither a file, a directory nor a link", file)
+	}
+	return e, err
+}
+
+// hash adds the entry. Lengths come first, so that no two trees share a byte stream.
+func (e entry) hash(sum io.Writer) error {
+	var err error
+	if e.link != "" {
+		_, err = fmt.Fprintf(sum, "link %d %s %d %s\n", len(e.name), e.name, len(e.link), e.link)
+	} else {
+		_, err = fmt.Fprintf(sum, "file %d %s %t %d %s\n", len(e.name), e.name, e.executable, len(e.data), e.data)
+	}
 	return err
 }
 
-// junk are names that Ansible never reads, wherever they are: caches, editors' and systems' files, passwords.
+// junk are names that Ansible never reads, wherever they are: caches, editors' and systems' files, passwords, private
+// keys.
 var junk = []string{
 	".git", ".ansible", ".cache", "__pycache__", "*.pyc", "*.retry",
 	"*~", ".*.sw?", "#*#", ".#*", ".idea", ".vscode", ".DS_Store", "Thumbs.db",
 	".vault-pass*", "vault-password*", ".vault_pass*", "vault_password*", "known_hosts",
+	"*.pem", "*.key", "id_rsa", "id_ed25519",
 	"hosts.generated.yml",
 }
 

@@ -1,0 +1,165 @@
+package ansible
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// tree makes files with their modes; a mode with a link's bit makes a link to the content.
+func tree(t *testing.T, files map[string]string, modes map[string]os.FileMode) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		mode, given := modes[name]
+		if !given {
+			mode = 0o644
+		}
+		if mode&os.ModeSymlink != 0 {
+			require.NoError(t, os.Symlink(content, file))
+			continue
+		}
+		require.NoError(t, os.WriteFile(file, []byte(content), mode))
+		require.NoError(t, os.Chmod(file, mode))
+	}
+	return dir
+}
+
+func bundleOf(t *testing.T, dir string) ([]byte, string) {
+	t.Helper()
+	var out bytes.Buffer
+	sum, err := WriteBundle(dir, &out)
+	require.NoError(t, err)
+	got := sha256.Sum256(out.Bytes())
+	require.Equal(t, hex.EncodeToString(got[:]), sum)
+	return out.Bytes(), sum
+}
+
+// headers are the archive's entries by name, in its order.
+func headers(t *testing.T, data []byte) ([]string, map[string]*tar.Header) {
+	t.Helper()
+	plain, err := gzip.NewReader(bytes.NewReader(data))
+	require.NoError(t, err)
+	archive := tar.NewReader(plain)
+	var names []string
+	found := map[string]*tar.Header{}
+	for {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return names, found
+		}
+		require.NoError(t, err)
+		names, found[h.Name] = append(names, h.Name), h
+	}
+}
+
+func TestBundleIsTheSameEverywhere(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"playbooks/fleet.yml": "a", "roles/r/files/run": "b", "roles/r/tasks/main.yml": "c", "ansible.cfg": "d", "roles/r/files/again": "run"}
+	modes := map[string]os.FileMode{"roles/r/files/run": 0o755, "roles/r/files/again": os.ModeSymlink}
+	data, sum := bundleOf(t, tree(t, files, modes))
+	assert.Equal(t, "c6ac15c6", sum[:8], "the archive is the same on every machine and with every version of Go")
+
+	modes["playbooks/fleet.yml"], modes["roles/r/files/run"] = 0o600, 0o700 // another umask
+	other := tree(t, files, modes)
+	for _, when := range []time.Time{time.Now().Add(-time.Hour), time.Unix(0, 0)} {
+		require.NoError(t, os.Chtimes(filepath.Join(other, "ansible.cfg"), when, when))
+		again, _ := bundleOf(t, other)
+		assert.Equal(t, data, again)
+	}
+
+	names, found := headers(t, data)
+	assert.True(t, slices.IsSorted(names), names)
+	assert.Len(t, names, len(files))
+	for name, h := range found {
+		assert.Equal(t, [2]int{0, 0}, [2]int{h.Uid, h.Gid}, name)
+		assert.True(t, packed.Equal(h.ModTime), name)
+	}
+	assert.EqualValues(t, 0o755, found["roles/r/files/run"].Mode)
+	assert.EqualValues(t, 0o644, found["playbooks/fleet.yml"].Mode)
+	assert.Equal(t, "run", found["roles/r/files/again"].Linkname)
+}
+
+// The bundle changes exactly when the hash does.
+func TestBundleFollowsTheContentHash(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"playbooks/site.yml": "a"}, nil)
+	put := func(name, content string) {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	look := func() [2]string {
+		hash, err := ContentHash(dir)
+		require.NoError(t, err)
+		_, sum := bundleOf(t, dir)
+		return [2]string{hash, sum}
+	}
+	first := look()
+	for _, name := range []string{
+		".vault-pass", "inventories/dev/vault-password.txt", "roles/r/files/server.key", "roles/r/files/server.pem", "id_ed25519", "known_hosts",
+		"x.go", "README.md", ".git/config", "__pycache__/x.pyc", "inventories/dev/hosts.generated.yml",
+	} {
+		put(name, "secret")
+		assert.Equal(t, first, look(), "%s must not leave this machine", name)
+	}
+	put("playbooks/site.yml", "b")
+	second := look()
+	assert.NotEqual(t, first[0], second[0])
+	assert.NotEqual(t, first[1], second[1])
+}
+
+func TestBundleRefusesLinksThatLeadOut(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{"/etc/passwd", "../../x", ".."} {
+		_, err := WriteBundle(tree(t, map[string]string{"a/link": filepath.Join(target)}, map[string]os.FileMode{"a/link": os.ModeSymlink}), io.Discard)
+		if target == ".." {
+			assert.NoError(t, err, "that is the tree itself")
+			continue
+		}
+		assert.ErrorContains(t, err, "a/link leads to "+target)
+	}
+	_, err := WriteBundle(filepath.Join(t.TempDir(), "absent"), io.Discard)
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestBundleReportsAFailedWrite(t *testing.T) {
+	t.Parallel()
+	_, err := WriteBundle(tree(t, map[string]string{"a": "b"}, nil), full{})
+	assert.ErrorContains(t, err, "disk full")
+}
+
+// TestBundleOfThisTree unpacks the repository's own bundle as a machine does.
+func TestBundleOfThisTree(t *testing.T) {
+	t.Parallel()
+	data, _ := bundleOf(t, ".")
+	dir := t.TempDir()
+	cmd := exec.Command("tar", "--extract", "--gzip", "--no-same-owner", "--directory", dir)
+	cmd.Stdin = bytes.NewReader(data)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	assert.Empty(t, string(out), "tar must have nothing to warn of")
+	hash, err := ContentHash(".")
+	require.NoError(t, err)
+	unpacked, err := ContentHash(dir)
+	require.NoError(t, err)
+	assert.Equal(t, hash, unpacked)
+	_, found := headers(t, data)
+	names := slices.Collect(maps.Keys(found))
+	assert.Subset(t, names, []string{"ansible.cfg", "playbooks/common.yml", "roles/common/tasks/main.yml"})
+}

@@ -1,0 +1,3 @@
+// Package metrics names the CloudWatch metrics of our own, which machines write and which scaling policies, alarms and
+// dashboards read.
+package metrics

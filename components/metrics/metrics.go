@@ -1,0 +1,12 @@
+package metrics
+
+const (
+	// Namespace holds every metric of ours.
+	Namespace = "CallData"
+	// ActiveCalls is how many calls a machine carries, a count that each machine of a fleet writes once a minute with the
+	// dimension DimGroup: the average over the group is what its scaling goes by.
+	ActiveCalls = "ActiveCalls"
+	// DimGroup is the dimension with the name of the machine's Auto Scaling group. It is called as in AWS's own metrics.
+	// Source: Amazon EC2 Auto Scaling User Guide, "Dimensions for Auto Scaling group metrics".
+	DimGroup = "AutoScalingGroupName"
+)
