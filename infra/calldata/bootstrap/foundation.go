@@ -1,0 +1,149 @@
+package bootstrap
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/calldata/calldata-foundation/components/tags"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/awsapi"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+// managedBy is the tag ManagedBy of what no stack manages.
+const managedBy = "calldata-bootstrap"
+
+const (
+	// settle is how long a thing that was just made may stay unknown to the next call.
+	settle = 30 * time.Second
+	// settlePause is the time between two tries.
+	settlePause = 2 * time.Second
+)
+
+// foundation is the work in hand.
+type foundation struct {
+	*Options
+	clients
+	id     awsapi.Identity
+	bucket string
+	// keyARN is known once the key is there.
+	keyARN string
+	// made is true once this run has made something, which may then be unknown for a moment.
+	made bool
+}
+
+// setting is one thing that has to be so.
+type setting struct {
+	resource, name string
+	// found is what is there; missing says that it is nothing at all.
+	found   string
+	missing bool
+	// want is what it is to be. It is so already where mend is nil.
+	want string
+	mend func(context.Context) error
+}
+
+// lay inspects everything, and then makes or mends what is not as it should be. An error about what stands in the way
+// comes before the first change; one on the way comes with the report of what was done until then.
+func lay(ctx context.Context, o *Options, to clients, work progress.Reporter) (*Report, error) {
+	f := &foundation{Options: o, clients: to}
+	step := work.Step("look at what is there")
+	settings, err := f.inspect(ctx)
+	step.Done(err)
+	if err != nil {
+		return nil, err
+	}
+	report := f.newReport()
+	for i, s := range settings {
+		if s.mend == nil || o.DryRun {
+			report.add(s, o.DryRun)
+			continue
+		}
+		step := work.Step(s.resource + ": " + s.name)
+		err := f.patiently(ctx, s.mend)
+		step.Done(err)
+		if err != nil {
+			report.rest(settings[i:])
+			return report.about(f), fmt.Errorf("%s, %s: %s; run the command again, it goes on from here", s.resource, s.name, awsapi.Message(err))
+		}
+		f.made = true
+		report.add(s, false)
+	}
+	return report.about(f), nil
+}
+
+// inspect reads everything, and answers every problem that a person must decide about.
+func (f *foundation) inspect(ctx context.Context) ([]setting, error) {
+	var err error
+	if f.id, err = awsapi.WhoAmI(ctx, f.sts); err != nil {
+		return nil, cli.WithCode(cli.ExitUsage, err)
+	}
+	f.bucket = cmp.Or(f.Bucket, fmt.Sprintf("calldata-foundation-state-%s-%s", f.id.Account, f.region))
+	key, keyErr := f.inspectKey(ctx)
+	bucket, bucketErr := f.inspectBucket(ctx)
+	if err := errors.Join(keyErr, bucketErr); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, cli.WithCode(cli.ExitUsage, fmt.Errorf("nothing was changed:\n%w", err))
+	}
+	return append(key, bucket...), nil
+}
+
+// patiently tries again while AWS does not know yet what this run has made.
+// Source: AWS KMS Developer Guide, "AWS KMS eventual consistency"; Amazon S3 User Guide, "Amazon S3 data consistency model".
+func (f *foundation) patiently(ctx context.Context, do func(context.Context) error) error {
+	deadline := time.Now().Add(settle)
+	for {
+		err := do(ctx)
+		if err == nil || !f.made || !awsapi.Is(err, "NotFoundException", "NoSuchBucket", "NotFound", "OperationAborted") || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(settlePause):
+		}
+	}
+}
+
+// tags are those of the resource called name, given those that it has. What else it carries stays.
+func (f *foundation) tags(name, role string, has map[string]string) map[string]string {
+	want := maps.Clone(has)
+	if want == nil {
+		want = map[string]string{}
+	}
+	maps.Copy(want, tags.Tags{
+		Project: stacks.Project, Environment: "account", Role: role,
+		Owner:      cmp.Or(f.Owner, has[tags.KeyOwner], defaultOwner),
+		CostCenter: cmp.Or(f.CostCenter, has[tags.KeyCostCenter], defaultCostCenter),
+	}.Named(name))
+	want[tags.KeyManagedBy] = managedBy
+	return want
+}
+
+// tagSetting compares tags and mends them with put, which gets all that are to be there.
+func (f *foundation) tagSetting(resource, name, role string, has map[string]string, put func(context.Context, map[string]string) error) setting {
+	want := f.tags(name, role, has)
+	s := setting{resource: resource, name: "tags", found: words(has), missing: len(has) == 0, want: words(want)}
+	if !maps.Equal(has, want) {
+		s.mend = func(ctx context.Context) error { return put(ctx, want) }
+	}
+	return s
+}
+
+// words are tags as text.
+func words(tags map[string]string) string {
+	pairs := make([]string, 0, len(tags))
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		pairs = append(pairs, key+"="+tags[key])
+	}
+	return strings.Join(pairs, " ")
+}
