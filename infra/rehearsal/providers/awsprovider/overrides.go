@@ -31,7 +31,7 @@ func overrides() []override {
 		{"aws_s3_bucket_legacy", "logging", asList},
 		{"aws_s3_object", "source", asFileAsset},
 	}
-	for _, resource := range []string{"aws_security_group", "aws_default_security_group"} {
+	for _, resource := range []string{"aws_security_group", "aws_default_security_group", "aws_network_acl", "aws_default_network_acl"} {
 		all = append(all,
 			override{resource, "ingress", named("ingress")},
 			override{resource, "egress", named("egress")})
@@ -52,6 +52,21 @@ func overrides() []override {
 		"rule.noncurrent_version_transition.newer_noncurrent_versions",
 	} {
 		all = append(all, override{"aws_s3_bucket_lifecycle_configuration", path, typed("integer")})
+	}
+	// Statements of web ACL rules contain statements. Terraform writes that out three levels deep, in thousands of types;
+	// the SDK has one type that contains itself.
+	for _, in := range []string{
+		"rule.statement",
+		"rule.statement.managed_rule_group_statement.scope_down_statement",
+		"rule.statement.rate_based_statement.scope_down_statement",
+	} {
+		for _, logic := range []string{"and", "or", "not"} {
+			all = append(all, override{"aws_wafv2_web_acl", in + "." + logic + "_statement.statement",
+				elements("aws:wafv2/WebAclRuleStatement:WebAclRuleStatement")})
+		}
+	}
+	for _, target := range []string{"api_gateway", "app_runner_service", "cloudfront", "cognito_user_pool", "verified_access_instance"} {
+		all = append(all, override{"aws_wafv2_web_acl", "association_config.request_body." + target, asList})
 	}
 	// BucketV2 keeps as lists what plain Bucket flattens.
 	for _, path := range []string{
@@ -88,6 +103,11 @@ func typed(t tokens.Type) func(*tfbridge.SchemaInfo) {
 }
 
 func asList(s *tfbridge.SchemaInfo) { s.MaxItemsOne = tfbridge.False() }
+
+// elements makes a list's elements a type that is there already.
+func elements(t tokens.Type) func(*tfbridge.SchemaInfo) {
+	return func(s *tfbridge.SchemaInfo) { s.Elem = &tfbridge.SchemaInfo{Type: t, OmitType: true} }
+}
 
 func asFileAsset(s *tfbridge.SchemaInfo) {
 	s.Asset = &tfbridge.AssetTranslation{Kind: tfbridge.FileAsset}
