@@ -10,6 +10,9 @@ import (
 // debianAccount is the AWS account that publishes Debian's images. Source: wiki.debian.org, Cloud/AmazonEC2Image.
 const debianAccount = "136693071363"
 
+// RootDevice is the name of the root volume of Debian's images.
+const RootDevice = "/dev/xvda"
+
 // NewestDebian answers the id of the newest Debian 12 image for amd64 in the provider's region. It fails where AWS does not answer,
 // or has none.
 func NewestDebian(ctx *pulumi.Context, opts ...pulumi.InvokeOption) (string, error) {
