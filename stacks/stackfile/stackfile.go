@@ -131,10 +131,7 @@ func (f *File) stack(dir string) error {
 
 // put keeps one value in the form in which Pulumi hands it to programs: scalars as their text, all else as JSON.
 func (f *File) put(path, name string, node *yaml.Node) error {
-	key := name
-	if !strings.Contains(key, ":") {
-		key = stacks.Project + ":" + key
-	}
+	key := fullKey(name)
 	f.secrets = slices.DeleteFunc(f.secrets, func(known string) bool { return known == key })
 	value, secret, err := plain(node)
 	if err != nil {

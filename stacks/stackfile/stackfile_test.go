@@ -94,22 +94,40 @@ func TestRead(t *testing.T) {
 	assert.False(t, set, "a declaration without a default sets nothing")
 }
 
-func TestReadOfTheStacksOfThisProject(t *testing.T) {
+func TestTheStacksOfThisProject(t *testing.T) {
 	t.Parallel()
 	names, err := Stacks("../..")
 	require.NoError(t, err)
-	assert.Contains(t, names, "dev")
+	for _, kind := range stacks.Topologies() {
+		assert.Contains(t, names, kind)
+	}
 	for _, name := range names {
 		f, err := Read("../..", name)
 		require.NoError(t, err)
-		region, _ := f.Get("aws:region")
-		assert.NotEmpty(t, region, name)
-		var lists []string
-		zones, set := f.Get(stacks.Project + ":zones")
-		if set {
-			require.NoError(t, json.Unmarshal([]byte(zones), &lists), name)
-		}
+		// With examples for what everybody decides alone, every stack is complete.
+		f.FillExamples()
+		config, err := stacks.ReadConfig(name, f)
+		require.NoError(t, err, name)
+		_, err = stacks.New(name, config)
+		require.NoError(t, err, name)
 	}
+}
+
+func TestOverrideAndExamples(t *testing.T) {
+	t.Parallel()
+	f, err := Read(write(t, project, stack), "dev")
+	require.NoError(t, err)
+	require.NoError(t, f.Override("instanceType=m6i.large"))
+	require.NoError(t, f.Override("aws:region=eu-north-1"))
+	require.NoError(t, f.Override("domain=a=b"))
+	assert.ErrorContains(t, f.Override("domain"), `"domain" is no setting: want NAME=VALUE`)
+	assert.Error(t, f.Override("=x"))
+	for key, want := range map[string]string{"calldata-foundation:instanceType": "m6i.large", "aws:region": "eu-north-1", "calldata-foundation:domain": "a=b"} {
+		got, _ := f.Get(key)
+		assert.Equal(t, want, got, key)
+	}
+	assert.Equal(t, []string{"adminCidrs", "alertEmails", "carrierCidrs", "githubRepository", "sshPublicKey"}, f.FillExamples(), "the domain is set")
+	assert.Empty(t, f.FillExamples())
 }
 
 func TestReadNamesEveryMistake(t *testing.T) {
@@ -158,6 +176,7 @@ func TestPulumiAgrees(t *testing.T) {
 	}
 	engine, err := engine.Prepare(t.Context(), engine.Options{Root: "../.."})
 	require.NoError(t, err)
+	// What is encrypted cannot be compared.
 	withoutSecrets := strings.ReplaceAll(stack, "secure: AAABANsecretsecret==", "other: x")
 	dir := write(t, strings.Replace(project, ", secret: true", "", 1), strings.ReplaceAll(withoutSecrets,
 		"secretsprovider: awskms://alias/calldata-foundation-secrets?region=us-east-1\nencryptedkey: AAAA\n", ""))
