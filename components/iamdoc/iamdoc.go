@@ -28,6 +28,9 @@ type Statement struct {
 	Actions []string
 	// Resources are ARNs, wildcards included. Trust policies have none.
 	Resources []string
+	// NotResources, in place of Resources, are the ARNs that the statement is not about. It belongs into statements that
+	// deny.
+	NotResources []string
 	// Principals are who the statement is about, by kind: "AWS", "Service" or "Federated". Identity policies have none.
 	Principals map[string][]string
 	// Conditions are the values of condition keys by operator, for example
@@ -42,13 +45,14 @@ func (s Statement) MarshalJSON() ([]byte, error) {
 		effect = EffectAllow
 	}
 	return json.Marshal(struct {
-		Sid       string                         `json:",omitempty"`
-		Effect    Effect                         `json:""`
-		Principal map[string][]string            `json:",omitempty"`
-		Action    []string                       `json:""`
-		Resource  []string                       `json:",omitempty"`
-		Condition map[string]map[string][]string `json:",omitempty"`
-	}{s.Sid, effect, s.Principals, s.Actions, s.Resources, s.Conditions})
+		Sid         string                         `json:",omitempty"`
+		Effect      Effect                         `json:""`
+		Principal   map[string][]string            `json:",omitempty"`
+		Action      []string                       `json:""`
+		Resource    []string                       `json:",omitempty"`
+		NotResource []string                       `json:",omitempty"`
+		Condition   map[string]map[string][]string `json:",omitempty"`
+	}{s.Sid, effect, s.Principals, s.Actions, s.Resources, s.NotResources, s.Conditions})
 }
 
 // Everyone are all principals. It belongs into statements that deny.
