@@ -161,5 +161,5 @@ func TestBundleOfThisTree(t *testing.T) {
 	assert.Equal(t, hash, unpacked)
 	_, found := headers(t, data)
 	names := slices.Collect(maps.Keys(found))
-	assert.Subset(t, names, []string{"ansible.cfg", "playbooks/common.yml", "roles/common/tasks/main.yml"})
+	assert.Subset(t, names, []string{"ansible.cfg", "playbooks/fleet.yml", "playbooks/common.yml", "roles/common/tasks/main.yml", "roles/fleet_node/files/calldata-lifecycle", "inventories/fleet/hosts.yml"})
 }

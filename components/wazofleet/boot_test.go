@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 )
 
 // cloud plays AWS for machines that boot: a bucket and a pool of addresses.
@@ -314,5 +315,41 @@ func TestBootClaimsAnAddress(t *testing.T) {
 		out, err := m.boot()
 		require.NoError(t, err, out)
 		assert.NotContains(t, m.read("calls"), "associate-address")
+	}
+}
+
+// The playbook that machines run must find every fact that it reads, and know every role that a fleet may have.
+func TestPlaybookFindsItsFacts(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.bundle(":\n")
+	m := c.machine(testInstance, nil)
+	out, err := m.boot()
+	require.NoError(t, err, out)
+	given := map[string]any{}
+	require.NoError(t, json.Unmarshal([]byte(m.read("etc/calldata/node.json")), &given))
+	require.NoError(t, json.Unmarshal([]byte(m.read("etc/calldata/instance.json")), &given))
+	const content = "../../ansible/"
+	for _, name := range []string{"playbooks/fleet.yml", "inventories/fleet/group_vars/all.yml"} {
+		text, err := os.ReadFile(content + name)
+		require.NoError(t, err)
+		facts := regexp.MustCompile(`calldata_[a-z_]+`).FindAllString(string(text), -1)
+		require.NotEmpty(t, facts, name)
+		for _, fact := range facts {
+			assert.Contains(t, given, fact, name)
+		}
+	}
+	var vars struct {
+		Roles map[string][]string `yaml:"fleet_roles"`
+	}
+	text, err := os.ReadFile(content + "playbooks/vars/fleet.yml")
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(text, &vars))
+	assert.Len(t, vars.Roles, 2)
+	for _, role := range []string{RoleC4SBC, RoleC4Router} {
+		require.Contains(t, vars.Roles, role)
+		for _, name := range vars.Roles[role] {
+			assert.FileExists(t, content+"roles/"+name+"/tasks/main.yml")
+		}
 	}
 }
