@@ -1,0 +1,90 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
+)
+
+const defaultTimeout = 30 * time.Second
+
+// Options is what `calldata preflight` works with.
+type Options struct {
+	// IO is where results and progress go.
+	IO *cli.IO
+	// Source says which stack.
+	Source stackarg.Source
+	// Profile is the AWS profile. Default: the environment's.
+	Profile string
+	// Timeout bounds each check, default 30 s.
+	Timeout time.Duration
+	// JSON prints the report as JSON instead of a table.
+	JSON bool
+
+	// connect makes the clients; tests answer their own.
+	connect func(ctx context.Context, region, profile string) (*clients, error)
+	tools   toolbox
+}
+
+// NewCmdPreflight makes the command.
+func NewCmdPreflight(streams *cli.IO) *cobra.Command {
+	return newCmd(&Options{IO: streams, connect: connect, tools: system(streams.Getenv)})
+}
+
+func newCmd(opts *Options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "preflight STACK",
+		Short: "Look for what would make a deployment fail",
+		Long: `Look for everything that would make a deployment of a stack fail, before it begins. Nothing is changed.
+
+On this machine: the stack's settings, the SSH key, Pulumi, Ansible, and the Session Manager plugin where machines have no
+open SSH. In AWS: credentials, the region and its zones, instance types, the quotas that the stack needs next to what is in
+use, the domain's hosted zone, the machines' image, the key of the secrets. Of the state: its bucket, and whether somebody
+holds the stack's lock.
+
+What could not be checked, for want of permission for example, is a warning. A stack that is deployed already counts for
+what it has.
+
+Exit codes: 0 nothing stands in the way (also with warnings), 2 wrong input, 3 a check failed.`,
+		Example: `  calldata preflight dev
+  calldata preflight prod --profile telephony --json | jq '.checks[] | select(.status != "ok")'
+  calldata preflight prod --set sbcMax=12`,
+		Args:              opts.Source.Args,
+		ValidArgsFunction: opts.Source.Complete,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), opts) },
+	}
+	opts.Source.AddFlags(cmd.Flags())
+	cmd.Flags().StringVar(&opts.Profile, "profile", "", "AWS profile (default: the environment's)")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", defaultTimeout, "time limit for each check")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the report as JSON")
+	return cmd
+}
+
+func run(ctx context.Context, o *Options) error {
+	if o.Timeout <= 0 {
+		return cli.UsageErrorf("--timeout is %s, want more than 0", o.Timeout)
+	}
+	file, _, err := o.Source.File()
+	if err != nil {
+		return err
+	}
+	work, finish := o.IO.Reporter()
+	step := work.Step("preflight of stack " + file.Stack)
+	report := inspect(ctx, o, file, step)
+	err = report.err()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("preflight: %w", ctx.Err())
+	}
+	step.Done(err)
+	finish()
+	if ctx.Err() != nil {
+		return err
+	}
+	return errors.Join(o.IO.Print(o.JSON, report, report.writeTable), err)
+}

@@ -1,0 +1,138 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/mod/semver"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
+	"github.com/calldata/calldata-foundation/infra/calldata/configure"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+const (
+	keyVariable     = "CALLDATA_SSH_KEY"
+	ansibleVariable = "CALLDATA_ANSIBLE_PLAYBOOK"
+	// minPulumi runs the program; policyPulumi also runs the policy pack, whose stack rules are new in it.
+	// Source: Pulumi's CHANGELOG, 3.258.0.
+	minPulumi    = "v3.200.0"
+	policyPulumi = "v3.258.0"
+)
+
+// toolbox is what the checks of this machine use.
+type toolbox struct {
+	getenv func(string) string
+	// find answers the path of a program, run what it prints.
+	find func(program string) (string, error)
+	run  func(ctx context.Context, program string, args ...string) (string, error)
+	// ansible answers everything that is wrong with Ansible.
+	ansible func(ctx context.Context, content, binary string) []error
+}
+
+// system is this machine's own.
+func system(getenv func(string) string) toolbox {
+	return toolbox{getenv: getenv, find: exec.LookPath, ansible: configure.CheckTools, run: func(ctx context.Context, program string, args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, program, args...)
+		cmd.WaitDelay = time.Second
+		out, err := cmd.Output()
+		return strings.TrimSpace(string(out)), err
+	}}
+}
+
+func needsKey(t *stacks.Topology) bool { return hasMachines(t) }
+
+// sshKey compares the private key that Ansible would use with the public one that the machines get. The settings' check
+// has judged the public one.
+func (i *inspector) sshKey(context.Context) found {
+	return i.with(needsKey, func(t *stacks.Topology) found {
+		text := ""
+		for _, n := range t.Nodes {
+			text = n.SSHPublicKey
+		}
+		for _, f := range t.Fleets {
+			text = f.SSHPublicKey
+		}
+		public, _, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
+		if err != nil {
+			return fail("sshPublicKey is not an OpenSSH public key")
+		}
+		shown := fmt.Sprintf("%s %s", public.Type(), ssh.FingerprintSHA256(public))
+		file := i.tools.getenv(keyVariable)
+		if file == "" {
+			return ok("%s; %s is not set, so ssh's agent or defaults must hold its private half", shown, keyVariable)
+		}
+		data, err := private.Read(keyVariable, file)
+		if err != nil {
+			return fail("%s", err)
+		}
+		key, err := ssh.ParsePrivateKey(data)
+		var locked *ssh.PassphraseMissingError
+		switch {
+		case errors.As(err, &locked):
+			return fail("%s %s has a passphrase, which nobody will be asked for: load it with ssh-add and unset %s", keyVariable, file, keyVariable)
+		case err != nil:
+			return fail("%s %s is not a private key", keyVariable, file)
+		case string(key.PublicKey().Marshal()) != string(public.Marshal()):
+			return fail("%s %s is %s, but sshPublicKey is %s: set one of them to the other's half", keyVariable, file,
+				ssh.FingerprintSHA256(key.PublicKey()), ssh.FingerprintSHA256(public))
+		}
+		return ok("%s, and %s is its private half", shown, file)
+	})
+}
+
+func (i *inspector) pulumi(ctx context.Context) found {
+	path, err := i.tools.find("pulumi")
+	if err != nil {
+		return fail("pulumi is not on PATH: install it as pulumi.com/docs/install says, %s or later", policyPulumi)
+	}
+	version, err := i.tools.run(ctx, path, "version")
+	if err != nil {
+		return fail("%s version: %s", path, err)
+	}
+	switch {
+	case !semver.IsValid(version):
+		return fail("%s says it is of version %q: is it Pulumi?", path, version)
+	case semver.Compare(version, minPulumi) < 0:
+		return fail("%s is %s, want %s or later: upgrade it", path, version, minPulumi)
+	case semver.Compare(version, policyPulumi) < 0:
+		return warn("%s is %s: the policy pack needs %s or later", path, version, policyPulumi)
+	}
+	return ok("%s, %s", version, path)
+}
+
+func (i *inspector) ansible(ctx context.Context) found {
+	configures := func(t *stacks.Topology) bool { return t.Configuration.Enabled && hasMachines(t) }
+	return i.with(configures, func(*stacks.Topology) found {
+		errs := i.tools.ansible(ctx, filepath.Join(filepath.Dir(i.file.Path), "ansible"), i.tools.getenv(ansibleVariable))
+		if err := errors.Join(errs...); err != nil {
+			return fail("%s", err)
+		}
+		return ok("ansible-core and collections as the playbooks want them")
+	})
+}
+
+func (i *inspector) sessionPlugin(ctx context.Context) found {
+	const plugin = "session-manager-plugin"
+	throughSSM := func(t *stacks.Topology) bool {
+		return slices.ContainsFunc(t.Nodes, func(n stacks.NodeSpec) bool { return n.Access == stacks.AccessSSM })
+	}
+	return i.with(throughSSM, func(*stacks.Topology) found {
+		path, err := i.tools.find(plugin)
+		if err != nil {
+			return fail("%s is not on PATH: the machines have no open SSH, so Ansible needs it; install it as the AWS Systems Manager User Guide says", plugin)
+		}
+		version, err := i.tools.run(ctx, path, "--version")
+		if err != nil {
+			return fail("%s --version: %s", path, err)
+		}
+		return ok("%s, %s", version, path)
+	})
+}

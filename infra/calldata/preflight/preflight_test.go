@@ -1,0 +1,551 @@
+package preflight
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	route53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
+	quotatypes "github.com/aws/aws-sdk-go-v2/service/servicequotas/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/emulatortest"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
+)
+
+// account is an AWS account in which everything is as prod needs it.
+type account struct {
+	err       error // of every call but the identity
+	identity  error
+	regions   []types.Region
+	zones     []types.AvailabilityZone
+	addresses []types.Address
+	instances []types.Instance
+	subnets   []types.Subnet
+	gateways  []types.NatGateway
+	vpcs      []types.Vpc
+	images    []types.Image
+	lacks     string // an instance type in a zone
+	quotas    map[string]float64
+	hosted    []route53types.HostedZone
+	servers   []string // that the internet asks
+	key       kmstypes.KeyState
+	bucket    error
+	versions  s3types.BucketVersioningStatus
+	locks     map[string]string
+}
+
+func sound() *account {
+	a := &account{
+		regions: []types.Region{{RegionName: aws.String("us-east-1"), OptInStatus: aws.String("opt-in-not-required")},
+			{RegionName: aws.String("af-south-1"), OptInStatus: aws.String("not-opted-in")}},
+		images: []types.Image{
+			{ImageId: aws.String("ami-0aaaaaaaaaaaaaaaa"), Name: aws.String("debian-12-amd64-1"), CreationDate: aws.String("2026-01-01"), State: "available", Architecture: "x86_64"},
+			{ImageId: aws.String("ami-0bbbbbbbbbbbbbbbb"), Name: aws.String("debian-12-amd64-2"), CreationDate: aws.String("2026-02-01"), State: "available", Architecture: "x86_64"}},
+		quotas:   map[string]float64{"L-F678F1CE": 5, "L-0263D0A3": 20, "L-FE5A380F": 5, "L-1216C47A": 64, "L-0EA8095F": 60},
+		hosted:   []route53types.HostedZone{{Name: aws.String("voice.example.com."), Id: aws.String("/hostedzone/Z1")}},
+		servers:  []string{"NS-1.awsdns-1.org.", "ns-2.awsdns-2.com."},
+		key:      kmstypes.KeyStateEnabled,
+		versions: s3types.BucketVersioningStatusEnabled,
+	}
+	for _, letter := range "abc" {
+		a.zones = append(a.zones, types.AvailabilityZone{ZoneName: aws.String("us-east-1" + string(letter)), State: types.AvailabilityZoneStateAvailable})
+	}
+	return a
+}
+
+func (a *account) clients() *clients {
+	return &clients{sts: a, home: a, ec2: a, quotas: a, route53: a, kms: func(string) keyAPI { return a }, s3: func(backend) stateAPI { return a },
+		nameServers: func(context.Context, string) ([]string, error) { return a.servers, a.err }}
+}
+
+func (a *account) GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error) {
+	return &sts.GetCallerIdentityOutput{Account: aws.String("111122223333"), Arn: aws.String("arn:aws:iam::111122223333:user/op")}, a.identity
+}
+
+func (a *account) DescribeRegions(context.Context, *ec2.DescribeRegionsInput, ...func(*ec2.Options)) (*ec2.DescribeRegionsOutput, error) {
+	return &ec2.DescribeRegionsOutput{Regions: a.regions}, a.err
+}
+
+func (a *account) DescribeAvailabilityZones(context.Context, *ec2.DescribeAvailabilityZonesInput, ...func(*ec2.Options)) (*ec2.DescribeAvailabilityZonesOutput, error) {
+	return &ec2.DescribeAvailabilityZonesOutput{AvailabilityZones: a.zones}, a.err
+}
+
+func (a *account) DescribeInstanceTypeOfferings(_ context.Context, in *ec2.DescribeInstanceTypeOfferingsInput, _ ...func(*ec2.Options)) (*ec2.DescribeInstanceTypeOfferingsOutput, error) {
+	out := &ec2.DescribeInstanceTypeOfferingsOutput{}
+	for _, name := range in.Filters[0].Values {
+		for _, z := range a.zones {
+			if name+" "+*z.ZoneName != a.lacks {
+				out.InstanceTypeOfferings = append(out.InstanceTypeOfferings, types.InstanceTypeOffering{InstanceType: types.InstanceType(name), Location: z.ZoneName})
+			}
+		}
+	}
+	return out, a.err
+}
+
+func (a *account) DescribeAddresses(context.Context, *ec2.DescribeAddressesInput, ...func(*ec2.Options)) (*ec2.DescribeAddressesOutput, error) {
+	return &ec2.DescribeAddressesOutput{Addresses: a.addresses}, a.err
+}
+
+func (a *account) DescribeInstances(context.Context, *ec2.DescribeInstancesInput, ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error) {
+	return &ec2.DescribeInstancesOutput{Reservations: []types.Reservation{{Instances: a.instances}}}, a.err
+}
+
+func (a *account) DescribeSubnets(context.Context, *ec2.DescribeSubnetsInput, ...func(*ec2.Options)) (*ec2.DescribeSubnetsOutput, error) {
+	return &ec2.DescribeSubnetsOutput{Subnets: a.subnets}, a.err
+}
+
+func (a *account) DescribeNatGateways(context.Context, *ec2.DescribeNatGatewaysInput, ...func(*ec2.Options)) (*ec2.DescribeNatGatewaysOutput, error) {
+	return &ec2.DescribeNatGatewaysOutput{NatGateways: a.gateways}, a.err
+}
+
+func (a *account) DescribeVpcs(context.Context, *ec2.DescribeVpcsInput, ...func(*ec2.Options)) (*ec2.DescribeVpcsOutput, error) {
+	return &ec2.DescribeVpcsOutput{Vpcs: a.vpcs}, a.err
+}
+
+func (a *account) DescribeImages(_ context.Context, in *ec2.DescribeImagesInput, _ ...func(*ec2.Options)) (*ec2.DescribeImagesOutput, error) {
+	out := &ec2.DescribeImagesOutput{}
+	for _, i := range a.images {
+		if len(in.ImageIds) == 0 || in.ImageIds[0] == *i.ImageId {
+			out.Images = append(out.Images, i)
+		}
+	}
+	if len(in.ImageIds) > 0 && len(out.Images) == 0 {
+		return nil, &smithy.GenericAPIError{Code: "InvalidAMIID.NotFound"}
+	}
+	return out, a.err
+}
+
+func (a *account) GetServiceQuota(_ context.Context, in *servicequotas.GetServiceQuotaInput, _ ...func(*servicequotas.Options)) (*servicequotas.GetServiceQuotaOutput, error) {
+	if a.err != nil {
+		return nil, a.err
+	}
+	value, ok := a.quotas[*in.QuotaCode]
+	if !ok {
+		return nil, &smithy.GenericAPIError{Code: "NoSuchResourceException"}
+	}
+	return &servicequotas.GetServiceQuotaOutput{Quota: &quotatypes.ServiceQuota{Value: &value}}, nil
+}
+
+func (a *account) GetAWSDefaultServiceQuota(context.Context, *servicequotas.GetAWSDefaultServiceQuotaInput, ...func(*servicequotas.Options)) (*servicequotas.GetAWSDefaultServiceQuotaOutput, error) {
+	return &servicequotas.GetAWSDefaultServiceQuotaOutput{Quota: &quotatypes.ServiceQuota{Value: aws.Float64(5)}}, a.err
+}
+
+func (a *account) ListHostedZonesByName(context.Context, *route53.ListHostedZonesByNameInput, ...func(*route53.Options)) (*route53.ListHostedZonesByNameOutput, error) {
+	return &route53.ListHostedZonesByNameOutput{HostedZones: a.hosted}, a.err
+}
+
+func (a *account) GetHostedZone(context.Context, *route53.GetHostedZoneInput, ...func(*route53.Options)) (*route53.GetHostedZoneOutput, error) {
+	return &route53.GetHostedZoneOutput{DelegationSet: &route53types.DelegationSet{NameServers: []string{"ns-2.awsdns-2.com", "ns-1.awsdns-1.org"}}}, a.err
+}
+
+func (a *account) DescribeKey(_ context.Context, in *kms.DescribeKeyInput, _ ...func(*kms.Options)) (*kms.DescribeKeyOutput, error) {
+	if a.key == "" {
+		return nil, &smithy.GenericAPIError{Code: "NotFoundException"}
+	}
+	return &kms.DescribeKeyOutput{KeyMetadata: &kmstypes.KeyMetadata{KeyState: a.key, Arn: aws.String("arn of " + *in.KeyId)}}, a.err
+}
+
+func (a *account) HeadBucket(context.Context, *s3.HeadBucketInput, ...func(*s3.Options)) (*s3.HeadBucketOutput, error) {
+	return &s3.HeadBucketOutput{}, a.bucket
+}
+
+func (a *account) GetBucketVersioning(context.Context, *s3.GetBucketVersioningInput, ...func(*s3.Options)) (*s3.GetBucketVersioningOutput, error) {
+	return &s3.GetBucketVersioningOutput{Status: a.versions}, a.err
+}
+
+func (a *account) ListObjectsV2(_ context.Context, in *s3.ListObjectsV2Input, _ ...func(*s3.Options)) (*s3.ListObjectsV2Output, error) {
+	out := &s3.ListObjectsV2Output{}
+	for key := range a.locks {
+		if strings.HasPrefix(key, *in.Prefix) {
+			out.Contents = append(out.Contents, s3types.Object{Key: aws.String(key), LastModified: aws.Time(time.Now().Add(-time.Hour))})
+		}
+	}
+	return out, a.err
+}
+
+func (a *account) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+	return &s3.GetObjectOutput{Body: io.NopCloser(strings.NewReader(a.locks[*in.Key]))}, a.err
+}
+
+// machine is a machine that has every tool.
+func machine(env map[string]string) toolbox {
+	return toolbox{
+		getenv: func(name string) string { return env[name] },
+		find:   func(program string) (string, error) { return "/usr/bin/" + program, nil },
+		run: func(_ context.Context, program string, _ ...string) (string, error) {
+			return map[string]string{"/usr/bin/pulumi": "v3.260.0", "/usr/bin/session-manager-plugin": "1.2.3"}[program], nil
+		},
+		ansible: func(context.Context, string, string) []error { return nil },
+	}
+}
+
+// bench is one run of the command.
+type bench struct {
+	opts   *Options
+	env    map[string]string
+	report Report
+	text   string
+}
+
+func newBench(a *account) *bench {
+	b := &bench{env: map[string]string{"PULUMI_BACKEND_URL": "s3://state?region=us-east-1"}}
+	b.opts = &Options{Source: stackarg.Source{Dir: "../../.."}, tools: machine(b.env)}
+	b.opts.connect = func(context.Context, string, string) (*clients, error) { return a.clients(), nil }
+	return b
+}
+
+func (b *bench) run(t *testing.T, args ...string) error {
+	t.Helper()
+	var out bytes.Buffer
+	b.opts.IO = &cli.IO{Out: &out, Err: io.Discard}
+	cmd := newCmd(b.opts)
+	cmd.SetArgs(append(args, "--examples", "--json"))
+	cmd.SetContext(t.Context())
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	err := cmd.Execute()
+	if out.Len() > 0 {
+		require.NoError(t, json.Unmarshal(out.Bytes(), &b.report))
+		var text bytes.Buffer
+		require.NoError(t, b.report.writeTable(&text))
+		b.text = text.String()
+	}
+	return err
+}
+
+// of answers the outcome of one check.
+func (b *bench) of(t *testing.T, name string) verdict.Outcome {
+	t.Helper()
+	for _, c := range b.report.Checks {
+		if c.Name == name {
+			return c.Outcome
+		}
+	}
+	require.Fail(t, "no check "+name, b.text)
+	return verdict.Outcome{}
+}
+
+func TestAllIsWell(t *testing.T) {
+	t.Parallel()
+	for _, stack := range []string{"dev", "stage", "prod", "account"} {
+		b := newBench(sound())
+		require.NoError(t, b.run(t, stack), b.text)
+		assert.True(t, b.report.Ready)
+		assert.Equal(t, "111122223333", b.report.Account)
+		names := make([]string, len(b.report.Checks))
+		for i, c := range b.report.Checks {
+			names[i] = c.Name
+			assert.Contains(t, []verdict.Status{verdict.OK, verdict.Skip}, c.Status, c.Detail)
+		}
+		assert.Equal(t, order, names, "every check, in order")
+	}
+}
+
+func TestQuotas(t *testing.T) {
+	t.Parallel()
+	a := sound()
+	a.quotas = map[string]float64{"L-F678F1CE": 1, "L-0263D0A3": 13, "L-FE5A380F": 1, "L-1216C47A": 40, "L-0EA8095F": 3}
+	ours := []types.Tag{{Key: aws.String("Project"), Value: aws.String("calldata-foundation")}, {Key: aws.String("Environment"), Value: aws.String("prod")}}
+	a.vpcs = []types.Vpc{{}}
+	a.addresses = []types.Address{{}, {}, {Tags: ours}, {Tags: ours}, {Tags: ours}}
+	a.subnets = []types.Subnet{{SubnetId: aws.String("subnet-1"), AvailabilityZone: aws.String("us-east-1b")}, {SubnetId: aws.String("subnet-2"), AvailabilityZone: aws.String("us-east-1c")}}
+	a.gateways = []types.NatGateway{{SubnetId: aws.String("subnet-1")}, {SubnetId: aws.String("subnet-2"), Tags: ours}}
+	a.instances = []types.Instance{
+		{InstanceType: "m6i.xlarge", CpuOptions: &types.CpuOptions{CoreCount: aws.Int32(2), ThreadsPerCore: aws.Int32(2)}},
+		{InstanceType: "c6i.large", Tags: ours},
+		{InstanceType: "g4dn.xlarge", CpuOptions: &types.CpuOptions{CoreCount: aws.Int32(2), ThreadsPerCore: aws.Int32(2)}},
+		{InstanceType: "m6i.4xlarge", InstanceLifecycle: types.InstanceLifecycleTypeSpot},
+	}
+	b := newBench(a)
+	err := b.run(t, "prod")
+	assert.Equal(t, cli.ExitUnhealthy, cli.Code(err))
+	require.ErrorContains(t, err, "stack prod cannot be deployed yet: 4 of 20 checks failed: quota-vpcs, quota-addresses, quota-nat-gateways, quota-firewall-rules")
+	for check, want := range map[string]string{
+		CheckVPCs: "VPCs: the stack needs 1, and has 0; 1 of 1 are in use, so it lacks 1\n",
+		// 3 NAT gateways, 3 addresses for carriers, 6 SBCs: 12, of which the stack has 3; 5 are in use.
+		CheckAddresses:   "Elastic IPs: the stack needs 12, and has 3; 5 of 13 are in use, so it lacks 1\nask for more: aws service-quotas request-service-quota-increase --region us-east-1 --service-code ec2 --quota-code L-0263D0A3 --desired-value 14",
+		CheckNATGateways: "us-east-1b: NAT gateways in a zone: the stack needs 1, and has 0; 1 of 1 are in use, so it lacks 1\n",
+		CheckRules:       "and 3 are allowed\ngive fewer ranges",
+		// Two m6i.xlarge, six SBCs and six Routers of two: 32; 2 of them run, and 4 others; spot and GPU instances do not count.
+		CheckVCPUs: "the stack needs 32, and has 2; 6 of 40 are in use",
+	} {
+		assert.Contains(t, b.of(t, check).Detail, want)
+	}
+	assert.NotContains(t, b.of(t, CheckNATGateways).Detail, "us-east-1c", "a gateway of the stack's own counts as there")
+	assert.Equal(t, verdict.OK, b.of(t, CheckVCPUs).Status)
+	assert.Contains(t, b.text, "\n                                ask for more:", "further lines have rows of their own")
+
+	// Without a value of its own, the account has AWS's default: 5.
+	delete(a.quotas, "L-0263D0A3")
+	require.Error(t, b.run(t, "prod"))
+	assert.Contains(t, b.of(t, CheckAddresses).Detail, "5 of 5 are in use, so it lacks 9")
+}
+
+func TestWhatStandsInTheWay(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		stack  string
+		args   []string
+		damage func(*account, *bench)
+		check  string
+		status verdict.Status
+		want   string
+	}{
+		"wrong settings": {"prod", []string{"--set", "zones=[\"eu-west-1a\"]", "--set", "sbcMin=x"}, nil, CheckSettings, verdict.Fail, "sbcMin"},
+		"region is off": {"dev", []string{"--set", "aws:region=af-south-1"}, nil, CheckRegion, verdict.Fail,
+			"af-south-1 is not enabled for account 111122223333: aws account enable-region --region-name af-south-1"},
+		"no such region":  {"dev", []string{"--set", "aws:region=xx-nowhere-9"}, nil, CheckRegion, verdict.Fail, "AWS has no region xx-nowhere-9"},
+		"malformed":       {"dev", []string{"--set", "aws:region=here"}, nil, CheckCredentials, verdict.Fail, `"here" is no AWS region`},
+		"no credentials":  {"dev", nil, func(a *account, _ *bench) { a.identity = errors.New("expired") }, CheckCredentials, verdict.Fail, "no AWS credentials that work: expired"},
+		"nothing without": {"dev", nil, func(a *account, _ *bench) { a.identity = errors.New("expired") }, CheckVPCs, verdict.Skip, "no credentials"},
+		"denied":          {"prod", nil, func(a *account, _ *bench) { a.err = &smithy.GenericAPIError{Code: "AccessDenied", Message: "no"} }, CheckVCPUs, verdict.Warn, "could not be checked: AccessDenied: no"},
+		"zone missing":    {"prod", []string{"--set", `zones=["us-east-1a","us-east-1d"]`}, nil, CheckZones, verdict.Fail, "has no zone us-east-1d, but us-east-1a, us-east-1b, us-east-1c"},
+		"type not there":  {"prod", nil, func(a *account, _ *bench) { a.lacks = "c6i.large us-east-1c" }, CheckInstanceTypes, verdict.Fail, "c6i.large is not offered in us-east-1c"},
+		"pinned and gone": {"dev", []string{"--set", "amiId=ami-0123456789abcdef0"}, nil, CheckImage, verdict.Fail, "amiId ami-0123456789abcdef0 does not exist"},
+		"pinned for arm": {"dev", []string{"--set", "amiId=ami-0aaaaaaaaaaaaaaaa"}, func(a *account, _ *bench) { a.images[0].Architecture = "arm64" }, CheckImage, verdict.Fail,
+			"is for arm64, want x86_64"},
+		"pinned and old": {"dev", []string{"--set", "amiId=ami-0aaaaaaaaaaaaaaaa"}, func(a *account, _ *bench) { a.images[0].DeprecationTime = aws.String("2026-01-02T00:00:00.000Z") },
+			CheckImage, verdict.Warn, "is deprecated since 2026-01-02"},
+		"no image":     {"dev", nil, func(a *account, _ *bench) { a.images = nil }, CheckImage, verdict.Fail, "publishes no Debian 12 image in us-east-1"},
+		"newest image": {"dev", nil, nil, CheckImage, verdict.OK, "ami-0bbbbbbbbbbbbbbbb"},
+		"addresses for NAT": {"stage", []string{"--set", `natAllocationIds=["eipalloc-0123456789abcdef0"]`}, nil, CheckNATAddresses, verdict.Fail,
+			"eipalloc-0123456789abcdef0 is not in us-east-1 of account 111122223333"},
+		"no hosted zone": {"stage", nil, func(a *account, _ *bench) { a.hosted[0].Config = &route53types.HostedZoneConfig{PrivateZone: true} }, CheckHostedZone, verdict.Fail,
+			"has no public hosted zone voice.example.com"},
+		"two hosted zones": {"stage", nil, func(a *account, _ *bench) { a.hosted = append(a.hosted, a.hosted[0]) }, CheckHostedZone, verdict.Fail, "2 public hosted zones"},
+		"not delegated": {"stage", nil, func(a *account, _ *bench) { a.servers = []string{"ns.elsewhere.example."} }, CheckHostedZone, verdict.Fail,
+			"the internet asks ns.elsewhere.example: delegate the domain to ns-1.awsdns-1.org, ns-2.awsdns-2.com"},
+		"state nowhere": {"dev", nil, func(_ *account, b *bench) { delete(b.env, "PULUMI_BACKEND_URL") }, CheckState, verdict.Fail, "Pulumi is logged in nowhere"},
+		"state on disk": {"dev", nil, func(_ *account, b *bench) { b.env["PULUMI_BACKEND_URL"] = "file:///tmp" }, CheckState, verdict.Warn, "on this machine alone"},
+		"state elsewhere": {"dev", nil, func(_ *account, b *bench) { b.env["PULUMI_BACKEND_URL"] = "postgres://me:secret@db" }, CheckState, verdict.Skip,
+			"a backend of the kind postgres"},
+		"no bucket": {"dev", nil, func(a *account, _ *bench) { a.bucket = &smithy.GenericAPIError{Code: "NotFound"} }, CheckState, verdict.Fail,
+			"bucket state does not exist: `calldata bootstrap --bucket state` makes it"},
+		"no versions": {"dev", nil, func(a *account, _ *bench) { a.versions = "" }, CheckState, verdict.Warn, "keeps no versions"},
+		"locked": {"dev", nil, func(a *account, _ *bench) {
+			a.locks = map[string]string{".pulumi/locks/organization/calldata-foundation/dev/x.json": `{"pid":42,"username":"ann","hostname":"elsewhere","timestamp":"2026-01-02T03:04:05Z"}`,
+				".pulumi/locks/organization/calldata-foundation/dev2/x.json": `{}`}
+		}, CheckLock, verdict.Fail, "ann@elsewhere holds it since 2026-01-02T03:04:05Z"},
+		"how to unlock": {"dev", nil, func(a *account, _ *bench) {
+			a.locks = map[string]string{".pulumi/locks/organization/calldata-foundation/dev/x.json": `not JSON`}
+		}, CheckLock, verdict.Fail, "pulumi cancel -s dev"},
+		"old pulumi": {"dev", nil, func(_ *account, b *bench) {
+			b.opts.tools.run = func(context.Context, string, ...string) (string, error) { return "v3.100.0", nil }
+		}, CheckPulumi, verdict.Fail, "want v3.200.0 or later"},
+		"pulumi for no policies": {"dev", nil, func(_ *account, b *bench) {
+			b.opts.tools.run = func(context.Context, string, ...string) (string, error) { return "v3.257.0", nil }
+		}, CheckPulumi, verdict.Warn, "the policy pack needs v3.258.0"},
+		"no plugin": {"stage", nil, func(_ *account, b *bench) {
+			b.opts.tools.find = func(program string) (string, error) { return "", errors.New("no " + program) }
+		}, CheckSessionPlugin, verdict.Fail, "session-manager-plugin is not on PATH"},
+		"no plugin needed": {"dev", nil, nil, CheckSessionPlugin, verdict.Skip, "the stack needs none"},
+		"ansible": {"dev", nil, func(_ *account, b *bench) {
+			b.opts.tools.ansible = func(context.Context, string, string) []error {
+				return []error{errors.New("too new"), errors.New("lacks x")}
+			}
+		}, CheckAnsible, verdict.Fail, "too new\nlacks x"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := sound()
+			b := newBench(a)
+			b.env["PULUMI_HOME"] = t.TempDir()
+			if tt.damage != nil {
+				tt.damage(a, b)
+			}
+			err := b.run(t, append([]string{tt.stack}, tt.args...)...)
+			got := b.of(t, tt.check)
+			assert.Equal(t, tt.status, got.Status, b.text)
+			assert.Contains(t, got.Detail, tt.want)
+			assert.Equal(t, len(b.report.failures()) > 0, err != nil)
+			assert.NotContains(t, b.text, "secret@")
+		})
+	}
+}
+
+func TestSecretsKey(t *testing.T) {
+	t.Parallel()
+	a := sound()
+	i := &inspector{Options: &Options{}, clients: a.clients(), region: "us-east-1"}
+	for provider, want := range map[string]found{
+		"": {verdict.Skip, "no key of KMS"},
+		"awskms://alias/calldata-foundation-secrets?region=us-east-1":                {verdict.OK, "arn of alias/calldata-foundation-secrets"},
+		"awskms:///arn:aws:kms:us-east-1:111122223333:key/1234?region=us-east-1":     {verdict.OK, "arn of arn:aws:kms:us-east-1:111122223333:key/1234"},
+		"awskms://1234abcd-12ab-34cd-56ef-1234567890ab?region=us-east-1&context_a=b": {verdict.OK, "arn of 1234abcd-12ab-34cd-56ef-1234567890ab"},
+		"hashivault://x": {verdict.Skip, "is not of KMS"},
+	} {
+		file, _, err := (&stackarg.Source{Stack: "dev", Dir: "../../.."}).File()
+		require.NoError(t, err)
+		file.SecretsProvider = provider
+		i.file = file
+		got := i.secretsKey(t.Context())
+		assert.Equal(t, want.status, got.status, provider)
+		assert.Contains(t, got.detail, want.detail, provider)
+		if want.status == verdict.OK {
+			a.key = kmstypes.KeyStatePendingDeletion
+			assert.Contains(t, i.secretsKey(t.Context()).detail, "is PendingDeletion")
+			a.key = ""
+			assert.Contains(t, i.secretsKey(t.Context()).detail, "does not exist")
+			a.key = kmstypes.KeyStateEnabled
+		}
+	}
+}
+
+func TestSSHKey(t *testing.T) {
+	t.Parallel()
+	public, key, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	authorized, err := ssh.NewPublicKey(public)
+	require.NoError(t, err)
+	set := "sshPublicKey=" + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(authorized)))
+	write := func(block *pem.Block, mode os.FileMode) string {
+		file := filepath.Join(t.TempDir(), "key")
+		require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(block), mode))
+		return file
+	}
+	plain, err := ssh.MarshalPrivateKey(key, "")
+	require.NoError(t, err)
+	locked, err := ssh.MarshalPrivateKeyWithPassphrase(key, "", []byte("x"))
+	require.NoError(t, err)
+	for name, tt := range map[string]struct {
+		file   string
+		args   []string
+		status verdict.Status
+		want   string
+	}{
+		"no file":     {"", []string{"--set", set}, verdict.OK, "is not set, so ssh's agent"},
+		"its half":    {write(plain, 0o600), []string{"--set", set}, verdict.OK, "is its private half"},
+		"another's":   {write(plain, 0o600), nil, verdict.Fail, "but sshPublicKey is SHA256:"},
+		"for all":     {write(plain, 0o644), []string{"--set", set}, verdict.Fail, "mode 0644"},
+		"passphrase":  {write(locked, 0o600), []string{"--set", set}, verdict.Fail, "has a passphrase"},
+		"not a key":   {write(&pem.Block{Type: "X"}, 0o600), []string{"--set", set}, verdict.Fail, "is not a private key"},
+		"not a there": {"/nowhere", []string{"--set", set}, verdict.Fail, "no such file"},
+	} {
+		b := newBench(sound())
+		b.env[keyVariable] = tt.file
+		_ = b.run(t, append([]string{"dev"}, tt.args...)...)
+		assert.Equal(t, tt.status, b.of(t, CheckSSHKey).Status, name)
+		assert.Contains(t, b.of(t, CheckSSHKey).Detail, tt.want, name)
+	}
+}
+
+func TestBackends(t *testing.T) {
+	t.Parallel()
+	b, err := parseBackend("s3://state/team/a?region=eu-west-1&endpoint=127.0.0.1:5000&disableSSL=true")
+	require.NoError(t, err)
+	assert.Equal(t, "state", b.bucket)
+	assert.Equal(t, "team/a/", b.prefix)
+	options := b.client(aws.Config{Region: "us-east-1"}).Options()
+	assert.Equal(t, "eu-west-1", options.Region)
+	assert.Equal(t, "http://127.0.0.1:5000", aws.ToString(options.BaseEndpoint))
+	assert.True(t, options.UsePathStyle)
+	_, err = parseBackend("s3:///")
+	assert.Error(t, err)
+
+	home := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(home, "credentials.json"), []byte(`{"current":"s3://from-login","accessTokens":{}}`), 0o600))
+	bench := newBench(sound())
+	delete(bench.env, "PULUMI_BACKEND_URL")
+	bench.env["PULUMI_HOME"] = home
+	require.NoError(t, bench.run(t, "dev"), bench.text)
+	assert.Contains(t, bench.of(t, CheckState).Detail, "s3://from-login, versioned")
+}
+
+// TestImagesAreThoseOfTheMachines keeps the two places equal that look for Debian: this command has no use for Pulumi.
+func TestImagesAreThoseOfTheMachines(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../../../components/machineimage/image.go")
+	require.NoError(t, err)
+	assert.Contains(t, string(source), `"`+debianAccount+`"`)
+	assert.Contains(t, string(source), `"`+debianImages+`"`)
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"dev", "stage"}, {"nope"}, {"dev", "--set", "x"}, {"dev", "--timeout", "0s"}} {
+		b := newBench(sound())
+		err := b.run(t, args...)
+		assert.Equal(t, cli.ExitUsage, cli.Code(err), args)
+		assert.Empty(t, b.report.Checks)
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	b := newBench(sound())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out bytes.Buffer
+	b.opts.IO = &cli.IO{Out: &out, Err: io.Discard}
+	b.opts.Source.Stack, b.opts.Timeout = "dev", time.Second
+	assert.Equal(t, cli.ExitInterrupted, cli.Code(run(ctx, b.opts)))
+	assert.Empty(t, out.String())
+}
+
+// TestOnTheEmulator asks real clients. What the emulator does not know is a warning.
+func TestOnTheEmulator(t *testing.T) {
+	t.Parallel()
+	e := emulatortest.Start(t)
+	settings := e.AWSConfig()
+	client := s3.NewFromConfig(settings, func(o *s3.Options) { o.UsePathStyle = true })
+	require.NoError(t, e.CreateBackend(t.Context(), "state"))
+	zone, err := route53.NewFromConfig(settings).CreateHostedZone(t.Context(), &route53.CreateHostedZoneInput{
+		Name: aws.String("voice.example.com"), CallerReference: aws.String("x")})
+	require.NoError(t, err)
+	b := newBench(nil)
+	b.env["PULUMI_BACKEND_URL"] = e.BackendURL("state")
+	b.opts.connect = func(context.Context, string, string) (*clients, error) {
+		to := clientsFor(settings)
+		to.nameServers = func(context.Context, string) ([]string, error) { return zone.DelegationSet.NameServers, nil }
+		return to, nil
+	}
+	require.NoError(t, b.run(t, "prod"), b.text)
+	t.Log("\n" + b.text)
+	want := map[string]verdict.Status{CheckAddresses: verdict.Warn, CheckVCPUs: verdict.Warn, CheckNATAddresses: verdict.Skip, CheckSecretsKey: verdict.Skip}
+	for _, c := range b.report.Checks {
+		status, special := want[c.Name]
+		if !special {
+			status = verdict.OK
+		}
+		assert.Equal(t, status, c.Status, c.Name+": "+c.Detail)
+	}
+
+	_, err = client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("state"), Key: aws.String(".pulumi/locks/organization/calldata-foundation/prod/1.json"),
+		Body: strings.NewReader(fmt.Sprintf(`{"pid":999999999,"username":"ann","hostname":%q,"timestamp":"2026-01-02T03:04:05Z"}`, hostname(t)))})
+	require.NoError(t, err)
+	require.Error(t, b.run(t, "prod"))
+	assert.Contains(t, b.of(t, CheckLock).Detail, "process 999999999, which no longer runs on this machine")
+}
+
+func hostname(t *testing.T) string {
+	name, err := os.Hostname()
+	require.NoError(t, err)
+	return name
+}
