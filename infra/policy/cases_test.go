@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
+	"fmt"
 	"slices"
 )
 
@@ -31,6 +32,12 @@ func zip(text string) string {
 	_, _ = w.Write([]byte(text))
 	_ = w.Close()
 	return base64.StdEncoding.EncodeToString(packed.Bytes())
+}
+
+// facts is user data that writes a node's facts, as the fleets' does.
+func facts(drain int) string {
+	file := base64.StdEncoding.EncodeToString([]byte(fmt.Sprintf(`{"calldata_drain_seconds": %d}`, drain)))
+	return base64.StdEncoding.EncodeToString([]byte("#cloud-config\nwrite_files:\n- path: /etc/calldata/node.json\n  encoding: b64\n  content: " + file + "\n"))
 }
 
 var (
@@ -400,7 +407,8 @@ func ruleCases() map[string][]ruleCase {
 		"CD-40": {
 			{name: "drains", scope: Stage, graph: []Resource{group(nil), hook(nil), launch(nil), res("autoscaling/group", "web", m{"tags": list{m{"key": "Role", "value": "web"}}})}},
 			{name: "initial hook, default heartbeat", scope: Stage, graph: []Resource{group(m{"initialLifecycleHooks": list{m{"lifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING", "defaultResult": "ABANDON"}}})}},
-			{name: "own bound", scope: Stage, graph: []Resource{group(m{"tags": list{m{"key": "Role", "value": "c4-sbc"}, m{"key": "DrainTimeoutSeconds", "value": "900"}}}), hook(m{"heartbeatTimeout": 30})}},
+			{name: "own bound", scope: Stage, graph: []Resource{group(nil), hook(m{"heartbeatTimeout": 30}), launch(m{"userData": facts(900)})}},
+			{name: "own bound, too long", scope: Stage, graph: []Resource{group(nil), hook(nil), launch(m{"userData": facts(36000)})}, want: []string{"waits for 8h20m0s, and draining may take 10h0m0s"}},
 			{name: "cuts calls", scope: Prod, graph: []Resource{group(m{"capacityRebalance": true}), hook(m{"lifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING"}), launch(m{"instanceMarketOptions": m{"marketType": "spot"}})},
 				want: []string{"sbcs: ends calls at scale-in", "sbcs: ends calls when AWS wants a machine back", "sbcs: has spot instances"}},
 			{name: "too short", scope: Prod, graph: []Resource{group(nil), hook(m{"heartbeatTimeout": 30, "defaultResult": nil})}, want: []string{"does not say what becomes", "waits for 50m0s, and draining may take 5h0m0s: set heartbeatTimeout to at least 180 seconds"}},

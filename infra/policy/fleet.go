@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,7 +21,8 @@ func fleetRules() []Rule {
 		{
 			ID: "CD-40", Title: "Fleets that carry calls let them end",
 			Detail: "Autoscaling groups with a tag Role of " + strings.Join(callRoles, ", ") + " have a lifecycle hook for terminating instances, with a default result, whose longest wait " +
-				"(100 heartbeats, at most 48 hours) reaches the drain bound: the group's tag " + drainTag + " in seconds, or 5 hours. They do not rebalance capacity and buy no spot instances.",
+				"(100 heartbeats, at most 48 hours) reaches the drain bound: calldata_drain_seconds in the user data of the launch template, or 5 hours. They do not rebalance capacity and buy no " +
+				"spot instances.",
 			Levels: levels(Mandatory, Stage, Prod),
 			check:  fleetsDrain,
 		},
@@ -47,8 +50,6 @@ func fleetsHeal(c *checker) {
 var callRoles = []string{"uc-engine", "c4-router", "c4-sbc", "router", "sbc", "media"}
 
 const (
-	// drainTag is the tag of a fleet that says how long draining may take, in seconds.
-	drainTag = "DrainTimeoutSeconds"
 	// drainBound is what calls are given where nobody said otherwise. Source: livekit-helm, terminationGracePeriodSeconds.
 	drainBound = 5 * time.Hour
 	// terminating is the transition that a drain needs to hold.
@@ -59,6 +60,26 @@ const (
 	longestHook      = 48 * time.Hour
 	defaultHeartbeat = time.Hour
 )
+
+// drainFact is where machines read how long draining may take, in seconds.
+var drainFact = regexp.MustCompile(`calldata_drain_seconds"?\s*[:=]\s*"?(\d{1,6})`)
+
+// boundOf is how long draining the machines of a group may take.
+func (c *checker) boundOf(group Resource) time.Duration {
+	for _, template := range c.templatesOf(group) {
+		text, _ := template.get("userData").text()
+		if found := drainFact.FindStringSubmatch(plainText(text)); found != nil {
+			seconds, _ := strconv.Atoi(found[1])
+			return time.Duration(seconds) * time.Second
+		}
+	}
+	return drainBound
+}
+
+// templatesOf lists the launch templates of the stack that a group makes machines from.
+func (c *checker) templatesOf(group Resource) []Resource {
+	return append(c.referents(group, []string{"ec2/launchTemplate"}, "launchTemplate"), c.referents(group, []string{"ec2/launchTemplate"}, "mixedInstancesPolicy")...)
+}
 
 // groupTag is the value of a tag of an autoscaling group, whose tags are a list.
 func groupTag(group Resource, key string) value {
@@ -78,7 +99,7 @@ func fleetsDrain(c *checker) {
 		c.judgeHooks(group)
 		c.failUnless(!group.get("capacityRebalance").isTrue(), group, "ends calls when AWS wants a machine back: take capacityRebalance away")
 		share := group.get("mixedInstancesPolicy", "instancesDistribution", "onDemandPercentageAboveBaseCapacity")
-		spot := !share.missing() && !share.mayBeAtLeast(100) || slices.ContainsFunc(c.referents(group, []string{"ec2/launchTemplate"}, "launchTemplate"), func(r Resource) bool {
+		spot := !share.missing() && !share.mayBeAtLeast(100) || slices.ContainsFunc(c.templatesOf(group), func(r Resource) bool {
 			return r.get("instanceMarketOptions", "marketType").is("spot")
 		})
 		c.failUnless(!spot, group, "has spot instances, which AWS takes back within two minutes, calls or not: use on-demand instances")
@@ -87,12 +108,7 @@ func fleetsDrain(c *checker) {
 
 // judgeHooks fails a group whose hooks do not hold a terminating machine for as long as draining may take.
 func (c *checker) judgeHooks(group Resource) {
-	bound := drainBound
-	if text, ok := groupTag(group, drainTag).text(); ok {
-		if d, err := time.ParseDuration(text + "s"); err == nil {
-			bound = d
-		}
-	}
+	bound := c.boundOf(group)
 	hooks := group.get("initialLifecycleHooks").list()
 	for _, r := range c.referrers(group, []string{"autoscaling/lifecycleHook"}, "autoscalingGroupName") {
 		hooks = append(hooks, r.get())

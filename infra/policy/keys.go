@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 func keyRules() []Rule {
@@ -145,14 +146,31 @@ func secretIn(v value) string {
 // EC2 instance with user data input".
 const maxUserData = 1 << 20
 
-// plainText takes base64 and gzip off a text that has them.
+// packed is what may be base64 inside a text, such as a file in a cloud-config.
+var packed = regexp.MustCompile(`[A-Za-z0-9+/]{24,}={0,2}`)
+
+// plainText takes base64 and gzip off a text that has them, and adds what is packed inside it in the same way.
 func plainText(text string) string {
+	if data, ok := unpack(text); ok {
+		text = data
+	}
+	var all strings.Builder
+	all.WriteString(text)
+	for _, part := range packed.FindAllString(text, -1) {
+		if data, ok := unpack(part); ok {
+			all.WriteString("\n" + data)
+		}
+	}
+	return all.String()
+}
+
+func unpack(text string) (string, bool) {
 	data, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return text
+		return "", false
 	}
 	if reader, err := gzip.NewReader(bytes.NewReader(data)); err == nil {
 		data, _ = io.ReadAll(io.LimitReader(reader, maxUserData)) // what could be read is looked at
 	}
-	return string(data)
+	return string(data), utf8.Valid(data)
 }

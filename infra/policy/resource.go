@@ -84,7 +84,12 @@ type Graph struct {
 // hand over; assets, archives and whatever else no rule looks into become Unknown.
 func Normalize(v any) any {
 	switch v := v.(type) {
-	case nil, bool, float64, string, Unknown, Secret:
+	case nil, bool, float64, Unknown, Secret:
+		return v
+	case string:
+		if v == unknownText {
+			return Unknown{}
+		}
 		return v
 	case int:
 		return float64(v)
@@ -95,6 +100,9 @@ func Normalize(v any) any {
 		}
 		return list
 	case map[string]any:
+		if special, ok := signed(v); ok {
+			return special
+		}
 		object := make(map[string]any, len(v))
 		for key, item := range v {
 			object[key] = Normalize(item)
@@ -116,7 +124,10 @@ func Normalize(v any) any {
 
 // NormalizeProps is Normalize for all properties of a resource.
 func NormalizeProps(props map[string]any) map[string]any {
-	object, _ := Normalize(props).(map[string]any)
+	object := make(map[string]any, len(props))
+	for key, v := range props {
+		object[key] = Normalize(v)
+	}
 	return object
 }
 

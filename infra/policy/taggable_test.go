@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,10 +15,13 @@ import (
 
 var update = flag.Bool("update", false, "write docs/reference/policies.md and the list of kinds that take tags anew")
 
-var (
-	registers = regexp.MustCompile(`ctx\.RegisterResource\("(aws:[^"]+)"`)
-	takesTags = regexp.MustCompile(`(?s)type \w+Args struct \{.*?\n\tTags pulumi\.StringMapInput\b.*?\n\}`)
-)
+// takesTags reports whether a resource's source has the tags among its arguments.
+func takesTags(source string) bool {
+	_, args, _ := strings.Cut(source, "Args struct {\n")
+	_, args, _ = strings.Cut(args, "Args struct {\n") // the second one has inputs, the first what they resolve to
+	fields, _, _ := strings.Cut(args, "\n}\n")
+	return strings.Contains(fields, "\n\tTags pulumi.StringMapInput ")
+}
 
 // TestTaggableKinds compares the list with the provider's SDK.
 func TestTaggableKinds(t *testing.T) {
@@ -32,8 +34,10 @@ func TestTaggableKinds(t *testing.T) {
 	for _, file := range files {
 		source, err := os.ReadFile(file)
 		require.NoError(t, err)
-		if token := registers.FindSubmatch(source); token != nil && takesTags.Match(source) {
-			kinds = append(kinds, Resource{Type: string(token[1])}.kind())
+		_, token, registers := strings.Cut(string(source), `ctx.RegisterResource("`)
+		if registers && takesTags(string(source)) {
+			token, _, _ = strings.Cut(token, `"`)
+			kinds = append(kinds, Resource{Type: token}.kind())
 		}
 	}
 	slices.Sort(kinds)
