@@ -15,7 +15,7 @@ func prod(stack string, c Config) (Topology, error) {
 	t.Buckets = stackBuckets(c)
 	private := network.Of(TierPrivate)
 	t.Nodes = []NodeSpec{engine(stack, c, 1, private[0].Name), engine(stack, c, 2, private[1].Name)}
-	if t.SIPEdge = sipEdge(stack, c, c.Fleets.SBCs.Max); t.SIPEdge == nil {
+	if t.SIPEdge = sipEdge(stack, c, c.Fleets.SBCs.Max+spareAddresses); t.SIPEdge == nil {
 		return Topology{}, errors.New("it has no SIP edge")
 	}
 	sbc := fleet(stack, c, RoleC4SBC, c.Fleets.SBCInstanceType, TierPublic, c.Fleets.SBCs)
@@ -25,6 +25,9 @@ func prod(stack string, c Config) (Topology, error) {
 	t.Firewall = firewall(t, edgeRanges(c))
 	return t, nil
 }
+
+// spareAddresses are for SBCs that come before those go that they replace.
+const spareAddresses = 1
 
 func fleet(stack string, c Config, role Role, t InstanceType, tier string, size FleetSize) FleetSpec {
 	return FleetSpec{

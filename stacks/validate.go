@@ -158,6 +158,6 @@ func (v *validator) fleet(f FleetSpec, t Topology) {
 	v.machine(at, f.Type, minC4MemoryGiB, f.VolumeGiB, f.AMIID)
 	v.check(f.Size.Min >= 1 && f.Size.Min <= f.Size.Max && f.Size.Max <= maxFleet, "%s has %d to %d machines, want 1 to %d", at, f.Size.Min, f.Size.Max, maxFleet)
 	v.check(len(t.Network.Of(f.Tier)) > 0, "%s is in the tier %q, which the network does not have", at, f.Tier)
-	v.check(!f.AddressPool || t.SIPEdge != nil && t.SIPEdge.Pool >= f.Size.Max, "%s may have %d machines, and the pool has fewer addresses", at, f.Size.Max)
+	v.check(!f.AddressPool || t.SIPEdge != nil && t.SIPEdge.Pool > f.Size.Max, "%s may have %d machines and one that comes before another goes, and the pool has fewer addresses", at, f.Size.Max)
 	v.check(!f.Balanced || t.SIPEdge != nil && t.SIPEdge.Carriers, "%s has no load balancer that sends it calls", at)
 }

@@ -20,31 +20,56 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-const golden = "testdata/dev.golden.json"
-
 func TestMain(m *testing.M) { os.Exit(componenttest.Main(m)) }
 
-// topology is the dev stack with the least that a user must set, changed by pairs of setting and value.
-func topology(t *testing.T, pairs ...string) stacks.Topology {
+const testKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKq0XrBZBSp3BzStLHTvHHAH8cUYgqyNIJ8TwIrbDlvB"
+
+// needed are the settings that have no value for everybody, for each stack.
+var needed = map[stacks.Kind]map[string]string{
+	stacks.KindDev:     {"adminCidrs": `["203.0.113.1/32"]`, "sshPublicKey": testKey},
+	stacks.KindStage:   {"domain": "stage.voice.example.com", "sshPublicKey": testKey},
+	stacks.KindProd:    {"domain": "voice.example.com", "carrierCidrs": `["198.51.100.0/24"]`, "sshPublicKey": testKey},
+	stacks.KindAccount: {"githubRepository": "example/calldata-foundation", "alertEmails": `["ops@example.com"]`},
+}
+
+var kinds = []stacks.Kind{stacks.KindDev, stacks.KindStage, stacks.KindProd, stacks.KindAccount}
+
+// topologyOf is a stack with the least that a user must set, changed by pairs of setting and value.
+func topologyOf(t *testing.T, kind stacks.Kind, pairs ...string) stacks.Topology {
 	t.Helper()
-	settings := stacks.MapSettings{
-		"aws:region":                       "us-east-1",
-		"calldata-foundation:adminCidrs":   `["203.0.113.1/32"]`,
-		"calldata-foundation:sshPublicKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKq0XrBZBSp3BzStLHTvHHAH8cUYgqyNIJ8TwIrbDlvB",
+	settings := stacks.MapSettings{"aws:region": "us-east-1"}
+	for name, value := range needed[kind] {
+		settings["calldata-foundation:"+name] = value
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		settings["calldata-foundation:"+pairs[i]] = pairs[i+1]
 	}
-	c, err := stacks.ReadConfig("dev", settings)
+	c, err := stacks.ReadConfig(string(kind), settings)
 	require.NoError(t, err)
-	top, err := stacks.New("dev", c)
+	top, err := stacks.New(string(kind), c)
 	require.NoError(t, err)
 	return top
 }
 
+func topology(t *testing.T, pairs ...string) stacks.Topology {
+	t.Helper()
+	return topologyOf(t, stacks.KindDev, pairs...)
+}
+
+// graph is what a deployment of t registers.
+func graph(t *testing.T, top stacks.Topology) *componenttest.Recorder {
+	t.Helper()
+	rec := &componenttest.Recorder{}
+	require.NoError(t, rec.Run(func(ctx *pulumi.Context) error { return Deploy(ctx, top, options()) }))
+	return rec
+}
+
+// bundleSum is the hash of the file that stands for a bundle.
+const bundleSum = "dc82e385ce798647fffd8a477b46cf583eefd6e39b57ae06389df08f42e11475"
+
 func options() Options {
 	return Options{
-		ContentHash: "c0ffee",
+		ContentHash: "c0ffee", Bundle: Bundle{Path: "testdata/bundle.txt", SHA256: bundleSum},
 		Inventory: func(o stacks.Outputs) (string, error) {
 			if err := o.Validate(); err != nil {
 				return "", err
@@ -56,75 +81,104 @@ func options() Options {
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	rec := &componenttest.Recorder{}
-	require.NoError(t, rec.Run(func(ctx *pulumi.Context) error { return Deploy(ctx, topology(t), options()) }))
-	got, err := json.MarshalIndent(rec.Resources(), "", "  ")
-	require.NoError(t, err)
-	got = append(got, '\n')
-	if *update {
-		require.NoError(t, os.MkdirAll("testdata", 0o750))
-		require.NoError(t, os.WriteFile(golden, got, 0o600))
+	for _, kind := range kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			golden := "testdata/" + string(kind) + ".golden.json"
+			got, err := json.MarshalIndent(graph(t, topologyOf(t, kind)).Resources(), "", "  ")
+			require.NoError(t, err)
+			got = append(got, '\n')
+			if *update {
+				require.NoError(t, os.WriteFile(golden, got, 0o600))
+			}
+			want, err := os.ReadFile(golden)
+			require.NoError(t, err)
+			wantLines, gotLines := strings.Split(string(want), "\n"), strings.Split(string(got), "\n")
+			for i := range min(len(wantLines), len(gotLines)) {
+				require.Equal(t, wantLines[i], gotLines[i], "%s:%d: the registered graph changed; if that is meant, run `make golden` and read the diff", golden, i+1)
+			}
+			require.Len(t, gotLines, len(wantLines), "the registered graph changed; if that is meant, run `make golden` and read the diff")
+		})
 	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	wantLines, gotLines := strings.Split(string(want), "\n"), strings.Split(string(got), "\n")
-	for i := range min(len(wantLines), len(gotLines)) {
-		require.Equal(t, wantLines[i], gotLines[i], "%s:%d: the registered graph changed; if that is meant, run `make golden` and read the diff", golden, i+1)
-	}
-	require.Len(t, gotLines, len(wantLines), "the registered graph changed; if that is meant, run `make golden` and read the diff")
 }
 
-// taggable says whether AWS takes tags on a resource. The list is of those that cannot, so that a new type is taggable
-// until somebody says otherwise.
-func taggable(token string) bool {
-	return strings.HasPrefix(token, "aws:") && !slices.Contains([]string{
-		"aws:ec2/route:Route", "aws:ec2/routeTableAssociation:RouteTableAssociation", "aws:ec2/eipAssociation:EipAssociation",
-		"aws:iam/rolePolicy:RolePolicy", "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
-	}, token)
+// tagless are the types that take no tags in AWS. A new type is taggable until somebody says otherwise.
+var tagless = []string{
+	"aws:autoscaling/policy:Policy", "aws:acm/certificateValidation:CertificateValidation", "aws:backup/selection:Selection",
+	"aws:backup/vaultLockConfiguration:VaultLockConfiguration", "aws:ec2/eipAssociation:EipAssociation", "aws:ec2/route:Route",
+	"aws:ec2/routeTableAssociation:RouteTableAssociation", "aws:ec2/volumeAttachment:VolumeAttachment", "aws:iam/rolePolicy:RolePolicy",
+	"aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:kms/alias:Alias", "aws:lb/targetGroupAttachment:TargetGroupAttachment",
+	"aws:route53/record:Record", "aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", "aws:s3/bucketLoggingV2:BucketLoggingV2",
+	"aws:s3/bucketObjectLockConfigurationV2:BucketObjectLockConfigurationV2", "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+	"aws:s3/bucketPolicy:BucketPolicy", "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+	"aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2", "aws:s3/bucketVersioningV2:BucketVersioningV2",
+	"aws:wafv2/webAclAssociation:WebAclAssociation",
+}
+
+// tagsOf are a resource's tags; an Auto Scaling group lists its own.
+func tagsOf(r componenttest.Resource) map[string]any {
+	if found, ok := r.Inputs["tags"].(map[string]any); ok {
+		return found
+	}
+	found := map[string]any{}
+	list, _ := r.Inputs["tags"].([]any)
+	for _, item := range list {
+		tag, _ := item.(map[string]any)
+		key, _ := tag["key"].(string)
+		found[key] = tag["value"]
+	}
+	return found
 }
 
 func TestEverythingIsTaggedAndHasAParent(t *testing.T) {
 	t.Parallel()
-	rec := &componenttest.Recorder{}
-	require.NoError(t, rec.Run(func(ctx *pulumi.Context) error {
-		return Deploy(ctx, topology(t, "owner", "voice", "costCenter", "42"), options())
-	}))
-	tagged := 0
-	for _, r := range rec.Resources() {
-		if strings.HasPrefix(r.Type, "aws:") || strings.HasPrefix(r.Type, "command:") {
-			assert.Regexp(t, "^calldata:", r.Parent, "%s %s", r.Type, r.Name)
-		}
-		if !taggable(r.Type) {
-			continue
-		}
-		tagged++
-		got, _ := r.Inputs["tags"].(map[string]any)
-		role := "network"
-		if strings.HasPrefix(r.Name, "dev-uc-1") {
-			role = "uc-engine"
-		}
-		assert.NotEmpty(t, got["Name"], "%s %s", r.Type, r.Name)
-		for key, want := range map[string]string{
-			"Project": "calldata-foundation", "Environment": "dev", "Owner": "voice", "CostCenter": "42", "ManagedBy": "pulumi", "Role": role,
-		} {
-			assert.Equal(t, want, got[key], "tag %s of %s %s", key, r.Type, r.Name)
-		}
+	for _, kind := range []stacks.Kind{stacks.KindDev, stacks.KindStage, stacks.KindProd} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			tagged := 0
+			for _, r := range graph(t, topologyOf(t, kind, "owner", "voice", "costCenter", "42")).Resources() {
+				if strings.HasPrefix(r.Type, "aws:") || strings.HasPrefix(r.Type, "command:") {
+					assert.Regexp(t, "^calldata:", r.Parent, "%s %s", r.Type, r.Name)
+				}
+				if !strings.HasPrefix(r.Type, "aws:") || slices.Contains(tagless, r.Type) {
+					continue
+				}
+				tagged++
+				got := tagsOf(r)
+				for _, key := range []string{"Name", "Role"} {
+					assert.NotEmpty(t, got[key], "tag %s of %s %s", key, r.Type, r.Name)
+				}
+				for key, want := range map[string]string{
+					"Project": "calldata-foundation", "Environment": string(kind), "Owner": "voice", "CostCenter": "42", "ManagedBy": "pulumi",
+				} {
+					assert.Equal(t, want, got[key], "tag %s of %s %s", key, r.Type, r.Name)
+				}
+			}
+			assert.Greater(t, tagged, 15)
+		})
 	}
-	assert.Greater(t, tagged, 15)
+}
+
+// longLived are the types of what carriers, callers and data depend on.
+var longLived = []string{
+	"aws:ec2/eip:Eip", "aws:ebs/volume:Volume", "aws:kms/key:Key", "aws:rds/instance:Instance", "aws:backup/vault:Vault",
 }
 
 func TestProtection(t *testing.T) {
 	t.Parallel()
-	for setting, want := range map[string][]string{"false": nil, "true": {"aws:ec2/eip:Eip dev-uc-1"}} {
-		rec := &componenttest.Recorder{}
-		require.NoError(t, rec.Run(func(ctx *pulumi.Context) error { return Deploy(ctx, topology(t, "protect", setting), options()) }))
-		var got []string
-		for _, r := range rec.Resources() {
-			if r.Protect {
-				got = append(got, r.Type+" "+r.Name)
+	for _, kind := range kinds {
+		for _, setting := range []string{"true", "false"} {
+			protected := map[string]bool{}
+			rec := graph(t, topologyOf(t, kind, "protect", setting))
+			for _, r := range rec.Resources() {
+				if r.Protect {
+					protected[r.Type] = true
+				} else if setting == "true" {
+					assert.NotContains(t, longLived, r.Type, "%s: %s is not protected", kind, r.Name)
+				}
 			}
+			assert.Equal(t, setting == "true", len(protected) > 0, "%s with protect %s: %v", kind, setting, protected)
 		}
-		assert.Equal(t, want, got, setting)
 	}
 }
 
@@ -137,7 +191,7 @@ func TestConfigurationStage(t *testing.T) {
 	assert.Equal(t, map[string]any{"CALLDATA_CONTENT_HASH": "c0ffee", "CALLDATA_INSTANCE_IDS": "dev-uc-1-id"}, command.Inputs["environment"])
 	for _, want := range []string{
 		"aws:ec2/eipAssociation:EipAssociation dev-uc-1",
-		"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule dev-uc-1-ssh-from-203-0-113-1-32", "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule dev-uc-1-to-anywhere",
+		"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule dev-uc-engine-ssh-from-203-0-113-1-32", "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule dev-uc-engine-to-anywhere",
 	} {
 		assert.Contains(t, command.Dependencies, want, "Ansible would come too early")
 	}
@@ -178,7 +232,7 @@ func TestExportsAreOutputs(t *testing.T) {
 		Stack: "dev", Region: "us-east-1",
 		Nodes: []stacks.Node{{
 			Name: "dev-uc-1", Roles: []stacks.Role{stacks.RoleUCEngine}, InstanceID: "dev-uc-1-id", Zone: "us-east-1a",
-			PrivateIP: componenttest.PrivateIP, PublicIP: componenttest.PublicIP, User: "admin",
+			PrivateIP: componenttest.PrivateIP, PublicIP: componenttest.PublicIP, User: "admin", Access: stacks.AccessSSH,
 		}},
 		Endpoints: stacks.Endpoints{Web: "https://203.0.113.10", SIP: "sip:203.0.113.10:5060;transport=udp"},
 		Inventory: "inventory of dev-uc-1 dev-uc-1-id 203.0.113.10\n",

@@ -1,0 +1,160 @@
+package deploy
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/calldata/calldata-foundation/components/bundle"
+	"github.com/calldata/calldata-foundation/components/configure"
+	"github.com/calldata/calldata-foundation/components/metrics"
+	"github.com/calldata/calldata-foundation/components/noderole"
+	"github.com/calldata/calldata-foundation/components/wazofleet"
+	"github.com/calldata/calldata-foundation/components/wazonode"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+// bootTimeout is how long a machine of a fleet may take from its launch until calls come.
+const bootTimeout = 20 * time.Minute
+
+func (d *deployment) nodes() error {
+	for _, spec := range d.topology.Nodes {
+		node, err := wazonode.NewWazoNode(d.ctx, spec.Name, d.nodeArgs(spec))
+		if err != nil {
+			return err
+		}
+		d.made.nodes = append(d.made.nodes, node)
+	}
+	return nil
+}
+
+func (d *deployment) nodeArgs(spec stacks.NodeSpec) wazonode.Args {
+	args := wazonode.Args{
+		SubnetID: d.made.subnets[spec.Subnet], Zone: d.topology.Zone(spec.Subnet), Region: d.topology.Region,
+		HostName: spec.Name, Domain: spec.Domain, InstanceType: spec.Type.Name, AMIID: spec.AMIID, RootVolumeGiB: spec.VolumeGiB,
+		VolumeKMSKeyARN: input(d.made.keys, stacks.KeyVolumes), DataVolume: wazonode.DataVolumeArgs{GiB: spec.DataVolumeGiB},
+		SSHPublicKey: spec.SSHPublicKey, InstallSSMAgent: spec.Access == stacks.AccessSSM, Public: spec.Public, Protect: spec.Protect,
+		DetailedMonitoring: spec.DetailedMonitoring, AutoRecovery: true, Grants: d.grants(spec.Roles...), Tags: d.tags(string(spec.Roles[0])),
+	}
+	var ids pulumi.StringArray
+	for _, role := range spec.Roles {
+		ids = append(ids, d.made.groups[role.Group()])
+		args.Firewall = append(args.Firewall, d.made.rules[role.Group()]...)
+	}
+	args.SecurityGroupIDs = ids
+	return args
+}
+
+// grants are what machines of the roles may do towards AWS.
+func (d *deployment) grants(roles ...stacks.Role) noderole.Grants {
+	role := string(roles[0])
+	g := noderole.Grants{MetricNamespace: metrics.Namespace, LogGroupPrefix: fmt.Sprintf("/calldata/%s/%s", d.topology.Stack, role)}
+	if len(d.topology.Buckets) == 0 {
+		return g
+	}
+	g.BackupsBucketARN, g.BackupsPrefix = d.made.bucketARN[stacks.BucketBackups], role+"/"
+	keys := pulumi.StringArray{d.made.keys[stacks.KeyStorage]}
+	if roles[0] == stacks.RoleC4Router && d.topology.Database != nil {
+		g.SecretARNs = pulumi.StringArray{d.made.rds.SecretARN}
+		keys = append(keys, d.made.keys[stacks.KeySecrets])
+	}
+	g.KMSKeyARNs = keys
+	return g
+}
+
+func (d *deployment) bundle() error {
+	if len(d.topology.Fleets) == 0 {
+		return nil
+	}
+	b, err := bundle.NewBundle(d.ctx, d.topology.Stack+"-bundle", d.bundleArgs())
+	d.made.bundle = b
+	return err
+}
+
+func (d *deployment) bundleArgs() bundle.Args {
+	return bundle.Args{
+		BucketName: d.made.bucketName[stacks.BucketArtifacts], KMSKeyARN: d.made.keys[stacks.KeyStorage], After: d.made.bucketReady[stacks.BucketArtifacts],
+		Path: d.options.Bundle.Path, SHA256: d.options.Bundle.SHA256, Tags: d.tags("bundle"),
+	}
+}
+
+func (d *deployment) fleets() error {
+	for _, spec := range d.topology.Fleets {
+		fleet, err := wazofleet.NewWazoFleet(d.ctx, spec.Name, d.fleetArgs(spec))
+		if err != nil {
+			return err
+		}
+		d.made.fleets = append(d.made.fleets, fleet)
+	}
+	return nil
+}
+
+func (d *deployment) fleetArgs(spec stacks.FleetSpec) wazofleet.Args {
+	group := spec.Role.Group()
+	args := wazofleet.Args{
+		Role: string(spec.Role), Stack: d.topology.Stack, Region: d.topology.Region, Domain: stacks.Domain,
+		SubnetIDs: d.subnetIDs(spec.Tier), Zones: len(d.topology.Network.Of(spec.Tier)),
+		SecurityGroupIDs: pulumi.StringArray{d.made.groups[group]}, Firewall: d.made.rules[group],
+		InstanceType: spec.Type.Name, AMIID: spec.AMIID, RootVolumeGiB: spec.VolumeGiB, VolumeKMSKeyARN: d.made.keys[stacks.KeyVolumes],
+		Min: spec.Size.Min, Max: spec.Size.Max, CallsPerNode: spec.Size.Calls, CPUTarget: float64(spec.CPUTarget),
+		Bundle: d.made.bundle, Playbook: "playbooks/fleet.yml", Variables: map[string]pulumi.StringInput{},
+		DrainTimeout: spec.DrainTimeout, BootTimeout: bootTimeout, Grants: d.grants(spec.Role), ScaleInProtection: spec.Protect, Protect: spec.Protect,
+		DetailedMonitoring: spec.DetailedMonitoring, Tags: d.tags(string(spec.Role)),
+	}
+	args.Grants.ArtifactsBucketARN, args.Grants.ArtifactsPrefix = d.made.bucketARN[stacks.BucketArtifacts], "bundles/"
+	args.Public = spec.Tier == stacks.TierPublic
+	if spec.AddressPool {
+		args.AddressPool = d.pool()
+	}
+	if spec.Balanced {
+		args.TargetGroupARNs = d.made.sipEdge.TargetGroupARNs
+	}
+	if spec.Role == stacks.RoleC4Router && d.topology.Database != nil {
+		args.Variables["database_host"] = d.made.rds.Endpoint
+		args.Variables["database_port"] = d.made.rds.Port.ApplyT(func(port int) string { return fmt.Sprint(port) }).(pulumi.StringOutput)
+		args.Variables["database_secret_arn"] = d.made.rds.SecretARN
+	}
+	return args
+}
+
+func (d *deployment) configure() error {
+	if !d.topology.Configuration.Enabled {
+		return nil
+	}
+	c, err := configure.NewConfigure(d.ctx, d.topology.Stack+"-configure", d.configureArgs())
+	if err != nil {
+		return err
+	}
+	d.made.configured = []pulumi.Resource{c.Run}
+	return nil
+}
+
+func (d *deployment) configureArgs() configure.Args {
+	ids := pulumi.StringArray{}
+	args := configure.Args{
+		Stack: d.topology.Stack, ContentHash: d.options.ContentHash, Timeout: d.topology.Configuration.Timeout, Inventory: d.made.inventory,
+	}
+	for _, n := range d.made.nodes {
+		args.After = append(args.After, n.Reachable...)
+		ids = append(ids, n.InstanceID)
+	}
+	args.InstanceIDs = ids
+	return args
+}
+
+// edgeAddresses are the Elastic IPs of the fixed machines that phones reach.
+func (d *deployment) edgeAddresses() []pulumi.StringInput {
+	var addresses []pulumi.StringInput
+	for i, spec := range d.topology.Nodes {
+		if !spec.Public || spec.Roles[0] != stacks.RoleC4SBC {
+			continue
+		}
+		var address pulumi.StringInput = pulumi.String("later")
+		if i < len(d.made.nodes) {
+			address = d.made.nodes[i].PublicIP
+		}
+		addresses = append(addresses, address)
+	}
+	return addresses
+}

@@ -1,0 +1,51 @@
+package deploy
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/calldata/calldata-foundation/components/componenttest"
+	"github.com/calldata/calldata-foundation/infra/policy"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+// judged is what the rules see of a recorded graph.
+func judged(rec *componenttest.Recorder) []policy.Resource {
+	var all []policy.Resource
+	for _, r := range rec.Resources() {
+		urn := r.Type + " " + r.Name
+		all = append(all, policy.Resource{
+			Type: r.Type, Name: r.Name, URN: urn, ID: r.Name + "-id", Parent: r.Parent, Protect: r.Protect, RetainOnDelete: r.RetainOnDelete,
+			Dependencies: r.Dependencies, Props: policy.NormalizeProps(r.Inputs),
+		})
+	}
+	return all
+}
+
+// TestStacksKeepThePolicies judges the whole graph of each stack. Advisory rules are listed, so that a new violation shows
+// in a diff.
+func TestStacksKeepThePolicies(t *testing.T) {
+	t.Parallel()
+	for _, kind := range kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			report := policy.Evaluate(policy.Graph{Stack: string(kind), Scope: policy.Scope(kind), Resources: judged(graph(t, topologyOf(t, kind)))}, nil)
+			require.Positive(t, report.Rules)
+			for _, v := range report.Mandatory() {
+				t.Errorf("%s %s: %s", v.Rule, v.Resource, v.Message)
+			}
+			var advice []string
+			for _, v := range report.Violations {
+				if v.Level == policy.Advisory {
+					advice = append(advice, v.Rule+" "+v.Resource)
+				}
+			}
+			assert.Equal(t, advised[kind], advice)
+		})
+	}
+}
+
+// advised are the violations of advisory rules that the stacks live with.
+var advised = map[stacks.Kind][]string{}
