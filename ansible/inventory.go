@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -23,7 +24,8 @@ type Inventory struct {
 type Host struct {
 	// Name is the node's name, for example "dev-uc-1".
 	Name string `yaml:"-"`
-	// Address is where SSH finds it: the public address, or else the private one.
+	// Address is where SSH finds it: the public address, or else the private one. Through Systems Manager it is always the
+	// private one, which belongs to no other machine of the network.
 	Address string `yaml:"ansible_host"`
 	// User is the login.
 	User string `yaml:"ansible_user"`
@@ -34,13 +36,38 @@ type Host struct {
 	PublicIP  string `yaml:"public_ip"`
 	// Roles says what runs on it. Each makes it a member of one group.
 	Roles []stacks.Role `yaml:"roles,flow"`
+
+	// Access is stacks.AccessSSM for a machine that is reached through Systems Manager, in the region of that name. Both are
+	// empty for a machine that SSH reaches.
+	Access stacks.Access `yaml:"access,omitempty"`
+	Region string        `yaml:"aws_region,omitempty"`
+
+	// DatabaseHost, DatabasePort and DatabaseSecretARN are the Routers' PostgreSQL, on Routers of a stack that has one.
+	// Machines of fleets have the same variables.
+	DatabaseHost      string `yaml:"database_host,omitempty"`
+	DatabasePort      int    `yaml:"database_port,omitempty"`
+	DatabaseSecretARN string `yaml:"database_secret_arn,omitempty"`
 }
+
+// Managed tells whether the host is reached through Systems Manager.
+func (h Host) Managed() bool { return h.Access == stacks.AccessSSM }
 
 // nameForm is what host names may be: a DNS label, which also keeps them harmless in paths and patterns.
 var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // userForm is what login names may be. It keeps them from being taken for an option of ssh.
 var userForm = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+
+// The forms of what AWS has named. Ansible takes the values of variables for templates, which can run commands: none of
+// these has a brace, a quote or a blank.
+var (
+	idForm     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*$`)
+	regionForm = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+	dnsForm    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
+	// arnForm has the characters of names in Secrets Manager: letters, digits and /_+=.@-, and ! in names that RDS gives.
+	// Source: Secrets Manager API Reference, CreateSecret.
+	arnForm = regexp.MustCompile(`^[A-Za-z0-9:/_+=.@!-]+$`)
+)
 
 // Group is the inventory group of a role: "uc-engine" becomes "uc_engine_host", the name that wazo-ansible expects.
 func Group(r stacks.Role) string {
@@ -54,10 +81,17 @@ func FromOutputs(o stacks.Outputs) (Inventory, error) {
 	}
 	var inv Inventory
 	for _, n := range o.Nodes {
-		inv.Hosts = append(inv.Hosts, Host{
+		h := Host{
 			Name: n.Name, Address: n.Address(), User: n.User, InstanceID: n.InstanceID,
 			PrivateIP: n.PrivateIP, PublicIP: n.PublicIP, Roles: slices.Clone(n.Roles),
-		})
+		}
+		if n.Access == stacks.AccessSSM {
+			h.Address, h.Access, h.Region = n.PrivateIP, n.Access, o.Region
+		}
+		if o.Database != nil && slices.Contains(n.Roles, stacks.RoleC4Router) {
+			h.DatabaseHost, h.DatabasePort, h.DatabaseSecretARN = o.Database.Host, o.Database.Port, o.Database.SecretARN
+		}
+		inv.Hosts = append(inv.Hosts, h)
 	}
 	inv.sort()
 	return inv, inv.Validate()
@@ -76,22 +110,25 @@ func (inv Inventory) Validate() error {
 	if len(inv.Hosts) == 0 {
 		errs = append(errs, errors.New("inventory has no hosts: run `pulumi up` for this stack first"))
 	}
-	seen := map[string]bool{}
+	names, addresses := map[string]bool{}, map[string]bool{}
 	for _, h := range inv.Hosts {
 		if !nameForm.MatchString(h.Name) {
 			bad(h, "name", h.Name, "lower-case letters, digits and -, at most 63")
 		}
-		if seen[h.Name] {
+		if names[h.Name] {
 			bad(h, "name", h.Name, "a name that no other host has")
 		}
-		seen[h.Name] = true
+		if addresses[h.Address] {
+			bad(h, "ansible_host", h.Address, "an address that no other host has")
+		}
+		names[h.Name], addresses[h.Address] = true, true
 		if !isAddress(h.Address) {
 			bad(h, "ansible_host", h.Address, "an IP address")
 		}
 		if !userForm.MatchString(h.User) {
 			bad(h, "ansible_user", h.User, "a login name")
 		}
-		if h.InstanceID == "" {
+		if !idForm.MatchString(h.InstanceID) {
 			bad(h, "instance_id", h.InstanceID, "an EC2 instance id")
 		}
 		if !isAddress(h.PrivateIP) {
@@ -108,13 +145,53 @@ func (inv Inventory) Validate() error {
 				bad(h, "roles", string(r), fmt.Sprintf("one of %v", stacks.AllRoles()))
 			}
 		}
+		h.checkAccess(bad)
+		h.checkDatabase(bad)
 	}
 	return errors.Join(errs...)
 }
 
+// report takes what is wrong with one field of a host.
+type report func(h Host, field, value, want string)
+
+func (h Host) checkAccess(bad report) {
+	switch {
+	case h.Managed():
+		if h.Address != h.PrivateIP {
+			bad(h, "ansible_host", h.Address, "its private_ip, as access is "+string(h.Access))
+		}
+		if !regionForm.MatchString(h.Region) {
+			bad(h, "aws_region", h.Region, "an AWS region, as access is "+string(h.Access))
+		}
+	case h.Access != "":
+		bad(h, "access", string(h.Access), string(stacks.AccessSSM)+" or nothing")
+	case h.Region != "":
+		bad(h, "aws_region", h.Region, "nothing, as access is not "+string(stacks.AccessSSM))
+	}
+}
+
+func (h Host) checkDatabase(bad report) {
+	switch {
+	case h.DatabaseHost == "" && h.DatabasePort == 0 && h.DatabaseSecretARN == "":
+		return
+	case !slices.Contains(h.Roles, stacks.RoleC4Router):
+		bad(h, "database_host", h.DatabaseHost, "nothing, as its roles do not have "+string(stacks.RoleC4Router))
+	}
+	if !dnsForm.MatchString(h.DatabaseHost) {
+		bad(h, "database_host", h.DatabaseHost, "a host name")
+	}
+	if h.DatabasePort < 1 || h.DatabasePort > 65535 {
+		bad(h, "database_port", strconv.Itoa(h.DatabasePort), "a port")
+	}
+	if !arnForm.MatchString(h.DatabaseSecretARN) {
+		bad(h, "database_secret_arn", h.DatabaseSecretARN, "the ARN of a secret")
+	}
+}
+
+// isAddress refuses zones, which may hold any text.
 func isAddress(s string) bool {
-	_, err := netip.ParseAddr(s)
-	return err == nil
+	a, err := netip.ParseAddr(s)
+	return err == nil && a.Zone() == ""
 }
 
 // document is the YAML form: variables with the hosts, membership with the groups.

@@ -88,3 +88,130 @@ func TestParseInventoryTakesOnlyItsOwn(t *testing.T) {
 		})
 	}
 }
+
+func stageOutputs() stacks.Outputs {
+	return stacks.Outputs{
+		Stack: "stage", Region: "eu-west-1",
+		Endpoints: stacks.Endpoints{Web: "https://stage.example.com", SIP: "sip:sip.stage.example.com:5060;transport=udp"},
+		Nodes: []stacks.Node{
+			{Name: "stage-uc-1", Roles: []stacks.Role{stacks.RoleUCEngine}, InstanceID: "i-0aaaaaaaaaaaaaaa1", PrivateIP: "10.30.64.5", User: "admin", Access: stacks.AccessSSM},
+			{Name: "stage-router-1", Roles: []stacks.Role{stacks.RoleC4Router}, InstanceID: "i-0aaaaaaaaaaaaaaa2", PrivateIP: "10.30.64.6", User: "admin", Access: stacks.AccessSSM},
+			{Name: "stage-sbc-1", Roles: []stacks.Role{stacks.RoleC4SBC}, InstanceID: "i-0aaaaaaaaaaaaaaa3", PrivateIP: "10.30.0.7", PublicIP: "203.0.113.20", User: "admin", Access: stacks.AccessSSM},
+		},
+		Database: &stacks.Database{
+			Host: "stage-router.abc.eu-west-1.rds.amazonaws.com", Port: 5432, SecretARN: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-1-aBcDeF",
+		},
+	}
+}
+
+const stageGolden = `all:
+  hosts:
+    stage-router-1:
+      ansible_host: 10.30.64.6
+      ansible_user: admin
+      instance_id: i-0aaaaaaaaaaaaaaa2
+      private_ip: 10.30.64.6
+      public_ip: ""
+      roles: [c4-router]
+      access: ssm
+      aws_region: eu-west-1
+      database_host: stage-router.abc.eu-west-1.rds.amazonaws.com
+      database_port: 5432
+      database_secret_arn: arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-1-aBcDeF
+    stage-sbc-1:
+      ansible_host: 10.30.0.7
+      ansible_user: admin
+      instance_id: i-0aaaaaaaaaaaaaaa3
+      private_ip: 10.30.0.7
+      public_ip: 203.0.113.20
+      roles: [c4-sbc]
+      access: ssm
+      aws_region: eu-west-1
+    stage-uc-1:
+      ansible_host: 10.30.64.5
+      ansible_user: admin
+      instance_id: i-0aaaaaaaaaaaaaaa1
+      private_ip: 10.30.64.5
+      public_ip: ""
+      roles: [uc-engine]
+      access: ssm
+      aws_region: eu-west-1
+  children:
+    c4_router_host:
+      hosts:
+        stage-router-1: {}
+    c4_sbc_host:
+      hosts:
+        stage-sbc-1: {}
+    uc_engine_host:
+      hosts:
+        stage-uc-1: {}
+`
+
+func TestInventoryOfEveryRole(t *testing.T) {
+	t.Parallel()
+	inv, err := FromOutputs(stageOutputs())
+	require.NoError(t, err)
+	text, err := inv.YAML()
+	require.NoError(t, err)
+	assert.Equal(t, stageGolden, string(text))
+	back, err := ParseInventory(text)
+	require.NoError(t, err)
+	assert.Equal(t, inv, back)
+}
+
+// Outputs say "ssh" since there is another way. The inventory does not, so that the configuration stage of an older stack
+// has nothing to do.
+func TestSSHIsNoNews(t *testing.T) {
+	t.Parallel()
+	o := outputs()
+	o.Nodes[0].Access, o.Nodes[1].Access = stacks.AccessSSH, stacks.AccessSSH
+	inv, err := FromOutputs(o)
+	require.NoError(t, err)
+	text, err := inv.YAML()
+	require.NoError(t, err)
+	assert.Equal(t, golden, string(text))
+}
+
+// Ansible takes values for templates, and ssh hands some to a shell.
+func TestNothingIsSmuggledIn(t *testing.T) {
+	t.Parallel()
+	const evil = "{{ lookup('pipe', 'id') }}"
+	for field, change := range map[string]func(*Host){
+		"ansible_host":        func(h *Host) { h.Address = "fe80::1%" + evil },
+		"private_ip":          func(h *Host) { h.PrivateIP = "fe80::1%$(id)" },
+		"public_ip":           func(h *Host) { h.PublicIP = "fe80::1%" + evil },
+		"ansible_user":        func(h *Host) { h.User = evil },
+		"instance_id":         func(h *Host) { h.InstanceID = evil },
+		"access":              func(h *Host) { h.Access = evil },
+		"aws_region":          func(h *Host) { h.Region = "eu-west-1;id" },
+		"database_host":       func(h *Host) { h.DatabaseHost = evil },
+		"database_port":       func(h *Host) { h.DatabasePort = 65536 },
+		"database_secret_arn": func(h *Host) { h.DatabaseSecretARN = evil },
+	} {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			inv, err := FromOutputs(stageOutputs())
+			require.NoError(t, err)
+			change(&inv.Hosts[0])
+			assert.ErrorContains(t, inv.Validate(), `inventory host "stage-router-1": `+field+" is ")
+		})
+	}
+}
+
+func TestWhatDoesNotFitTogether(t *testing.T) {
+	t.Parallel()
+	inv, err := FromOutputs(stageOutputs())
+	require.NoError(t, err)
+	router, sbc, engine := &inv.Hosts[0], &inv.Hosts[1], &inv.Hosts[2]
+	router.DatabasePort, sbc.Address, sbc.Region, engine.DatabaseHost = 0, sbc.PublicIP, "", "db.example.com"
+	engine.Access, engine.Address, engine.PrivateIP = "", router.Address, router.Address
+	err = inv.Validate()
+	for _, part := range []string{
+		`"stage-router-1": database_port is "0"`, `"stage-sbc-1": ansible_host is "203.0.113.20", want its private_ip`, `"stage-sbc-1": aws_region is ""`,
+		`"stage-uc-1": aws_region is "eu-west-1", want nothing`, `"stage-uc-1": database_host is "db.example.com", want nothing`,
+		`"stage-uc-1": ansible_host is "10.30.64.6", want an address that no other host has`,
+	} {
+		assert.ErrorContains(t, err, part)
+	}
+}
