@@ -20,7 +20,7 @@ func takesTags(source string) bool {
 	_, args, _ := strings.Cut(source, "Args struct {\n")
 	_, args, _ = strings.Cut(args, "Args struct {\n") // the second one has inputs, the first what they resolve to
 	fields, _, _ := strings.Cut(args, "\n}\n")
-	return strings.Contains(fields, "\n\tTags pulumi.StringMapInput ")
+	return strings.Contains("\n"+fields+"\n", "\n\tTags pulumi.StringMapInput\n")
 }
 
 // TestTaggableKinds compares the list with the provider's SDK.
@@ -46,6 +46,6 @@ func TestTaggableKinds(t *testing.T) {
 		require.NoError(t, os.WriteFile("taggable.txt", []byte(want), 0o600))
 		return
 	}
-	assert.Equal(t, want, taggableList, "write it anew with: go test ./infra/policy -update")
+	assert.True(t, want == taggableList, "the SDK has other kinds that take tags: write the list anew with: go test ./infra/policy -update")
 	assert.Greater(t, len(kinds), 500)
 }
