@@ -1,13 +1,12 @@
 package deploy
 
 import (
-	"fmt"
 	"time"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/calldata/calldata-foundation/components/alb"
+	"github.com/calldata/calldata-foundation/components/hostedzone"
 	"github.com/calldata/calldata-foundation/components/ports"
 	"github.com/calldata/calldata-foundation/components/sipedge"
 	"github.com/calldata/calldata-foundation/stacks"
@@ -21,22 +20,14 @@ func (d *deployment) web() error {
 	if d.topology.Web == nil {
 		return nil
 	}
-	if err := d.hostedZone(d.topology.Web.HostedZone); err != nil {
+	zone, err := hostedzone.Find(d.ctx, d.topology.Web.HostedZone)
+	if err != nil {
 		return err
 	}
+	d.made.zoneID = pulumi.String(zone).ToStringOutput()
 	balancer, err := alb.NewAlb(d.ctx, d.topology.Web.Name, d.webArgs())
 	d.made.alb = balancer
 	return err
-}
-
-// hostedZone finds the zone that the records go into. It exists before the stack: a domain is delegated to it.
-func (d *deployment) hostedZone(name string) error {
-	zone, err := route53.LookupZone(d.ctx, &route53.LookupZoneArgs{Name: &name})
-	if err != nil {
-		return fmt.Errorf("find the hosted zone %s; make it in Route 53 and delegate the domain to it, or set %s:hostedZone: %w", name, stacks.Project, err)
-	}
-	d.made.zoneID = pulumi.String(zone.ZoneId).ToStringOutput()
-	return nil
 }
 
 func (d *deployment) webArgs() alb.Args {
