@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	osexec "os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -42,6 +43,8 @@ type Playbook struct {
 	PrivateKeyFile string
 	// SSHOptions are options for ssh, such as "UserKnownHostsFile=/x". Questions are always off.
 	SSHOptions []string
+	// SSHConfigFile is what ssh reads in place of its user's and its system's configuration. Optional.
+	SSHConfigFile string
 	// RolesPath are directories with more roles, after those of Dir.
 	RolesPath []string
 	// Limit is a pattern of hosts; Tags and SkipTags choose tasks. Empty means all.
@@ -53,6 +56,8 @@ type Playbook struct {
 	// Environ is the environment to choose from, as os.Environ gives it. Only variables that Ansible and ssh need are passed
 	// on: see passed. Default os.Environ.
 	Environ []string
+	// Pass are patterns, as of path.Match, of more variables to pass on, for what SSHConfigFile makes ssh start.
+	Pass []string
 	// Masker knows the secrets. They are masked in Log, in errors, in the result and in what Reporter is told.
 	Masker *Masker
 	// Log gets all output, masked. Default: none.
@@ -195,7 +200,7 @@ func (p Playbook) validate() (string, error) {
 			errs = append(errs, fmt.Errorf("directory %s: Ansible splits names at colons", dir))
 		}
 	}
-	for _, file := range append(slices.Clone(p.ExtraVarsFiles), p.VaultPasswordFile, p.PrivateKeyFile) {
+	for _, file := range append(slices.Clone(p.ExtraVarsFiles), p.VaultPasswordFile, p.PrivateKeyFile, p.SSHConfigFile) {
 		if file != "" {
 			errs = append(errs, private.Check(file))
 		}
@@ -226,11 +231,14 @@ func (p Playbook) environment(scratch string) []string {
 	var env []string
 	for _, pair := range p.Environ {
 		name, _, _ := strings.Cut(pair, "=")
-		if slices.Contains(passed, name) {
+		if slices.Contains(passed, name) || slices.ContainsFunc(p.Pass, func(pattern string) bool { ok, _ := path.Match(pattern, name); return ok }) {
 			env = append(env, pair)
 		}
 	}
-	ssh := make([]string, 0, len(p.SSHOptions)+1)
+	ssh := make([]string, 0, len(p.SSHOptions)+2)
+	if p.SSHConfigFile != "" {
+		ssh = append(ssh, "-F "+shellQuote(p.SSHConfigFile))
+	}
 	for _, option := range append([]string{"BatchMode=yes"}, p.SSHOptions...) {
 		ssh = append(ssh, "-o "+shellQuote(option))
 	}

@@ -338,7 +338,11 @@ func TestArgumentsAndEnvironment(t *testing.T) {
 	key := filepath.Join(dir, "key")
 	require.NoError(t, os.WriteFile(key, nil, 0o600))
 	p.PrivateKeyFile, p.Limit, p.Tags, p.SkipTags, p.Check, p.Diff = key, "dev-uc-1", []string{"a", "b"}, []string{"c"}, true, true
-	p.SSHOptions, p.RolesPath = []string{"UserKnownHostsFile=/a b"}, []string{"/upstream/roles"}
+	config := filepath.Join(dir, "ssh config")
+	require.NoError(t, os.WriteFile(config, nil, 0o600))
+	p.SSHOptions, p.SSHConfigFile, p.RolesPath = []string{"UserKnownHostsFile=/a b"}, config, []string{"/upstream/roles"}
+	p.Environ = append(p.Environ, "AWS_PROFILE=stage", "ANSIBLE_FORKS=1")
+	p.Pass = []string{"AWS_*"}
 	p.Inventories = append(p.Inventories, dir)
 	_, err := p.Run(t.Context())
 	require.NoError(t, err)
@@ -349,10 +353,12 @@ func TestArgumentsAndEnvironment(t *testing.T) {
 	for _, line := range []string{
 		"ANSIBLE_INVENTORY=" + filepath.Join(dir, "hosts.yml") + "," + dir,
 		"ANSIBLE_ROLES_PATH=" + filepath.Join(p.Dir, "roles") + ":/upstream/roles",
-		"ANSIBLE_SSH_COMMON_ARGS=-o 'BatchMode=yes' -o 'UserKnownHostsFile=/a b'",
+		"ANSIBLE_SSH_COMMON_ARGS=-F '" + config + "' -o 'BatchMode=yes' -o 'UserKnownHostsFile=/a b'",
+		"AWS_PROFILE=stage",
 	} {
 		assert.Contains(t, env, line+"\n")
 	}
+	assert.NotContains(t, env, "ANSIBLE_FORKS")
 	assert.Equal(t, p.Dir+"\n", read(t, filepath.Join(dir, "cwd")))
 }
 
