@@ -11,6 +11,7 @@ import sys
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
+from . import lifecycle
 from .accessanalyzer import AccessAnalyzer
 
 SERVICES = (
@@ -25,6 +26,7 @@ SERVICES = (
     "ec2",
     "motoapi",
     "rds",
+    "refresh",
     "route53",
     "s3",
     "securityhub",
@@ -32,10 +34,20 @@ SERVICES = (
 )
 
 
+def present(app):
+    """What time alone changes has changed before a request is answered."""
+
+    def call(environ, start_response):
+        lifecycle.advance()
+        return app(environ, start_response)
+
+    return call
+
+
 def main(host, port):
     for name in SERVICES:
         importlib.import_module("." + name, __package__)
-    app = AccessAnalyzer(DomainDispatcherApplication(create_backend_app))
+    app = present(AccessAnalyzer(DomainDispatcherApplication(create_backend_app)))
     server = make_server(host, port, app, threaded=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(json.dumps({"port": server.server_port}), flush=True)

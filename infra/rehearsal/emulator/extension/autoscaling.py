@@ -1,21 +1,16 @@
-"""Auto Scaling: notifications, instance refresh, lifecycle actions, and groups that follow their launch template."""
+"""Auto Scaling: notifications, settings that moto drops, and groups that follow their launch template."""
 
 import moto.autoscaling.models as models
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
-from moto.core.utils import utcnow
-from moto.ec2.models.instances import MetadataOptions
-from moto.moto_api._internal import mock_random
+from moto.ec2.utils import convert_tag_spec
 
+from . import lifecycle
 from .hooks import add, around, store
 
 
 def _notifications(self):
     return store("asg-notifications", self.current_account, self.region)
-
-
-def _refreshes(self):
-    return store("asg-refreshes", self.current_account, self.region)
 
 
 @add(AutoScalingResponse)
@@ -46,49 +41,6 @@ def delete_notification_configuration(self):
     for key in [k for k in _notifications(self) if k[:2] == (group, topic)]:
         del _notifications(self)[key]
     return EmptyResult()
-
-
-@add(AutoScalingResponse)
-def start_instance_refresh(self):
-    """Missing in moto. Every instance is replaced at once by one of the current template."""
-    name = self._get_param("AutoScalingGroupName")
-    backend = self.autoscaling_backend
-    group = backend.autoscaling_groups[name]
-    old = list(group.instance_states)
-    group.instance_states.clear()
-    backend.ec2_backend.terminate_instances([state.instance.id for state in old])
-    group.set_desired_capacity(group.desired_capacity or 0)
-    backend.update_attached_target_groups(name)
-    refresh = {
-        "InstanceRefreshId": str(mock_random.uuid4()),
-        "AutoScalingGroupName": name,
-        "Status": "Successful",
-        "PercentageComplete": 100,
-        "StartTime": utcnow(),
-        "EndTime": utcnow(),
-    }
-    _refreshes(self).setdefault(name, []).append(refresh)
-    return ActionResult({"InstanceRefreshId": refresh["InstanceRefreshId"]})
-
-
-@add(AutoScalingResponse)
-def describe_instance_refreshes(self):
-    """Missing in moto."""
-    ids = self._get_param("InstanceRefreshIds", [])
-    known = _refreshes(self).get(self._get_param("AutoScalingGroupName"), [])
-    return ActionResult({"InstanceRefreshes": [r for r in reversed(known) if not ids or r["InstanceRefreshId"] in ids]})
-
-
-@add(AutoScalingResponse)
-def complete_lifecycle_action(self):
-    """Missing in moto, whose hooks never hold an instance back: there is nothing to let go."""
-    return ActionResult({})
-
-
-@add(AutoScalingResponse)
-def record_lifecycle_action_heartbeat(self):
-    """Missing in moto, as above."""
-    return ActionResult({})
 
 
 @around(models.LifecycleHook, "__init__")
@@ -122,6 +74,11 @@ def _keep_settings(self):
 
 @around(AutoScalingResponse, "create_auto_scaling_group")
 def create_auto_scaling_group(original, self):
+    for hook in self._get_param("LifecycleHookSpecificationList", []):
+        self.autoscaling_backend.create_lifecycle_hook(
+            hook["LifecycleHookName"], self._get_param("AutoScalingGroupName"), hook["LifecycleTransition"],
+            int(hook["HeartbeatTimeout"]) if hook.get("HeartbeatTimeout") else None, hook.get("DefaultResult"),
+        )  # fmt: skip
     result = original(self)
     _keep_settings(self)
     return result
@@ -135,45 +92,52 @@ def update_auto_scaling_group(original, self):
 
 
 @around(models.FakeAutoScalingGroup, "replace_autoscaling_group_instances")
-def replace_instances(original, self, count_needed, propagated_tags):
-    """moto ignores the template's profile, security groups, metadata options and monitoring."""
-    before = {id(state) for state in self.instance_states}
-    try:
-        _launch_over_subnets(original, self, count_needed, propagated_tags)
-    finally:
-        if self.ec2_launch_template:
-            data = self.ec2_launch_template.get_version(self.launch_template_version).data
-            for state in self.instance_states:
-                if id(state) not in before:
-                    _follow_template(self.autoscaling_backend.ec2_backend, state.instance, data)
+def launch(original, self, count_needed, propagated_tags):
+    """AWS spreads a group over its subnets and follows its template in everything. moto puts all instances into the
+    first subnet and ignores the template's interfaces, disks, profile, metadata options and monitoring.
+    """
+    known = {id(state) for state in self.instance_states}
+    if self.ec2_launch_template is None or not self.vpc_zone_identifier:
+        original(self, count_needed, propagated_tags)
+    else:
+        subnets = self.vpc_zone_identifier.split(",")
+        for _ in range(count_needed):
+            placed = [state.instance.subnet_id for state in lifecycle.counted(self)]
+            instance = _launch_one(self, min(subnets, key=placed.count), propagated_tags)
+            instance.autoscaling_group = self
+            protected = self.new_instances_protected_from_scale_in
+            self.instance_states.append(models.InstanceState(instance, protected_from_scale_in=protected))
+    lifecycle.welcome(self, [state for state in self.instance_states if id(state) not in known])
 
 
-def _follow_template(ec2, instance, data):
-    if data.get("MetadataOptions"):
-        instance.metadata_options = MetadataOptions(data["MetadataOptions"])
-    if data.get("SecurityGroupIds"):
-        ec2.modify_instance_security_groups(instance.id, list(data["SecurityGroupIds"]))
+def _launch_one(group, subnet, tags):
+    ec2 = group.ec2_backend
+    version = group.ec2_launch_template.get_version(group.launch_template_version)
+    data = version.data
+    interface = (data.get("NetworkInterfaces") or [{}])[0]
+    by_kind = convert_tag_spec(data.get("TagSpecifications") or [])
+    arguments = {
+        "instance_type": group.instance_type,
+        "is_instance_type_default": False,
+        "placement": ec2.get_subnet(subnet).availability_zone,
+        "region_name": group.region,
+        "subnet_id": subnet,
+        "key_name": data.get("KeyName"),
+        "security_group_ids": list(data.get("SecurityGroupIds") or interface.get("Groups") or []),
+        "associate_public_ip": interface.get("AssociatePublicIpAddress"),
+        "launch_template": {"LaunchTemplateId": group.ec2_launch_template.id, "Version": str(version.number)},
+        "tags": {**by_kind, "instance": {**by_kind.get("instance", {}), **tags, models.ASG_NAME_TAG: group.name}},
+        "metadata_options": data.get("MetadataOptions") or {},
+        "monitoring_state": "enabled" if (data.get("Monitoring") or {}).get("Enabled") else "disabled",
+        "ebs_optimized": data.get("EbsOptimized") or False,
+    }
+    disks = data.get("BlockDeviceMappings")
+    if disks:
+        arguments["block_device_mappings"] = disks
+    instance = ec2.run_instances(group.image_id, 1, group.user_data, [], **arguments).instances[0]
     profile = data.get("IamInstanceProfile") or {}
-    if profile and not instance.iam_instance_profile:
+    if profile:
         ec2.associate_iam_instance_profile(instance.id, profile.get("Name"), profile.get("Arn"))
-    if (data.get("Monitoring") or {}).get("Enabled"):
-        instance.monitoring_state = "enabled"
-
-
-def _launch_over_subnets(original, group, count, tags):
-    """AWS spreads a group over its subnets. moto puts all instances into the first one."""
-    subnets = group.vpc_zone_identifier.split(",") if group.vpc_zone_identifier else []
-    if len(subnets) < 2:
-        original(group, count, tags)
-        return
-    ec2 = group.autoscaling_backend.ec2_backend
-    for _ in range(count):
-        placed = [state.instance.subnet_id for state in group.instance_states]
-        emptiest = min(subnets, key=placed.count)
-        saved = group.vpc_zone_identifier, group.availability_zones
-        group.vpc_zone_identifier = emptiest
-        group.availability_zones = [ec2.get_subnet(emptiest).availability_zone]
-        try:
-            original(group, 1, dict(tags))
-        finally:
-            group.vpc_zone_identifier, group.availability_zones = saved
+    for interface in instance.nics.values():
+        interface.add_tags(by_kind.get("network-interface", {}))
+    return instance

@@ -1,6 +1,7 @@
 """Calls that moto alone gets wrong, through boto3. Prints what was checked; any exception is a failure."""
 
 import json
+import time
 
 import boto3
 
@@ -51,15 +52,18 @@ def groups_follow_their_template():
     asg = boto3.client("autoscaling")
     group = ec2.create_security_group(GroupName="node", Description="d", VpcId=vpc)["GroupId"]
     image = ec2.describe_images(Owners=["136693071363"])["Images"][0]["ImageId"]
-    data = {"ImageId": image, "InstanceType": "t3.small", "SecurityGroupIds": [group], "UserData": "b25l"}
-    data["TagSpecifications"] = [{"ResourceType": "instance", "Tags": [{"Key": "Role", "Value": "node"}]}]
+    disk = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20, "VolumeType": "gp3", "DeleteOnTermination": True}}
+    interface = {"DeviceIndex": 0, "Groups": [group], "AssociatePublicIpAddress": True}
+    data = {"ImageId": image, "InstanceType": "t3.small", "UserData": "b25l", "Monitoring": {"Enabled": True}}
+    data.update(NetworkInterfaces=[interface], BlockDeviceMappings=[disk], MetadataOptions={"HttpTokens": "required"})
+    data["TagSpecifications"] = [{"ResourceType": k, "Tags": [{"Key": "Role", "Value": k}]} for k in ("instance", "volume")]
     own = [{"ResourceType": "launch-template", "Tags": [{"Key": "Owner", "Value": "us"}]}]
     template = ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData=data, TagSpecifications=own)
     name = template["LaunchTemplate"]["LaunchTemplateId"]
     ec2.create_launch_template_version(LaunchTemplateId=name, LaunchTemplateData={**data, "UserData": "dHdv"})
     versions = ec2.describe_launch_template_versions(LaunchTemplateId=name)["LaunchTemplateVersions"]
     kinds = {s["ResourceType"] for v in versions for s in v["LaunchTemplateData"].get("TagSpecifications", [])}
-    assert len(versions) == 2 and kinds == {"instance"}, versions
+    assert len(versions) == 2 and kinds == {"instance", "volume"}, versions
     asg.create_auto_scaling_group(
         AutoScalingGroupName="g", MinSize=2, MaxSize=4, DesiredCapacity=2, VPCZoneIdentifier=",".join(subnets),
         LaunchTemplate={"LaunchTemplateId": name, "Version": "2"}, DefaultInstanceWarmup=77,
@@ -73,11 +77,12 @@ def groups_follow_their_template():
 
     first = instances()
     assert {i["SubnetId"] for i in first} == set(subnets), first
-    assert all([g["GroupId"] for g in i["SecurityGroups"]] == [group] for i in first), first
-    refresh = asg.start_instance_refresh(AutoScalingGroupName="g")["InstanceRefreshId"]
-    state = asg.describe_instance_refreshes(AutoScalingGroupName="g", InstanceRefreshIds=[refresh])
-    assert state["InstanceRefreshes"][0]["Status"] == "Successful", state
-    assert {i["InstanceId"] for i in first}.isdisjoint(i["InstanceId"] for i in instances())
+    for instance in first:
+        assert [g["GroupId"] for g in instance["SecurityGroups"]] == [group], instance
+        assert instance["PublicIpAddress"] and instance["MetadataOptions"]["HttpTokens"] == "required", instance
+        assert instance["Monitoring"]["State"] == "enabled", instance
+    volumes = ec2.describe_volumes()["Volumes"]
+    assert [v["Tags"] for v in volumes] == [[{"Key": "Role", "Value": "volume"}]] * 2, volumes
     asg.put_notification_configuration(
         AutoScalingGroupName="g", TopicARN="arn:aws:sns:us-east-1:1:t", NotificationTypes=["autoscaling:EC2_INSTANCE_LAUNCH"]
     )
@@ -85,9 +90,150 @@ def groups_follow_their_template():
     asg.delete_notification_configuration(AutoScalingGroupName="g", TopicARN="arn:aws:sns:us-east-1:1:t")
     assert not asg.describe_notification_configurations()["NotificationConfigurations"]
     asg.put_lifecycle_hook(AutoScalingGroupName="g", LifecycleHookName="h", LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING")
-    asg.complete_lifecycle_action(AutoScalingGroupName="g", LifecycleHookName="h", LifecycleActionResult="CONTINUE")
     hook = asg.describe_lifecycle_hooks(AutoScalingGroupName="g")["LifecycleHooks"][0]
     assert not hook.get("RoleARN"), hook
+
+
+class Fleet:
+    """A group of two with a launch hook and a termination hook that wait WAIT seconds."""
+
+    WAIT = 2
+
+    def __init__(self, name, **settings):
+        self.ec2, vpc, subnets = network()
+        self.asg, self.elb, self.name = boto3.client("autoscaling"), boto3.client("elbv2"), name
+        image = self.ec2.describe_images(Owners=["136693071363"])["Images"][0]["ImageId"]
+        self.data = {"ImageId": image, "InstanceType": "t3.small"}
+        made = self.ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=self.data)
+        self.template = made["LaunchTemplate"]["LaunchTemplateId"]
+        made = self.elb.create_target_group(Name=name, Protocol="TCP", Port=5060, VpcId=vpc)
+        self.targets = made["TargetGroups"][0]["TargetGroupArn"]
+        hooks = [
+            {"LifecycleHookName": n, "LifecycleTransition": f"autoscaling:EC2_INSTANCE_{t}", "HeartbeatTimeout": self.WAIT, "DefaultResult": r}
+            for n, t, r in (("boot", "LAUNCHING", "ABANDON"), ("drain", "TERMINATING", "CONTINUE"))
+        ]
+        self.call(
+            "create_auto_scaling_group", MinSize=2, MaxSize=4, VPCZoneIdentifier=",".join(subnets), TargetGroupARNs=[self.targets],
+            LaunchTemplate={"LaunchTemplateId": self.template, "Version": "1"}, LifecycleHookSpecificationList=hooks, **settings,
+        )  # fmt: skip
+
+    def call(self, method, **parameters):
+        return getattr(self.asg, method)(AutoScalingGroupName=self.name, **parameters)
+
+    def states(self):
+        found = self.asg.describe_auto_scaling_groups(AutoScalingGroupNames=[self.name])["AutoScalingGroups"][0]
+        return {i["InstanceId"]: i["LifecycleState"] for i in found["Instances"]}
+
+    def serving(self):
+        return {t["Target"]["Id"] for t in self.elb.describe_target_health(TargetGroupArn=self.targets)["TargetHealthDescriptions"]}
+
+    def answer(self, state, hook, result="CONTINUE"):
+        """Complete the hook for every instance in the state."""
+        for instance, present in self.states().items():
+            if present == state:
+                self.call("complete_lifecycle_action", LifecycleHookName=hook, InstanceId=instance, LifecycleActionResult=result)
+
+    def wait(self, condition):
+        deadline = time.time() + 4 * self.WAIT
+        while not condition():
+            assert time.time() < deadline, self.states()
+            time.sleep(0.1)
+
+    def running(self):
+        found = self.ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running"]}])["Reservations"]
+        tag = {"Key": "aws:autoscaling:groupName", "Value": self.name}
+        return {i["InstanceId"] for r in found for i in r["Instances"] if tag in i["Tags"]}
+
+
+@check
+def hooks_hold_instances():
+    fleet = Fleet("hooks")
+    assert list(fleet.states().values()) == ["Pending:Wait"] * 2 and not fleet.serving()
+    one, other = fleet.states()
+    fleet.call("complete_lifecycle_action", LifecycleHookName="boot", InstanceId=one, LifecycleActionResult="CONTINUE")
+    assert fleet.states()[one] == "InService" and fleet.serving() == {one}
+    try:
+        fleet.call("complete_lifecycle_action", LifecycleHookName="boot", InstanceId=one, LifecycleActionResult="CONTINUE")
+        raise AssertionError("an action can be completed twice")
+    except fleet.asg.exceptions.ClientError as refused:
+        assert "No active Lifecycle Action" in str(refused), refused
+    # Silence, and a word of it, both mean another instance.
+    fleet.wait(lambda: other not in fleet.states())
+    third = next(i for i in fleet.states() if i != one)
+    assert other not in fleet.running()
+    fleet.call("complete_lifecycle_action", LifecycleHookName="boot", InstanceId=third, LifecycleActionResult="ABANDON")
+    assert third not in fleet.states() and len(fleet.states()) == 2, fleet.states()
+    fleet.answer("Pending:Wait", "boot")
+    # The ends of instances are held, too, and a heartbeat makes that longer.
+    fleet.call("update_auto_scaling_group", MinSize=1, DesiredCapacity=1)
+    leaving = next(i for i, s in fleet.states().items() if s == "Terminating:Wait")
+    assert leaving in fleet.running() and len(fleet.serving()) == 1 and leaving not in fleet.serving()
+    begin = time.time()
+    time.sleep(0.6 * fleet.WAIT)
+    fleet.call("record_lifecycle_action_heartbeat", LifecycleHookName="drain", InstanceId=leaving)
+    fleet.wait(lambda: leaving not in fleet.running())
+    assert time.time() - begin > 1.5 * fleet.WAIT
+    # Whoever is protected stays. Whoever is ended from outside is replaced, without a hook.
+    last = next(iter(fleet.states()))
+    fleet.call("set_instance_protection", InstanceIds=[last], ProtectedFromScaleIn=True)
+    fleet.call("update_auto_scaling_group", MinSize=0, DesiredCapacity=0)
+    assert fleet.states() == {last: "InService"}
+    fleet.call("update_auto_scaling_group", DesiredCapacity=1)
+    fleet.ec2.terminate_instances(InstanceIds=[last])
+    assert list(fleet.states().values()) == ["Pending:Wait"] and last not in fleet.states()
+    # A group with instances stays, unless forced; a hook that goes lets everyone go.
+    try:
+        fleet.call("delete_auto_scaling_group")
+        raise AssertionError("a group with instances was deleted")
+    except fleet.asg.exceptions.ResourceInUseFault:
+        pass
+    fleet.answer("Pending:Wait", "boot")
+    fleet.call("update_auto_scaling_group", DesiredCapacity=0)
+    assert list(fleet.states().values()) == ["Terminating:Wait"]
+    fleet.call("delete_lifecycle_hook", LifecycleHookName="drain")
+    assert not fleet.states() and not fleet.running()
+    fleet.call("update_auto_scaling_group", DesiredCapacity=2)
+    fleet.call("delete_auto_scaling_group", ForceDelete=True)
+    assert not fleet.running()
+
+
+@check
+def instance_refresh_rolls():
+    fleet = Fleet("refresh", NewInstancesProtectedFromScaleIn=True)
+    fleet.answer("Pending:Wait", "boot")
+    old = set(fleet.states())
+    fleet.ec2.create_launch_template_version(LaunchTemplateId=fleet.template, LaunchTemplateData={**fleet.data, "UserData": "dHdv"})
+    fleet.call("update_auto_scaling_group", LaunchTemplate={"LaunchTemplateId": fleet.template, "Version": "2"})
+    preferences = {"MinHealthyPercentage": 100, "MaxHealthyPercentage": 110, "SkipMatching": True, "ScaleInProtectedInstances": "Refresh"}
+    refresh = fleet.call("start_instance_refresh", Preferences=preferences)["InstanceRefreshId"]
+
+    def status():
+        found = fleet.call("describe_instance_refreshes", InstanceRefreshIds=[refresh])["InstanceRefreshes"][0]
+        return found["Status"], found["PercentageComplete"], found["InstancesToUpdate"]
+
+    assert status() == ("InProgress", 0, 2), status()
+    try:
+        fleet.call("start_instance_refresh")
+        raise AssertionError("two refreshes at once")
+    except fleet.asg.exceptions.InstanceRefreshInProgressFault:
+        pass
+    for left in (1, 0):
+        assert sorted(fleet.states().values()) == ["InService", "InService", "Pending:Wait"], fleet.states()
+        fleet.answer("Pending:Wait", "boot")
+        assert sorted(fleet.states().values()) == ["InService", "InService", "Terminating:Wait"], fleet.states()
+        fleet.answer("Terminating:Wait", "drain")
+        assert status()[2] == left, status()
+    assert status() == ("Successful", 100, 0), status()
+    assert old.isdisjoint(fleet.states()) and fleet.running() == set(fleet.states()) == fleet.serving()
+    # What matches is skipped; without a surplus one goes before the other comes; a cancelled one goes no further.
+    again = fleet.call("start_instance_refresh", Preferences=preferences)["InstanceRefreshId"]
+    assert fleet.call("describe_instance_refreshes", InstanceRefreshIds=[again])["InstanceRefreshes"][0]["Status"] == "Successful"
+    refresh = fleet.call("start_instance_refresh", Preferences={"ScaleInProtectedInstances": "Refresh"})["InstanceRefreshId"]
+    assert sorted(fleet.states().values()) == ["InService", "Pending:Wait", "Terminating:Wait"], fleet.states()
+    fleet.call("cancel_instance_refresh")
+    fleet.answer("Terminating:Wait", "drain")
+    fleet.answer("Pending:Wait", "boot")
+    assert status()[0] == "Cancelled" and list(fleet.states().values()) == ["InService"] * 2, fleet.states()
 
 
 @check
