@@ -1,0 +1,72 @@
+package permission
+
+import (
+	"slices"
+
+	"github.com/calldata/calldata-foundation/components/iamdoc"
+)
+
+// services are those that the components use. A boundary gives nothing: it is the most that policies can. A component
+// that uses another service needs it here, and in a policy of Deploy.
+var services = []string{
+	"ec2:*", "ec2messages:*", "ec2-instance-connect:*", "ebs:*", "elasticloadbalancing:*", "autoscaling:*", "rds:*", "rds-db:*", "kms:*", "secretsmanager:*", "ssm:*", "ssmmessages:*",
+	"logs:*", "cloudwatch:*", "events:*", "sns:*", "backup:*", "backup-storage:*", "acm:*", "wafv2:*", "servicequotas:Get*", "servicequotas:List*", "tag:Get*",
+}
+
+// worldwide limits a statement to services without a region, which AWS counts as us-east-1.
+// Source: AWS IAM User Guide, "AWS global condition context keys", aws:RequestedRegion.
+var worldwide = conditions{"StringEquals": {"aws:RequestedRegion": {"us-east-1"}}}
+
+// global are services without a region.
+var global = []string{"iam:Get*", "iam:List*", "route53:*"}
+
+// irreversible are the actions that lose what no deployment brings back.
+var irreversible = []string{
+	"rds:DeleteDBInstance", "rds:DeleteDBSnapshot", "rds:DeleteDBInstanceAutomatedBackup", "ec2:DeleteVolume", "ec2:DeleteSnapshot", "ec2:ReleaseAddress",
+	"s3:DeleteBucket", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention", "kms:ScheduleKeyDeletion", "kms:DisableKey",
+	"backup:DeleteBackupVault", "backup:DeleteBackupVaultLockConfiguration", "backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle", "logs:DeleteLogGroup",
+}
+
+// Boundary is the limit of the role of deployments, whatever policies it has.
+func (s Scope) Boundary() Policy {
+	bucket := "arn:aws:s3:::" + s.StateBucket
+	return Policy{Name: "deploy-boundary", Statements: slices.Concat(
+		s.ceiling(append([]string{bucket}, append(s.stateFiles(), s.stateMeta())...)...),
+		s.identity(),
+		s.apart(s.Others),
+	)}
+}
+
+// WorkloadBoundary is the limit of every role that deployments make: what deployments may do, but for identities and for
+// the state. Nothing of the account itself is open to it, such as the key of the state.
+func (s Scope) WorkloadBoundary() Policy {
+	return Policy{Name: "workload-boundary", Statements: slices.Concat(
+		s.ceiling(), []iamdoc.Statement{s.passRoles()}, s.apart(append(slices.Clone(s.Others), Account)),
+	)}
+}
+
+// ceiling is what policies may allow. Buckets are told apart by their names alone.
+func (s Scope) ceiling(buckets ...string) []iamdoc.Statement {
+	return []iamdoc.Statement{
+		{Sid: "Services", Actions: services, Resources: []string{"*"}, Conditions: s.here()},
+		{Sid: "GlobalServices", Actions: global, Resources: []string{"*"}, Conditions: worldwide},
+		{Sid: "OwnBuckets", Actions: []string{"s3:*"}, Resources: append([]string{"arn:aws:s3:::" + s.Environment + "-*"}, buckets...)},
+		{Sid: "BucketNames", Actions: []string{"s3:ListAllMyBuckets", "s3:GetAccountPublicAccessBlock"}, Resources: []string{"*"}, Conditions: s.here()},
+	}
+}
+
+// apart denies what belongs to other environments, and making anything that would. What carries no tag Environment, or
+// the value of no environment of ours, is not denied: a domain's zone or an image can be shared.
+func (s Scope) apart(others []string) []iamdoc.Statement {
+	var statements []iamdoc.Statement
+	if len(others) > 0 {
+		statements = append(statements, iamdoc.Statement{Sid: "NotOfOthers", Effect: iamdoc.EffectDeny, Actions: []string{"*"}, Resources: []string{"*"},
+			Conditions: conditions{"StringEquals": {"aws:ResourceTag/Environment": others}}})
+	}
+	statements = append(statements, iamdoc.Statement{Sid: "NotForOthers", Effect: iamdoc.EffectDeny, Actions: []string{"*"}, Resources: []string{"*"},
+		Conditions: conditions{"StringEquals": {"aws:RequestTag/Environment": append(slices.Clone(s.Others), Account)}}})
+	if s.Guarded {
+		statements = append(statements, iamdoc.Statement{Sid: "NothingForEver", Effect: iamdoc.EffectDeny, Actions: irreversible, Resources: []string{"*"}})
+	}
+	return statements
+}
