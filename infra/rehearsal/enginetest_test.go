@@ -5,19 +5,22 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	tagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	taggingtypes "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 	"github.com/pulumi/providertest/pulumitest"
-	"github.com/pulumi/providertest/pulumitest/assertpreview"
 	"github.com/pulumi/providertest/pulumitest/assertrefresh"
 	"github.com/pulumi/providertest/pulumitest/assertup"
 	"github.com/pulumi/providertest/pulumitest/optnewstack"
 	"github.com/pulumi/providertest/pulumitest/opttest"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -25,6 +28,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/engine"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/pyenv"
+	"github.com/calldata/calldata-foundation/stacks"
 )
 
 // The tests of this file run the real engine and the real provider against the emulator on loopback: no machines, no
@@ -61,21 +65,18 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// stack opens a stack dev in a workspace of its own, with settings on top of what the emulator needs.
-func (b *bench) stack(t *testing.T, settings map[string]any) *pulumitest.PulumiTest {
+// stack opens a stack in a workspace of its own, with settings on top of what the emulator needs. Ansible's content is a
+// copy, so that a test can change it.
+func (b *bench) stack(t *testing.T, name string, settings map[string]any) *pulumitest.PulumiTest {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "work")
-	all := EmulatorSettings()
-	maps.Copy(all, settings)
-	require.NoError(t, Workspace(dir, b.repo, "dev", b.program, all))
-
+	dir := b.workspace(t, name, settings)
 	// The Automation API wants bin/pulumi below its root.
 	root := t.TempDir()
 	require.NoError(t, os.Symlink(b.engine.Dir, filepath.Join(root, "bin")))
 	pulumi, err := auto.NewPulumiCommand(&auto.PulumiCommandOptions{Root: root, SkipVersionCheck: true})
 	require.NoError(t, err)
 	opts := []opttest.Option{
-		opttest.TestInPlace(), opttest.SkipInstall(), opttest.StackName("dev"), opttest.DisableGrpcLog(),
+		opttest.TestInPlace(), opttest.SkipInstall(), opttest.StackName(name), opttest.DisableGrpcLog(),
 		opttest.WorkspaceOptions(auto.Pulumi(pulumi)), opttest.Env(engine.ProgramVariable, b.program),
 		// Destroy is part of the test itself.
 		opttest.NewStackOptions(optnewstack.DisableAutoDestroy()),
@@ -85,6 +86,22 @@ func (b *bench) stack(t *testing.T, settings map[string]any) *pulumitest.PulumiT
 		opts = append(opts, opttest.Env(name, value))
 	}
 	return pulumitest.NewPulumiTest(t, dir, opts...)
+}
+
+// workspace makes a directory that Pulumi can deploy the stack called name from.
+func (b *bench) workspace(t *testing.T, name string, settings map[string]any) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "work")
+	all := EmulatorSettings()
+	maps.Copy(all, settings)
+	require.NoError(t, Workspace(dir, b.repo, name, b.program, all))
+	// The program runs in infra and reads ../ansible: with both in the workspace, that is the copy.
+	for _, link := range []string{"infra", "ansible"} {
+		require.NoError(t, os.Remove(filepath.Join(dir, link)))
+	}
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "infra"), 0o750))
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "ansible"), os.DirFS(filepath.Join(b.repo, "ansible"))))
+	return dir
 }
 
 // things names every EC2 object in the emulator that a destroy would have to remove. What AWS gives every account, the
@@ -130,6 +147,20 @@ func (b *bench) things(t *testing.T) []string {
 	for _, v := range volumes.Volumes {
 		found = append(found, *v.VolumeId)
 	}
+	pages := tagging.NewGetResourcesPaginator(tagging.NewFromConfig(b.emulator.AWSConfig()), &tagging.GetResourcesInput{
+		TagFilters: []taggingtypes.TagFilter{{Key: ptr("Project"), Values: []string{"calldata-foundation"}}},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		require.NoError(t, err)
+		for _, r := range page.ResourceTagMappingList {
+			// The emulator goes on to list what was deleted in EC2, and keys that wait for their deletion.
+			if arn := *r.ResourceARN; !strings.HasPrefix(arn, "arn:aws:ec2:") && !strings.HasPrefix(arn, "arn:aws:kms:") {
+				found = append(found, arn)
+			}
+		}
+	}
+	slices.Sort(found)
 	return found
 }
 
@@ -148,44 +179,122 @@ func ptr[T any](v T) *T { return &v }
 // testKey is a public key made for this test; nobody holds its private half.
 const testKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKTHzI7JBCjgFlPbS3rN7FpkrZZOU1nap1nse44Lx1KV test"
 
+// edit is a change of a deployed stack, and what may be replaced by it.
+type edit struct {
+	name string
+	// settings are set, a nil value removes one; content changes what Ansible reads.
+	settings map[string]string
+	content  bool
+	// replaced is how many resources the change replaces. Long-lived ones are never among them.
+	replaced int
+}
+
+// onEmulator are the stacks with the edits that they have to survive.
+var onEmulator = map[stacks.Kind][]edit{
+	stacks.KindDev: {
+		{name: "another type of machine", settings: map[string]string{"instanceType": "t3.2xlarge"}},
+		{name: "one more zone", settings: map[string]string{"zones[1]": "us-east-1b"}},
+	},
+	stacks.KindStage: {
+		{name: "another type of machine", settings: map[string]string{"instanceType": "t3.xlarge", "sbcInstanceType": "t3.large"}},
+		{name: "one more zone", settings: map[string]string{"zones[0]": "us-east-1a", "zones[1]": "us-east-1b", "zones[2]": "us-east-1c"}},
+	},
+	stacks.KindProd: {
+		{name: "another type of machine", settings: map[string]string{"routerInstanceType": "c6i.xlarge"}},
+		// The archive's key is its hash: another one is another object.
+		{name: "changed playbooks", content: true, replaced: 1},
+	},
+	stacks.KindAccount: {
+		{name: "another budget", settings: map[string]string{"environments[0]": "dev=200", "environments[1]": "stage=300", "environments[2]": "prod=1000"}},
+	},
+}
+
 func TestEngineOnEmulator(t *testing.T) {
-	b := newBench(t)
-	require.Empty(t, b.things(t))
-	p := b.stack(t, map[string]any{
-		"calldata-foundation:adminCidrs":   []string{"203.0.113.1/32"},
-		"calldata-foundation:sshPublicKey": testKey,
-		"calldata-foundation:configure":    "false",
-		"calldata-foundation:zones":        []string{"us-east-1a", "us-east-1b"},
-	})
-
-	up := again(t, func() (auto.UpResult, error) { return p.UpErr(t, optup.Parallel(parallel)) })
-	assert.NotEmpty(t, up.Outputs["inventory"].Value)
-	assert.NotEmpty(t, b.things(t))
-	assertup.HasNoDeletes(t, up)
-
-	noChange := func() {
-		assertpreview.HasNoChanges(t, again(t, func() (auto.PreviewResult, error) { return p.PreviewErr(t) }))
+	for _, kind := range []stacks.Kind{stacks.KindDev, stacks.KindStage, stacks.KindProd, stacks.KindAccount} {
+		t.Run(string(kind), func(t *testing.T) { deployOnEmulator(t, kind, onEmulator[kind]) })
 	}
-	noChange()
+}
+
+// deployOnEmulator takes a stack through its life: up, no change, edits, and destroy, which leaves nothing.
+func deployOnEmulator(t *testing.T, kind stacks.Kind, edits []edit) {
+	b := newBench(t)
+	before := b.things(t)
+	require.NoError(t, SetScene(t.Context(), b.emulator.AWSConfig(), kind))
+	settings := SceneSettings(string(kind), kind, testKey)
+	settings["calldata-foundation:configure"] = "false"
+	p := b.stack(t, string(kind), settings)
+	up := func() auto.UpResult {
+		return again(t, func() (auto.UpResult, error) { return p.UpErr(t, optup.Parallel(parallel)) })
+	}
+	noChange := func(when string) {
+		t.Helper()
+		preview := again(t, func() (auto.PreviewResult, error) { return p.PreviewErr(t) })
+		if !onlySame(plain(preview.ChangeSummary)) {
+			t.Fatalf("a preview after %s must show no change: %v\n%s", when, preview.ChangeSummary, preview.StdOut)
+		}
+	}
+
+	first := up()
+	assertup.HasNoDeletes(t, first)
+	assert.Greater(t, len(b.things(t)), len(before))
+	noChange("up")
 	assertrefresh.HasNoChanges(t, again(t, func() (auto.RefreshResult, error) { return p.RefreshErr(t) }))
+	noChange("refresh")
 
-	p.SetConfig(t, "calldata-foundation:owner", "night-shift")
-	preview := again(t, func() (auto.PreviewResult, error) { return p.PreviewErr(t) })
-	assertpreview.HasNoReplacements(t, preview)
-	assertpreview.HasNoDeletes(t, preview)
-	assert.Positive(t, preview.ChangeSummary["update"], "an edited tag updates resources")
-	edited := again(t, func() (auto.UpResult, error) { return p.UpErr(t, optup.Parallel(parallel)) })
-	assertup.HasNoReplacements(t, edited)
-	assert.Equal(t, up.Outputs["inventory"].Value, edited.Outputs["inventory"].Value, "a tag moves no machine")
-	noChange()
+	edits = append([]edit{{name: "another tag", settings: map[string]string{"owner": "night-shift"}}}, edits...)
+	for _, e := range edits {
+		for name, value := range e.settings {
+			require.NoError(t, p.CurrentStack().SetConfigWithOptions(t.Context(), "calldata-foundation:"+name, auto.ConfigValue{Value: value}, &auto.ConfigOptions{Path: true}))
+		}
+		if e.content {
+			require.NoError(t, os.WriteFile(filepath.Join(p.WorkingDir(), "ansible", "playbooks", "changed.yml"), []byte("---\n"), 0o600))
+		}
+		preview := again(t, func() (auto.PreviewResult, error) { return p.PreviewErr(t) })
+		assert.Equal(t, e.replaced, preview.ChangeSummary["replace"], "%s: %v\n%s", e.name, preview.ChangeSummary, preview.StdOut)
+		assert.Zero(t, preview.ChangeSummary["delete"], "%s: %v\n%s", e.name, preview.ChangeSummary, preview.StdOut)
+		assert.Positive(t, preview.ChangeSummary["update"]+preview.ChangeSummary["create"], "%s must change something", e.name)
+		up()
+		noChange(e.name)
+	}
 
+	if state := b.protected(t, p); len(state) > 0 {
+		_, err := p.DestroyErr(t)
+		require.ErrorContains(t, err, "protected", "what carriers, callers and data depend on goes only when somebody says so")
+		assert.Equal(t, state, b.protected(t, p), "a refused destroy must leave what is protected")
+		p.SetConfig(t, "calldata-foundation:protect", "false")
+		up()
+	}
 	again(t, func() (auto.DestroyResult, error) { return p.DestroyErr(t) })
-	assert.Empty(t, b.things(t), "destroy leaves nothing")
+	assert.Equal(t, before, b.things(t), "destroy leaves nothing")
+}
+
+// plain is a summary of changes by the names that they have in the engine's events.
+func plain(summary map[apitype.OpType]int) map[string]int {
+	out := map[string]int{}
+	for op, n := range summary {
+		out[string(op)] = n
+	}
+	return out
+}
+
+// protected names the resources in a stack's state that Pulumi refuses to delete.
+func (b *bench) protected(t *testing.T, p *pulumitest.PulumiTest) []string {
+	t.Helper()
+	s, err := (&pulumiStack{stack: *p.CurrentStack()}).state(t.Context())
+	require.NoError(t, err)
+	var names []string
+	for _, r := range s.resources {
+		if r.Protect {
+			names = append(names, string(r.URN))
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func TestBadConfigMakesNothing(t *testing.T) {
 	b := newBench(t)
-	p := b.stack(t, map[string]any{
+	p := b.stack(t, "dev", map[string]any{
 		"calldata-foundation:adminCidrs":   []string{"0.0.0.0/0"},
 		"calldata-foundation:instanceType": "t3.enormous",
 		"calldata-foundation:vpcCidr":      "10.20.0.0/30",

@@ -2,12 +2,14 @@ package rehearsal
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/calldata/calldata-foundation/infra/rehearsal/doubles"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/engine"
+	"github.com/calldata/calldata-foundation/stacks"
 )
 
 // pulumiRoot is the directory whose bin/pulumi enters the rehearsal's network before it becomes the real one: all that
@@ -52,10 +54,9 @@ func (w *world) environment(o Options, t *Tools) (map[string]string, error) {
 // settings are the stack settings that the rehearsal lays over Pulumi.<stack>.yaml.
 func (w *world) settings(o Options) map[string]any {
 	s := EmulatorSettings()
-	s["calldata-foundation:adminCidrs"] = []string{operator.String() + "/32"}
-	s["calldata-foundation:sshPublicKey"] = w.secrets.publicKey
-	if o.StopAfter == StageProvision {
-		s["calldata-foundation:configure"] = "false"
+	maps.Copy(s, SceneSettings(o.Stack, o.kind, w.secrets.publicKey))
+	if o.StopAfter == StageProvision && o.kind != stacks.KindAccount {
+		s[stacks.Project+":configure"] = "false"
 	}
 	return s
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/stacks"
 )
 
 // Stages that a rehearsal can stop after.
@@ -38,6 +39,9 @@ type Options struct {
 	Calldata string
 	// Progress receives and remembers every step.
 	Progress *progress.Recorder
+
+	// kind is the stack's shape.
+	kind stacks.Kind
 }
 
 // Access says how a person reaches a kept platform.
@@ -74,6 +78,10 @@ func (o Options) withDefaults() (Options, error) {
 		errs = append(errs, fmt.Errorf("stack is %q: name one that has a Pulumi.<stack>.yaml, for example dev", o.Stack))
 	} else if _, err := os.Stat(filepath.Join(o.Repo, "Pulumi."+o.Stack+".yaml")); err != nil {
 		errs = append(errs, fmt.Errorf("stack is %q, but there is no Pulumi.%s.yaml: run from the repository, and name a stack that it has", o.Stack, o.Stack))
+	} else {
+		kind, err := kindOf(o.Repo, o.Stack)
+		errs = append(errs, err)
+		o.kind = kind
 	}
 	if o.CacheDir == "" {
 		dir, err := DefaultCache()

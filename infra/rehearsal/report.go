@@ -33,6 +33,8 @@ type Report struct {
 	Steps    []Step    `json:"steps"`
 	Checks   []Check   `json:"checks"`
 	Leftover []string  `json:"leftovers"`
+	// MemoryGiB is the most memory that engine, emulator and machines took at one time.
+	MemoryGiB float64 `json:"memoryGiB"`
 }
 
 // Host is the machine that the rehearsal ran on.
@@ -158,6 +160,7 @@ func (r *Report) Text() string {
 		}
 		fmt.Fprintf(&b, "  %8.1fs  %s%s%s\n", s.Seconds, strings.Repeat("  ", s.Depth), s.Name, detail)
 	}
+	fmt.Fprintf(&b, "\n  %.1f GiB of memory at most: engine, emulator and machines\n", r.MemoryGiB)
 	fmt.Fprintf(&b, "\n  %d leftovers\n", len(r.Leftover))
 	for _, l := range r.Leftover {
 		fmt.Fprintf(&b, "    %s\n", l)

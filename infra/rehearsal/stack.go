@@ -76,20 +76,24 @@ func (p *pulumiStack) run(step progress.Step, operation func(chan<- events.Engin
 	return changes, err
 }
 
-// destroy removes every resource of the stack. It lifts the protection of long-lived ones first: a rehearsal's addresses
-// belong to nobody.
-func (p *pulumiStack) destroy(ctx context.Context, step progress.Step) (map[string]int, error) {
+// release takes the protection off what has one, as an operator does before a stack is taken down for good: Pulumi's own
+// mark, and what AWS keeps besides, from termination protection to locks.
+func (p *pulumiStack) release(ctx context.Context, step progress.Step) (map[string]int, error) {
 	state, err := p.state(ctx)
-	if err != nil {
+	if err != nil || !state.protected() {
 		return nil, err
 	}
-	if state.protected() {
-		ws := p.stack.Workspace()
-		if _, _, _, err := ws.PulumiCommand().Run(ctx, ws.WorkDir(), nil, []io.Writer{p.log}, []io.Writer{p.log}, environ(ws.GetEnvVars()),
-			"state", "unprotect", "--all", "--yes", "--stack", p.stack.Name()); err != nil {
-			return nil, fmt.Errorf("unprotect resources: %w", err)
-		}
+	if err := p.stack.SetConfig(ctx, stacks.Project+":protect", auto.ConfigValue{Value: "false"}); err != nil {
+		return nil, fmt.Errorf("release protection: %w", firstDiagnostic(err))
 	}
+	released := step.Step("release protection")
+	changes, err := p.up(ctx, released)
+	released.Done(err)
+	return changes, err
+}
+
+// destroy removes every resource of the stack.
+func (p *pulumiStack) destroy(ctx context.Context, step progress.Step) (map[string]int, error) {
 	return p.run(step, func(events chan<- events.EngineEvent) error {
 		_, err := p.stack.Destroy(ctx, optdestroy.EventStreams(events), optdestroy.Parallel(parallel),
 			optdestroy.ProgressStreams(p.log), optdestroy.ErrorProgressStreams(p.log), optdestroy.Color("never"))
@@ -97,8 +101,8 @@ func (p *pulumiStack) destroy(ctx context.Context, step progress.Step) (map[stri
 	})
 }
 
-// outputs reads the stack's outputs.
-func (p *pulumiStack) outputs(ctx context.Context) (stacks.Outputs, []byte, error) {
+// outputs reads the stack's outputs. Those of an account have no machines.
+func (p *pulumiStack) outputs(ctx context.Context, kind stacks.Kind) (stacks.Outputs, []byte, error) {
 	values, err := p.stack.Outputs(ctx)
 	if err != nil {
 		return stacks.Outputs{}, nil, firstDiagnostic(err)
@@ -110,6 +114,9 @@ func (p *pulumiStack) outputs(ctx context.Context) (stacks.Outputs, []byte, erro
 	data, err := json.MarshalIndent(plain, "", "  ")
 	if err != nil {
 		return stacks.Outputs{}, nil, err
+	}
+	if kind == stacks.KindAccount {
+		return stacks.Outputs{}, data, nil
 	}
 	o, err := stacks.ParseOutputs(data)
 	return o, data, err

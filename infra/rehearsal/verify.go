@@ -14,6 +14,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/stacks"
 )
 
 // calldata runs the operator's command inside the rehearsal's network, as an operator would, and answers its standard
@@ -93,7 +94,7 @@ func (w *world) unchanged(ctx context.Context, o Options, p *pulumiStack, invent
 	}
 	second.Done(err)
 	checks := []Check{up}
-	if o.StopAfter == StageProvision {
+	if o.StopAfter == StageProvision || o.kind == stacks.KindAccount {
 		return checks
 	}
 

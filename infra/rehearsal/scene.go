@@ -1,0 +1,59 @@
+package rehearsal
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+
+	"github.com/calldata/calldata-foundation/stacks"
+	"github.com/calldata/calldata-foundation/stacks/stackfile"
+)
+
+// The names of the rehearsal's world: example.com is nobody's (RFC 2606), 198.51.100.0/24 nobody's network (RFC 5737).
+const (
+	sceneZone    = "example.com"
+	sceneCarrier = "198.51.100.0/24"
+)
+
+// kindOf is the shape of a stack, which its settings name, or else its name.
+func kindOf(repo, stack string) (stacks.Kind, error) {
+	file, err := stackfile.Read(repo, stack)
+	if err != nil {
+		return "", err
+	}
+	if topology, _ := file.Get(stacks.Project + ":topology"); topology != "" {
+		return stacks.Kind(topology), nil
+	}
+	return stacks.Kind(stack), nil
+}
+
+// SceneSettings are values for the settings that have none for everybody. Key is the operator's public key.
+func SceneSettings(stack string, kind stacks.Kind, key string) map[string]any {
+	of := func(name string) string { return stacks.Project + ":" + name }
+	switch kind {
+	case stacks.KindAccount:
+		return map[string]any{of("githubRepository"): "example/calldata-foundation", of("alertEmails"): []string{"ops@" + sceneZone}}
+	case stacks.KindStage, stacks.KindProd:
+		return map[string]any{
+			of("domain"): stack + "." + sceneZone, of("hostedZone"): sceneZone, of("carrierCidrs"): []string{sceneCarrier}, of("sshPublicKey"): key,
+		}
+	}
+	return map[string]any{of("adminCidrs"): []string{operator.String() + "/32"}, of("sshPublicKey"): key}
+}
+
+// SetScene makes in an account what a stack of kind finds there before its first deployment: the zone of its domain.
+func SetScene(ctx context.Context, account aws.Config, kind stacks.Kind) error {
+	if kind != stacks.KindStage && kind != stacks.KindProd {
+		return nil
+	}
+	_, err := route53.NewFromConfig(account).CreateHostedZone(ctx, &route53.CreateHostedZoneInput{
+		Name: aws.String(sceneZone), CallerReference: aws.String(fmt.Sprint(time.Now().UnixNano())),
+	})
+	if err != nil {
+		return fmt.Errorf("make the hosted zone %s: %w", sceneZone, err)
+	}
+	return nil
+}
