@@ -16,6 +16,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/rehearse"
 	"github.com/calldata/calldata-foundation/infra/calldata/smoke"
 	"github.com/calldata/calldata-foundation/infra/calldata/tools"
+	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 )
 
 func main() {
@@ -49,6 +50,7 @@ func root(io *cli.IO) *cobra.Command {
 		rehearse.NewCmdRehearse(io, nil),
 		smoke.NewCmdSmoke(io),
 		tools.NewCmdTools(io),
+		tunnel.NewCmdTunnel(io),
 	)
 	return cmd
 }
