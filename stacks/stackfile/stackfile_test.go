@@ -126,7 +126,9 @@ func TestOverrideAndExamples(t *testing.T) {
 		got, _ := f.Get(key)
 		assert.Equal(t, want, got, key)
 	}
-	assert.Equal(t, []string{"adminCidrs", "alertEmails", "carrierCidrs", "githubRepository", "sshPublicKey"}, f.FillExamples(), "the domain is set")
+	assert.Equal(t, []string{"adminCidrs", "sshPublicKey"}, f.FillExamples())
+	require.NoError(t, f.Override("topology=prod"))
+	assert.Equal(t, []string{"carrierCidrs"}, f.FillExamples(), "the domain is set")
 	assert.Empty(t, f.FillExamples())
 }
 

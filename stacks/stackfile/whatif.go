@@ -1,23 +1,31 @@
 package stackfile
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
-// examples are values for the settings that have no default, because none suits everybody. The addresses are those that
-// RFC 5737 keeps for examples, the domain is RFC 2606's, and nobody holds the private half of the key.
-var examples = map[string]string{
-	"adminCidrs":       `["203.0.113.0/24"]`,
-	"alertEmails":      `["ops@example.com"]`,
-	"carrierCidrs":     `["198.51.100.0/24"]`,
-	"domain":           "voice.example.com",
-	"githubRepository": "example/calldata-foundation",
-	"sshPublicKey":     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKTHzI7JBCjgFlPbS3rN7FpkrZZOU1nap1nse44Lx1KV",
+// example is a value for a setting that has no default, because none suits everybody.
+type example struct {
+	name, value string
+	// kinds are the stacks that ask for it.
+	kinds []stacks.Kind
+}
+
+// examples are in alphabetical order. The addresses are those that RFC 5737 keeps for examples, the domain is RFC 2606's, and
+// nobody holds the private half of the key.
+var examples = []example{
+	{"adminCidrs", `["203.0.113.0/24"]`, []stacks.Kind{stacks.KindDev}},
+	{"alertEmails", `["ops@example.com"]`, []stacks.Kind{stacks.KindAccount}},
+	{"carrierCidrs", `["198.51.100.0/24"]`, []stacks.Kind{stacks.KindStage, stacks.KindProd}},
+	{"domain", "voice.example.com", []stacks.Kind{stacks.KindStage, stacks.KindProd}},
+	{"githubRepository", "example/calldata-foundation", []stacks.Kind{stacks.KindAccount}},
+	{"sshPublicKey", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKTHzI7JBCjgFlPbS3rN7FpkrZZOU1nap1nse44Lx1KV",
+		[]stacks.Kind{stacks.KindDev, stacks.KindStage, stacks.KindProd}},
 }
 
 // Override gives a setting another value than the files say, in the form "name=value"; a list is JSON. A name without a
@@ -31,14 +39,16 @@ func (f *File) Override(assignment string) error {
 	return nil
 }
 
-// FillExamples gives example values to the settings without a default that the stack leaves out, so that a stack can be
-// priced and drawn before it is decided about. It answers their names in alphabetical order.
+// FillExamples gives example values to the settings without a default that a stack of this kind needs and leaves out, so
+// that it can be priced and drawn before it is decided about. It answers their names in alphabetical order.
 func (f *File) FillExamples() []string {
+	topology, _ := f.Get(fullKey("topology"))
+	kind := stacks.Kind(cmp.Or(topology, f.Stack))
 	var filled []string
-	for _, name := range slices.Sorted(maps.Keys(examples)) {
-		if has, _ := f.Get(fullKey(name)); has == "" || has == "[]" {
-			f.values[fullKey(name)] = examples[name]
-			filled = append(filled, name)
+	for _, e := range examples {
+		if has, _ := f.Get(fullKey(e.name)); (has == "" || has == "[]") && slices.Contains(e.kinds, kind) {
+			f.values[fullKey(e.name)] = e.value
+			filled = append(filled, e.name)
 		}
 	}
 	return filled

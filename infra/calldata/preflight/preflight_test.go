@@ -270,7 +270,7 @@ func TestAllIsWell(t *testing.T) {
 func TestQuotas(t *testing.T) {
 	t.Parallel()
 	a := sound()
-	a.quotas = map[string]float64{"L-F678F1CE": 1, "L-0263D0A3": 13, "L-FE5A380F": 1, "L-1216C47A": 40, "L-0EA8095F": 3}
+	a.quotas = map[string]float64{"L-F678F1CE": 1, "L-0263D0A3": 14, "L-FE5A380F": 1, "L-1216C47A": 40, "L-0EA8095F": 3}
 	ours := []types.Tag{{Key: aws.String("Project"), Value: aws.String("calldata-foundation")}, {Key: aws.String("Environment"), Value: aws.String("prod")}}
 	a.vpcs = []types.Vpc{{}}
 	a.addresses = []types.Address{{}, {}, {Tags: ours}, {Tags: ours}, {Tags: ours}}
@@ -288,8 +288,8 @@ func TestQuotas(t *testing.T) {
 	require.ErrorContains(t, err, "stack prod cannot be deployed yet: 4 of 20 checks failed: quota-vpcs, quota-addresses, quota-nat-gateways, quota-firewall-rules")
 	for check, want := range map[string]string{
 		CheckVPCs: "VPCs: the stack needs 1, and has 0; 1 of 1 are in use, so it lacks 1\n",
-		// 3 NAT gateways, 3 addresses for carriers, 6 SBCs: 12, of which the stack has 3; 5 are in use.
-		CheckAddresses:   "Elastic IPs: the stack needs 12, and has 3; 5 of 13 are in use, so it lacks 1\nask for more: aws service-quotas request-service-quota-increase --region us-east-1 --service-code ec2 --quota-code L-0263D0A3 --desired-value 14",
+		// 3 NAT gateways, 3 addresses for carriers, 6 SBCs and one that takes over: 13, of which the stack has 3; 5 are in use.
+		CheckAddresses:   "Elastic IPs: the stack needs 13, and has 3; 5 of 14 are in use, so it lacks 1\nask for more: aws service-quotas request-service-quota-increase --region us-east-1 --service-code ec2 --quota-code L-0263D0A3 --desired-value 15",
 		CheckNATGateways: "us-east-1b: NAT gateways in a zone: the stack needs 1, and has 0; 1 of 1 are in use, so it lacks 1\n",
 		CheckRules:       "and 3 are allowed\ngive fewer ranges",
 		// Two m6i.xlarge, six SBCs and six Routers of two: 32; 2 of them run, and 4 others; spot and GPU instances do not count.
@@ -304,7 +304,7 @@ func TestQuotas(t *testing.T) {
 	// Without a value of its own, the account has AWS's default: 5.
 	delete(a.quotas, "L-0263D0A3")
 	require.Error(t, b.run(t, "prod"))
-	assert.Contains(t, b.of(t, CheckAddresses).Detail, "5 of 5 are in use, so it lacks 9")
+	assert.Contains(t, b.of(t, CheckAddresses).Detail, "5 of 5 are in use, so it lacks 10")
 }
 
 func TestWhatStandsInTheWay(t *testing.T) {
