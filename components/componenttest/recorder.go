@@ -202,6 +202,7 @@ func invented(args pulumi.MockResourceArgs) map[string]string {
 var inventedOf = map[string]map[string]string{
 	"aws:ec2/instance:Instance":        {"privateIp": PrivateIP},
 	"aws:ec2/eip:Eip":                  {"publicIp": PublicIP},
+	"aws:ec2/natGateway:NatGateway":    {"publicIp": PublicIP},
 	"aws:lb/loadBalancer:LoadBalancer": {"zoneId": "Z35SXDOTRQ7X7K"},
 	"command:local:Command":            {"stdout": "done"},
 }
