@@ -2,6 +2,10 @@
 package main
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/calldata/calldata-foundation/ansible"
@@ -27,11 +31,36 @@ func program(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	hash, err := ansible.ContentHash(content)
-	if err != nil {
+	options := deploy.Options{Inventory: inventory}
+	if options.ContentHash, err = ansible.ContentHash(content); err != nil {
 		return err
 	}
-	return deploy.Deploy(ctx, topology, deploy.Options{Inventory: inventory, ContentHash: hash})
+	if len(topology.Fleets) > 0 {
+		if options.Bundle, err = bundle(ctx.Stack()); err != nil {
+			return err
+		}
+	}
+	return deploy.Deploy(ctx, topology, options)
+}
+
+// bundle writes the archive that fleets configure themselves with.
+func bundle(stack string) (deploy.Bundle, error) {
+	dir := filepath.Join("..", ".calldata", stack)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return deploy.Bundle{}, err
+	}
+	path := filepath.Join(dir, "bundle.tar.gz")
+	file, err := os.CreateTemp(dir, "bundle-*.tar.gz")
+	if err != nil {
+		return deploy.Bundle{}, err
+	}
+	defer func() { _ = os.Remove(file.Name()) }()
+	sum, err := ansible.WriteBundle(content, file)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return deploy.Bundle{}, err
+	}
+	// Renamed when it is whole: a preview beside a deployment writes the same file.
+	return deploy.Bundle{Path: path, SHA256: sum}, os.Rename(file.Name(), path)
 }
 
 func inventory(outputs stacks.Outputs) (string, error) {

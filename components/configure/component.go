@@ -19,6 +19,8 @@ type Configure struct {
 
 	// Stdout is what the last run printed on standard output: a summary, and nothing secret.
 	Stdout pulumi.StringOutput
+	// Run is what others wait for that need configured machines.
+	Run pulumi.Resource
 }
 
 // NewConfigure registers the configuration stage. It fails before the first resource if args are not valid.
@@ -50,7 +52,7 @@ func NewConfigure(ctx *pulumi.Context, name string, args Args, opts ...pulumi.Re
 	if err != nil {
 		return nil, fmt.Errorf("configure %s: %w", name, err)
 	}
-	self.Stdout = command.Stdout
+	self.Stdout, self.Run = command.Stdout, command
 	return self, ctx.RegisterResourceOutputs(self, pulumi.Map{"stdout": self.Stdout})
 }
 
