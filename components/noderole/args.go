@@ -70,10 +70,9 @@ func (g Grants) Validate() error {
 		}
 	}
 	bucket := func(name string, arn pulumi.StringInput, prefix string) {
-		switch {
-		case arn == nil:
+		if arn == nil {
 			need(prefix == "", "%s bucket: the prefix is %q, but there is no bucket", name, prefix)
-		default:
+		} else {
 			need(prefixForm.MatchString(prefix), "%s prefix: %q is not like bundles/: letters, digits and . _ - in parts that end with a slash", name, prefix)
 		}
 	}
