@@ -8,15 +8,20 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Vpc is a virtual private cloud with public subnets.
+// Vpc is a virtual private cloud.
 type Vpc struct {
 	pulumi.ResourceState
 
 	// VpcID is the network's id.
 	VpcID pulumi.StringOutput
-	// SubnetIDs are the subnets' ids by name. They resolve once the subnet has its route to the internet, so that
-	// whatever is put into one can reach and be reached at once.
+	// SubnetIDs are the subnets' ids by name. They resolve once the subnet is joined to what its tier promises, the
+	// internet, NAT and S3, and has its network ACL, so that whatever is put into one can reach and be reached at once.
 	SubnetIDs map[string]pulumi.StringOutput
+	// NatIPs are the addresses under which private subnets appear on the internet, in the order in which Subnets name the
+	// zones of the NAT gateways.
+	NatIPs []pulumi.StringOutput
+	// S3EndpointID is the gateway endpoint through which every subnet reaches S3.
+	S3EndpointID pulumi.StringOutput
 }
 
 // builder registers the children of one Vpc.
@@ -72,44 +77,11 @@ func (b *builder) build(self *Vpc) error {
 	for name, id := range self.SubnetIDs {
 		ids[name] = id
 	}
-	return b.ctx.RegisterResourceOutputs(self, pulumi.Map{"vpcId": self.VpcID, "subnetIds": ids})
-}
-
-// subnets registers the public subnets and their way to the internet.
-func (b *builder) subnets(self *Vpc, network *ec2.Vpc) error {
-	gateway, err := ec2.NewInternetGateway(b.ctx, b.name+"-igw", &ec2.InternetGatewayArgs{VpcId: network.ID(), Tags: b.tags(b.name + "-igw")}, b.parent)
-	if err != nil {
-		return err
+	nat := pulumi.StringArray{}
+	for _, ip := range self.NatIPs {
+		nat = append(nat, ip)
 	}
-	table, err := ec2.NewRouteTable(b.ctx, b.name+"-public", &ec2.RouteTableArgs{VpcId: network.ID(), Tags: b.tags(b.name + "-public")}, b.parent)
-	if err != nil {
-		return err
-	}
-	route, err := ec2.NewRoute(b.ctx, b.name+"-public-internet", &ec2.RouteArgs{
-		RouteTableId: table.ID(), DestinationCidrBlock: pulumi.String("0.0.0.0/0"), GatewayId: gateway.ID(),
-	}, b.parent)
-	if err != nil {
-		return err
-	}
-	for _, s := range b.args.Subnets {
-		name := b.name + "-" + s.Name
-		subnet, err := ec2.NewSubnet(b.ctx, name, &ec2.SubnetArgs{
-			VpcId: network.ID(), CidrBlock: pulumi.String(s.CIDR.String()), AvailabilityZone: pulumi.String(s.Zone),
-			// Public addresses are given on purpose, as Elastic IPs.
-			MapPublicIpOnLaunch: pulumi.Bool(false), Tags: b.tags(name),
-		}, b.parent)
-		if err != nil {
-			return err
-		}
-		association, err := ec2.NewRouteTableAssociation(b.ctx, name, &ec2.RouteTableAssociationArgs{SubnetId: subnet.ID(), RouteTableId: table.ID()}, b.parent)
-		if err != nil {
-			return err
-		}
-		self.SubnetIDs[s.Name] = pulumi.All(subnet.ID(), association.ID(), route.ID()).ApplyT(func(ids []any) string {
-			return string(ids[0].(pulumi.ID))
-		}).(pulumi.StringOutput)
-	}
-	return nil
+	return b.ctx.RegisterResourceOutputs(self, pulumi.Map{"vpcId": self.VpcID, "subnetIds": ids, "natIps": nat, "s3EndpointId": self.S3EndpointID})
 }
 
 func (b *builder) tags(name string) pulumi.StringMap {

@@ -16,9 +16,11 @@ var flowLogActions = []string{"logs:CreateLogStream", "logs:DescribeLogStreams",
 // flowLog records all traffic, accepted and refused, into a log group of its own.
 func (b *builder) flowLog(network *ec2.Vpc) error {
 	name := b.name + "-flow-logs"
-	group, err := cloudwatch.NewLogGroup(b.ctx, name, &cloudwatch.LogGroupArgs{
-		RetentionInDays: pulumi.Int(b.args.FlowLogRetentionDays), Tags: b.tags(name),
-	}, b.parent)
+	args := &cloudwatch.LogGroupArgs{RetentionInDays: pulumi.Int(b.args.FlowLogRetentionDays), Tags: b.tags(name)}
+	if b.args.FlowLogKMSKeyARN != nil {
+		args.KmsKeyId = b.args.FlowLogKMSKeyARN.ToStringOutput()
+	}
+	group, err := cloudwatch.NewLogGroup(b.ctx, name, args, b.parent)
 	if err != nil {
 		return err
 	}
