@@ -143,9 +143,6 @@ func (b *builder) instance(image string, profile pulumi.StringInput) (*ec2.Insta
 		DisableApiTermination: pulumi.Bool(b.args.Protect),
 		Tags:                  b.tags(b.name),
 	}
-	if b.args.AutoRecovery {
-		args.MaintenanceOptions = ec2.InstanceMaintenanceOptionsArgs{AutoRecovery: pulumi.String("default")}
-	}
 	if !b.args.InstallSSMAgent {
 		key, err := ec2.NewKeyPair(b.ctx, b.name, &ec2.KeyPairArgs{
 			KeyNamePrefix: pulumi.String(b.name + "-"), PublicKey: pulumi.String(b.args.SSHPublicKey), Tags: b.tags(b.name),

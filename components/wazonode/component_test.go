@@ -71,7 +71,7 @@ func TestInstance(t *testing.T) {
 	assert.Equal(t, true, in["monitoring"])
 	assert.Equal(t, false, in["disableApiTermination"])
 	assert.Equal(t, []any{"sg-1"}, in["vpcSecurityGroupIds"])
-	assert.NotContains(t, in, "maintenanceOptions")
+	assert.NotContains(t, in, "maintenanceOptions", "EC2's own recovery stays on, as by default")
 	assert.NotContains(t, root, "kmsKeyId")
 	assert.NotContains(t, in, "associatePublicIpAddress")
 	assert.Contains(t, instance.Dependencies, "aws:iam/instanceProfile:InstanceProfile dev-uc-1")
@@ -183,7 +183,6 @@ func TestDataVolume(t *testing.T) {
 func TestRecovery(t *testing.T) {
 	t.Parallel()
 	rec := run(t, func(a *Args) { a.AutoRecovery, a.Region = true, "eu-west-1" })
-	assert.Equal(t, map[string]any{"autoRecovery": "default"}, rec.One(t, "aws:ec2/instance:Instance").Inputs["maintenanceOptions"])
 	got := map[string][3]any{}
 	for name, alarm := range rec.OfType("aws:cloudwatch/metricAlarm:MetricAlarm") {
 		assert.Equal(t, map[string]any{"InstanceId": "dev-uc-1-id"}, alarm.Inputs["dimensions"])

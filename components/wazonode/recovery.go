@@ -8,8 +8,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// recovery registers the alarms that mend the machine. The two wait differently long, so that one failure does not set
-// off both actions.
+// recovery registers the alarms that mend the machine. EC2's own recovery is on by default besides; alarms act within
+// minutes, and are seen. The two wait differently long, so that one failure does not set off both actions.
 // Source: Amazon EC2 User Guide, "Create alarms that stop, terminate, reboot, or recover an instance".
 func (b *builder) recovery(instance *ec2.Instance) error {
 	for _, alarm := range []struct {
