@@ -24,6 +24,7 @@ SERVICES = (
     "console",
     "costexplorer",
     "ec2",
+    "elbv2",
     "motoapi",
     "rds",
     "refresh",

@@ -365,6 +365,32 @@ def bucket_rules():
 
 
 @check
+def targets_drain_an_hour():
+    _, vpc, _ = network()
+    elb, delay = boto3.client("elbv2"), "deregistration_delay.timeout_seconds"
+    group = elb.create_target_group(Name="drain", Protocol="HTTPS", Port=443, VpcId=vpc)["TargetGroups"][0]["TargetGroupArn"]
+    elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[{"Key": delay, "Value": "3600"}])
+    found = {a["Key"]: a["Value"] for a in elb.describe_target_group_attributes(TargetGroupArn=group)["Attributes"]}
+    assert found[delay] == "3600", found
+
+
+@check
+def balancers_know_their_addresses():
+    ec2, _, subnets = network()
+    elb = boto3.client("elbv2")
+    mappings = [{"SubnetId": s, "AllocationId": ec2.allocate_address(Domain="vpc")["AllocationId"]} for s in subnets]
+
+    def allocations(zones):
+        return [{"SubnetId": z["SubnetId"], "AllocationId": a["AllocationId"]} for z in zones for a in z["LoadBalancerAddresses"]]
+
+    arn = elb.create_load_balancer(Name="sip", Type="network", SubnetMappings=mappings[:1])["LoadBalancers"][0]["LoadBalancerArn"]
+    zones = elb.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"][0]["AvailabilityZones"]
+    assert allocations(zones) == mappings[:1], zones
+    zones = elb.set_subnets(LoadBalancerArn=arn, SubnetMappings=mappings)["AvailabilityZones"]
+    assert allocations(zones) == mappings, zones
+
+
+@check
 def private_zones():
     _, vpc, _ = network()
     route53 = boto3.client("route53")
