@@ -69,7 +69,7 @@ type Args struct {
 
 // DataVolumeArgs describe a disk that survives its machine. Instance types on the Nitro System alone show it by its id.
 type DataVolumeArgs struct {
-	// GiB is its size. 0 means no data volume. It may grow, never shrink.
+	// GiB is its size. 0 means no data volume. It may grow, never shrink; its file system follows at the next boot.
 	GiB int
 	// Device is the name under which EC2 attaches it. Default /dev/sdf.
 	Device string

@@ -79,7 +79,7 @@ func TestBlankVolumeIsFormattedOnce(t *testing.T) {
 	out, err := h.run()
 	require.NoError(t, err, out)
 	assert.Equal(t, "ext4\n", h.fileSystem(testDisk, "TYPE"))
-	assert.Equal(t, "# <file system>\n"+testDisk+" /var/lib/postgresql ext4 defaults,nofail,x-systemd.device-timeout=5min 0 2\n", h.read("etc/fstab"))
+	assert.Equal(t, "# <file system>\n"+testDisk+" /var/lib/postgresql ext4 defaults,nofail,x-systemd.growfs,x-systemd.device-timeout=5min 0 2\n", h.read("etc/fstab"))
 	assert.Equal(t, "/var/lib/postgresql\n", h.read("mounted"))
 
 	// The next machine gets the same volume.

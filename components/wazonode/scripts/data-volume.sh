@@ -39,7 +39,7 @@ esac
 
 if ! grep -qF " $dir " "$root/etc/fstab"; then
   # nofail: without its disk the machine must still boot to be looked at. PostgreSQL's unit requires the mount by itself.
-  echo "$device $dir ext4 defaults,nofail,x-systemd.device-timeout=5min 0 2" >>"$root/etc/fstab"
+  echo "$device $dir ext4 defaults,nofail,x-systemd.growfs,x-systemd.device-timeout=5min 0 2" >>"$root/etc/fstab"
 fi
 mkdir -p "$root$dir"
 systemctl daemon-reload
