@@ -60,6 +60,8 @@ The inventory is the stack output "inventory". Secrets are files, named by the e
   CALLDATA_VAULT_PASSWORD_FILE  for vaults in ansible/inventories/<stack>, mode 0600
   CALLDATA_SSH_KEY              private key, mode 0600 (default: ssh's agent and defaults)
   CALLDATA_KNOWN_HOSTS          host keys to insist on (default: trust a new host's first key, and insist on it later)
+  CALLDATA_TUNNEL               "direct" inside the machines' network (default: machines without an open port are reached
+                                through AWS Systems Manager, with the AWS CLI and its session-manager-plugin)
   CALLDATA_WAZO_ANSIBLE         a directory with Wazo's roles, used instead of fetching them
   CALLDATA_ANSIBLE_PLAYBOOK     ansible-playbook (default: the one on PATH)
 
@@ -123,6 +125,15 @@ func configure(ctx context.Context, o *Options, root string, report progress.Rep
 		return nil, err
 	}
 	defer unlock()
+	// What ssh and Ansible are given, which is nothing secret, lives as long as the run.
+	dir, err := os.MkdirTemp(s.state, runPrefix)
+	if err != nil {
+		return nil, fmt.Errorf("make a directory for the run: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := s.writeSSHConfig(dir); err != nil {
+		return nil, err
+	}
 	if err := waitForMachines(ctx, s, report); err != nil {
 		return nil, err
 	}
@@ -130,21 +141,15 @@ func configure(ctx context.Context, o *Options, root string, report progress.Rep
 	if err != nil {
 		return nil, err
 	}
-	return play(ctx, s, roles, report)
+	return play(ctx, s, roles, dir, report)
 }
 
-// play runs the playbooks. The inventory and the variables that are not secret go into a directory that lives as long as the
-// run.
-func play(ctx context.Context, s *settings, roles *roles, report progress.Reporter) (*outcome, error) {
+// play runs the playbooks. The inventory and the variables that are not secret go into dir.
+func play(ctx context.Context, s *settings, roles *roles, dir string, report progress.Reporter) (*outcome, error) {
 	inventory, err := s.inventory.YAML()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(s.state, runPrefix)
-	if err != nil {
-		return nil, fmt.Errorf("make a directory for the run: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
 	vars, err := json.Marshal(map[string]string{"uc_engine_upstream": roles.id})
 	if err != nil {
 		return nil, err
@@ -169,7 +174,7 @@ func play(ctx context.Context, s *settings, roles *roles, report progress.Report
 		// Where both have a variable for a host, the later one wins: what we know of the stack is not overridden by hand.
 		Inventories:    []string{s.static, inventoryFile},
 		ExtraVarsFiles: extra, VaultPasswordFile: s.vaultPasswordFile,
-		PrivateKeyFile: s.ssh.key, SSHOptions: s.ssh.options(), RolesPath: roles.path,
+		PrivateKeyFile: s.ssh.key, SSHOptions: s.ssh.options(), SSHConfigFile: s.ssh.config, Pass: s.ssh.variables(), RolesPath: roles.path,
 		Limit: s.limit, Tags: s.tags, Check: s.check, Diff: s.check,
 		Masker: s.masker, Log: log, Reporter: step,
 	}.Run(ctx)

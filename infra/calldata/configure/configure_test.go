@@ -243,7 +243,7 @@ func TestEndsEarly(t *testing.T) {
 		t.Parallel()
 		b := newBench(t, m, "")
 		b.opts.sshPort = 1
-		ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, errors.New("enough"))
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 2500*time.Millisecond, errors.New("enough"))
 		defer cancel()
 		err := run(ctx, b.opts)
 		assert.Equal(t, cli.ExitTimeout, cli.Code(err))

@@ -34,7 +34,9 @@ type settings struct {
 	masker                         *ansible.Masker
 	playbook, galaxy               string
 	ssh                            sshClient
-	upstream                       ansible.Upstream
+	// sshConfig is the text of the run's configuration of ssh, or empty.
+	sshConfig string
+	upstream  ansible.Upstream
 	// wazoAnsible is a directory with Wazo's roles, or empty to fetch them.
 	wazoAnsible string
 }
@@ -62,7 +64,7 @@ func validate(ctx context.Context, o *Options, root string, say progress.Reporte
 		s.static = filepath.Join(s.content, "inventories", o.Stack)
 		s.state = filepath.Join(root, ".calldata", o.Stack)
 		if _, err := os.Stat(filepath.Join(s.static, "hosts.yml")); err != nil {
-			usage = append(usage, fmt.Errorf("--stack %s: its inventory directory is not there: %w", o.Stack, err))
+			usage = append(usage, fmt.Errorf("--stack %s: its inventory directory is not there: %w; for a stack of your own, `cp -a ansible/inventories/dev ansible/inventories/%s` makes one", o.Stack, err, o.Stack))
 		}
 	} else {
 		usage = append(usage, fmt.Errorf("--stack is %q, want a stack's name", o.Stack))
@@ -90,6 +92,8 @@ func validate(ctx context.Context, o *Options, root string, say progress.Reporte
 	if s.wazoAnsible != "" {
 		usage = append(usage, checkRoles(s.wazoAnsible))
 	}
+	wrong, lacking := s.prepareTunnels(env)
+	usage, machine = append(usage, wrong...), append(machine, lacking...)
 	machine = append(machine, s.findTools(ctx, env("CALLDATA_ANSIBLE_PLAYBOOK"), say)...)
 
 	usage, machine = compact(usage), compact(machine)
@@ -99,6 +103,9 @@ func validate(ctx context.Context, o *Options, root string, say progress.Reporte
 	}
 	if err := errors.Join(append(usage, machine...)...); err != nil {
 		return nil, cli.WithCode(code, err)
+	}
+	if way := s.describeTunnels(); way != "" {
+		say.Logf("%s", way)
 	}
 	return s, nil
 }

@@ -3,12 +3,14 @@ package configure
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
+	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 )
 
 // sshClient starts ssh as Ansible does, so that waiting for a machine tests what Ansible will need.
@@ -29,6 +32,12 @@ type sshClient struct {
 	trustFirst bool
 	// port is 22 if zero.
 	port int
+
+	// via is the way to machines behind Systems Manager, config the run's configuration of ssh, which has their tunnels, and
+	// byID has the instance ids under which host keys are filed. All are empty where there are no such machines.
+	via    tunnel.Way
+	config string
+	byID   map[string]bool
 }
 
 // validate answers what is wrong with the files.
@@ -77,16 +86,18 @@ func (c sshClient) options() []string {
 	return options
 }
 
-func (c sshClient) portNumber() string {
-	if c.port == 0 {
-		return "22"
-	}
-	return strconv.Itoa(c.port)
-}
+func (c sshClient) portNumber() int { return cmp.Or(c.port, 22) }
 
 // command runs a command of the remote shell. It answers its output, and what ssh said if that failed.
 func (c sshClient) command(ctx context.Context, h ansible.Host, script string) (string, error) {
-	args := []string{"-o", "BatchMode=yes", "-o", "ControlPath=none", "-o", "ServerAliveInterval=15", "-p", c.portNumber()}
+	args := []string{"-o", "BatchMode=yes", "-o", "ControlPath=none", "-o", "ServerAliveInterval=15", "-p", strconv.Itoa(c.portNumber())}
+	if c.config != "" {
+		args = append(args, "-F", c.config)
+	}
+	if h.Managed() {
+		// The AWS CLI needs seconds to open a session. ssh takes the first value.
+		args = append(args, "-o", "ConnectTimeout=30")
+	}
 	for _, option := range c.options() {
 		args = append(args, "-o", option)
 	}
@@ -118,7 +129,15 @@ func (e *sshError) Error() string {
 		return "ssh: " + e.err.Error()
 	}
 	lines := strings.Split(e.said, "\n")
-	return "ssh: " + strings.TrimRight(lines[len(lines)-1], " .\r")
+	said := lines[len(lines)-1]
+	for _, line := range slices.Backward(lines) {
+		// That the connection is gone says less than why.
+		if line != "" && !strings.HasPrefix(line, "kex_exchange_identification:") && !strings.HasPrefix(line, "Connection closed by") {
+			said = line
+			break
+		}
+	}
+	return "ssh: " + strings.TrimRight(said, " .\r")
 }
 
 func (e *sshError) Unwrap() error { return e.err }
@@ -133,14 +152,17 @@ func (e *sshError) code() int {
 }
 
 // changedKey tells that the host has another key than the one on file.
-func (e *sshError) changedKey() bool {
-	return strings.Contains(e.said, "REMOTE HOST IDENTIFICATION HAS CHANGED")
+func (e *sshError) changedKey() bool { return e.says("REMOTE HOST IDENTIFICATION HAS CHANGED") }
+
+// says tells whether one of texts is in what ssh said.
+func (e *sshError) says(texts ...string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(e.said, text) })
 }
 
 // banner answers once the host's SSH server has said its version, which a server does that can take connections.
 func (c sshClient) banner(ctx context.Context, h ansible.Host) error {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(h.Address, c.portNumber()))
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(h.Address, strconv.Itoa(c.portNumber())))
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func waitForMachines(ctx context.Context, s *settings, report progress.Reporter)
 }
 
 func waitForMachine(ctx context.Context, c sshClient, h ansible.Host, report progress.Reporter) error {
-	step := report.Step(h.Name + ": ssh to " + h.Address)
+	step := report.Step(h.Name + ": ssh to " + c.where(h))
 	err := waitForSSH(ctx, c, h, step)
 	step.Done(err)
 	if err != nil {
@@ -88,11 +88,14 @@ func retry(ctx context.Context, limit time.Duration, step progress.Step, try fun
 }
 
 func waitForSSH(ctx context.Context, c sshClient, h ansible.Host, step progress.Step) error {
-	err := retry(ctx, sshLimit, step, func(ctx context.Context) (bool, error) { return false, c.banner(ctx, h) })
-	if err != nil {
-		return unreachable(ctx, h, err, "is it running, and does its security group let this machine's address in on port 22?")
+	try, hint := func(ctx context.Context) (bool, error) { return false, c.banner(ctx, h) }, "is it running, and does its security group let this machine's address in on port 22?"
+	if h.Managed() {
+		try, hint = func(ctx context.Context) (bool, error) { return c.answers(ctx, h) }, c.hint()
 	}
-	err = retry(ctx, refusedLimit, step, func(ctx context.Context) (bool, error) {
+	if err := retry(ctx, sshLimit, step, try); err != nil {
+		return c.unreachable(ctx, h, err, hint)
+	}
+	err := retry(ctx, refusedLimit, step, func(ctx context.Context) (bool, error) {
 		_, err := c.command(ctx, h, "true")
 		var failed *sshError
 		return errors.As(err, &failed) && failed.changedKey(), err
@@ -102,14 +105,14 @@ func waitForSSH(ctx context.Context, c sshClient, h ansible.Host, step progress.
 	case err == nil:
 		return nil
 	case errors.As(err, &failed) && failed.changedKey():
-		return unreachable(ctx, h, err, fmt.Sprintf("its host key is not the one on file. If the machine was replaced, run `ssh-keygen -R %s -f %s`",
-			h.Address, c.knownHosts))
+		return c.unreachable(ctx, h, err, fmt.Sprintf("its host key is not the one on file. If the machine was replaced, run `ssh-keygen -R %s -f %s`",
+			c.keyName(h), c.knownHosts))
 	}
-	return unreachable(ctx, h, err, fmt.Sprintf("does user %s have the public key, and does %s have the host's?", h.User, c.knownHosts))
+	return c.unreachable(ctx, h, err, fmt.Sprintf("does user %s have the public key, and does %s have the host's?", h.User, c.knownHosts))
 }
 
-func unreachable(ctx context.Context, h ansible.Host, err error, hint string) error {
-	err = fmt.Errorf("%s (%s) cannot be reached: %w: %s", h.Name, h.Address, err, hint)
+func (c sshClient) unreachable(ctx context.Context, h ansible.Host, err error, hint string) error {
+	err = fmt.Errorf("%s (%s) cannot be reached: %w: %s", h.Name, c.where(h), err, hint)
 	if ctx.Err() != nil {
 		return err
 	}
@@ -146,7 +149,7 @@ func waitForCloudInit(ctx context.Context, c sshClient, h ansible.Host, step pro
 	case err == nil:
 		return nil
 	case ctx.Err() != nil, failed == nil, failed.code() <= 0, failed.code() == 255:
-		return unreachable(ctx, h, err, "it answered before; look at its console")
+		return c.unreachable(ctx, h, err, "it answered before; look at its console")
 	case failed.code() == absent:
 		return fmt.Errorf("%w: this machine has none", progress.ErrSkipped)
 	case failed.code() == 2:
