@@ -164,15 +164,15 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	outputs := args.Inputs.Copy()
 	for key, value := range invented(args) {
 		if _, given := outputs[resource.PropertyKey(key)]; !given {
-			outputs[resource.PropertyKey(key)] = resource.NewProperty(value)
+			outputs[resource.PropertyKey(key)] = resource.NewPropertyValue(value)
 		}
 	}
 	return args.Name + "-id", outputs, nil
 }
 
 // invented are the properties that AWS would tell, of every type alike and of some besides.
-func invented(args pulumi.MockResourceArgs) map[string]string {
-	out := map[string]string{
+func invented(args pulumi.MockResourceArgs) map[string]any {
+	out := map[string]any{
 		"arn":  fmt.Sprintf("arn:aws:%s:us-east-1:%s:%s", service(args.TypeToken), Account, args.Name),
 		"name": args.Name,
 	}
@@ -193,13 +193,18 @@ func invented(args pulumi.MockResourceArgs) map[string]string {
 	case "aws:lb/loadBalancer:LoadBalancer":
 		out["dnsName"], out["arnSuffix"] = args.Name+".elb.amazonaws.com", "lb/"+args.Name
 	case "aws:rds/instance:Instance":
-		out["address"], out["endpoint"] = args.Name+".rds.amazonaws.com", args.Name+".rds.amazonaws.com:5432"
+		out["address"], out["endpoint"], out["port"] = args.Name+".rds.amazonaws.com", args.Name+".rds.amazonaws.com:5432", 5432
+		out["masterUserSecrets"] = []any{map[string]any{"secretArn": "arn:aws:secretsmanager:us-east-1:" + Account + ":secret:" + args.Name}}
+	case "aws:acm/certificate:Certificate":
+		out["domainValidationOptions"] = []any{map[string]any{
+			"resourceRecordName": "_proof." + args.Name, "resourceRecordType": "CNAME", "resourceRecordValue": "_answer.acm-validations.aws",
+		}}
 	}
 	return out
 }
 
 // inventedOf are the properties that are the same for every resource of a type.
-var inventedOf = map[string]map[string]string{
+var inventedOf = map[string]map[string]any{
 	"aws:ec2/instance:Instance":        {"privateIp": PrivateIP},
 	"aws:ec2/eip:Eip":                  {"publicIp": PublicIP},
 	"aws:ec2/natGateway:NatGateway":    {"publicIp": PublicIP},

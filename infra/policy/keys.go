@@ -132,15 +132,18 @@ func secretIn(v value) string {
 		return "a value that Pulumi keeps secret"
 	}
 	text, _ := v.text()
+	// The ARN of a secret names it and gives nothing away.
+	text = arns.ReplaceAllString(plainText(text), "arn")
 	for _, form := range secretForms {
-		for _, found := range form.form.FindAllStringSubmatch(plainText(text), -1) {
-			if !strings.HasPrefix(found[len(found)-1], "arn:") {
-				return form.what
-			}
+		if form.form.MatchString(text) {
+			return form.what
 		}
 	}
 	return ""
 }
+
+// arns are Amazon Resource Names. Source: AWS IAM User Guide, "Identify AWS resources with Amazon Resource Names".
+var arns = regexp.MustCompile(`\barn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:[A-Za-z0-9_/:.*+=,@-]+`)
 
 // maxUserData bounds what is unpacked. EC2 takes 16 KiB. Source: Amazon EC2 User Guide, "Run commands when you launch an
 // EC2 instance with user data input".

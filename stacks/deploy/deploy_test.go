@@ -104,7 +104,7 @@ func TestGolden(t *testing.T) {
 
 // tagless are the types that take no tags in AWS. A new type is taggable until somebody says otherwise.
 var tagless = []string{
-	"aws:autoscaling/policy:Policy", "aws:acm/certificateValidation:CertificateValidation", "aws:backup/selection:Selection",
+	"aws:autoscaling/lifecycleHook:LifecycleHook", "aws:autoscaling/policy:Policy", "aws:acm/certificateValidation:CertificateValidation", "aws:backup/selection:Selection",
 	"aws:backup/vaultLockConfiguration:VaultLockConfiguration", "aws:ec2/eipAssociation:EipAssociation", "aws:ec2/route:Route",
 	"aws:ec2/routeTableAssociation:RouteTableAssociation", "aws:ec2/volumeAttachment:VolumeAttachment", "aws:iam/rolePolicy:RolePolicy",
 	"aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:kms/alias:Alias", "aws:lb/targetGroupAttachment:TargetGroupAttachment",

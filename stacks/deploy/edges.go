@@ -90,7 +90,10 @@ func (d *deployment) sipEdgeArgs() sipedge.Args {
 	}
 	if spec.Phones {
 		args.Phones = &sipedge.PhoneArgs{
-			Pool: spec.Pool, PoolTag: d.pool(), Addresses: d.edgeAddresses(), Domain: spec.Domain, ZoneID: d.made.zoneID, HealthChecks: spec.HealthChecks,
+			Pool: spec.Pool, Addresses: d.edgeAddresses(), Domain: spec.Domain, ZoneID: d.made.zoneID, HealthChecks: spec.HealthChecks,
+		}
+		if spec.Pool > 0 {
+			args.Phones.PoolTag = d.pool()
 		}
 	}
 	return args
