@@ -9,8 +9,8 @@ import (
 // The SDK's package wafv2 is 12 MB of generated types for a rule language that may nest without end; building it would cost
 // every build minutes. Two resources need none of it. A test compares every name below with the SDK's source.
 const (
-	aclToken         = "aws:wafv2/webAcl:WebAcl"
-	associationToken = "aws:wafv2/webAclAssociation:WebAclAssociation"
+	aclType         = "aws:wafv2/webAcl:WebAcl"
+	associationType = "aws:wafv2/webAclAssociation:WebAclAssociation"
 
 	// sdkVersion is the version that the SDK's own resources ask the engine for. With another, or none, the engine would start
 	// a second provider of its own choice.
@@ -61,14 +61,14 @@ func (b *builder) firewall() error {
 	}
 	// WAF refuses dots in names, as load balancers do.
 	name, acl := lbname.Fit(b.name), &webACL{}
-	err := b.ctx.RegisterResource(aclToken, name, pulumi.Map{
+	err := b.ctx.RegisterResource(aclType, name, pulumi.Map{
 		"description": pulumi.String("In front of " + b.name), "scope": pulumi.String("REGIONAL"), "defaultAction": choose("allow"), "rules": rules,
 		"visibilityConfig": visibility(name), "tags": b.tags(b.name),
 	}, acl, b.parent, pulumi.Version(sdkVersion))
 	if err != nil {
 		return err
 	}
-	return b.ctx.RegisterResource(associationToken, name, pulumi.Map{"resourceArn": b.self.ARN, "webAclArn": acl.ARN},
+	return b.ctx.RegisterResource(associationType, name, pulumi.Map{"resourceArn": b.self.ARN, "webAclArn": acl.ARN},
 		&webACLAssociation{}, b.parent, pulumi.Version(sdkVersion))
 }
 

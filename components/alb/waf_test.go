@@ -19,10 +19,10 @@ func withWAF(a *Args) { a.WAF, a.LoginLimit = true, 120 }
 
 func TestFirewall(t *testing.T) {
 	t.Parallel()
-	assert.Empty(t, run(t, nil, nil).OfType(aclToken), "it is a choice")
+	assert.Empty(t, run(t, nil, nil).OfType(aclType), "it is a choice")
 
 	aws := run(t, withWAF, nil)
-	acl := aws.One(t, aclToken)
+	acl := aws.One(t, aclType)
 	assert.Equal(t, "REGIONAL", acl.Inputs["scope"])
 	assert.Equal(t, map[string]any{"allow": map[string]any{}}, acl.Inputs["defaultAction"])
 	groups, seen := map[string]any{}, map[any]bool{}
@@ -47,16 +47,16 @@ func TestFirewall(t *testing.T) {
 	}
 	assert.Equal(t, []string{"SizeRestrictions_BODY", "GenericRFI_BODY", "NoUserAgent_HEADER", "RestrictedExtensions_URIPATH"}, counted)
 
-	association := aws.One(t, associationToken)
+	association := aws.One(t, associationType)
 	assert.Equal(t, map[string]any{
 		"resourceArn": "arn:aws:lb:us-east-1:123456789012:stage-web", "webAclArn": "arn:aws:wafv2:us-east-1:123456789012:stage-web",
 	}, association.Inputs)
-	assert.Equal(t, []string{"aws:lb/loadBalancer:LoadBalancer stage-web", aclToken + " stage-web"}, association.Dependencies)
+	assert.Equal(t, []string{"aws:lb/loadBalancer:LoadBalancer stage-web", aclType + " stage-web"}, association.Dependencies)
 }
 
 func TestLoginRate(t *testing.T) {
 	t.Parallel()
-	rule := run(t, withWAF, nil).One(t, aclToken).Inputs["rules"].([]any)[0].(map[string]any)
+	rule := run(t, withWAF, nil).One(t, aclType).Inputs["rules"].([]any)[0].(map[string]any)
 	assert.Equal(t, map[string]any{"block": map[string]any{"customResponse": map[string]any{"responseCode": 429.0}}}, rule["action"])
 	rate := rule["statement"].(map[string]any)["rateBasedStatement"].(map[string]any)
 	assert.InDelta(t, 120, rate["limit"], 0)
@@ -77,8 +77,8 @@ func TestProviderVersion(t *testing.T) {
 	versions := run(t, withWAF, nil).versions
 	want := versions["aws:lb/loadBalancer:LoadBalancer"]
 	assert.NotEmpty(t, want)
-	assert.Equal(t, want, versions[aclToken])
-	assert.Equal(t, want, versions[associationToken])
+	assert.Equal(t, want, versions[aclType])
+	assert.Equal(t, want, versions[associationType])
 }
 
 // TestNamesOfTheSDK compares the inputs of the web ACL with the SDK's structs, read as text.
@@ -86,7 +86,7 @@ func TestNamesOfTheSDK(t *testing.T) {
 	t.Parallel()
 	sdk := readSDK(t)
 	aws := run(t, withWAF, nil)
-	acl, association := aws.One(t, aclToken).Inputs, aws.One(t, associationToken).Inputs
+	acl, association := aws.One(t, aclType).Inputs, aws.One(t, associationType).Inputs
 	assert.Empty(t, sdk.check("webAclArgs", "acl", acl))
 	assert.Empty(t, sdk.check("webAclAssociationArgs", "association", association))
 
