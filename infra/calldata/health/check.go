@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ const (
 	CheckUnits       = "units"
 	CheckPostgreSQL  = "postgresql"
 	CheckDisk        = "disk"
+	CheckTime        = "time"
 	CheckAPI         = "api"
 	CheckWizard      = "wizard"
 	CheckCertificate = "certificate"
@@ -25,7 +27,7 @@ const (
 
 // checkOrder is the order of the report.
 var checkOrder = []string{
-	CheckInstance, CheckSSH, CheckCloudInit, CheckUnits, CheckPostgreSQL, CheckDisk, CheckAPI, CheckWizard, CheckCertificate,
+	CheckInstance, CheckSSH, CheckCloudInit, CheckUnits, CheckPostgreSQL, CheckDisk, CheckTime, CheckAPI, CheckWizard, CheckCertificate,
 }
 
 // checker runs every check of a stack, all nodes side by side.
@@ -97,19 +99,18 @@ func (c *checker) node(ctx context.Context, node stacks.Node) {
 		{CheckCloudInit, cloudInit},
 		{CheckUnits, func(ctx context.Context, h *host) found { return systemdUnits(ctx, h, node.Roles) }},
 		{CheckDisk, disk},
+		{CheckTime, clock},
 	}
-	for _, role := range node.Roles {
-		if role == stacks.RoleUCEngine {
-			inside = append(inside, remote{CheckPostgreSQL, postgres})
-		}
+	if slices.Contains(node.Roles, stacks.RoleUCEngine) {
+		inside = append(inside, remote{CheckPostgreSQL, postgres})
 	}
 	var connected *host
 	c.check(ctx, CheckSSH, node.Name, func(ctx context.Context) found {
 		var err error
-		if connected, err = c.login.dial(ctx, node.User, node.Address()); err != nil {
-			return found{status: verdict.Fail, detail: node.Address() + ": " + whyNot(err), unreachable: true}
+		if connected, err = c.login.dial(ctx, node); err != nil {
+			return found{status: verdict.Fail, detail: c.login.where(node) + ": " + whyNot(err), unreachable: true}
 		}
-		return ok("%s@%s", node.User, node.Address())
+		return ok("%s@%s", node.User, c.login.where(node))
 	})
 	if connected == nil {
 		for _, r := range inside {

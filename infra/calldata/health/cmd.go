@@ -12,6 +12,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
+	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 )
 
 const (
@@ -47,12 +48,15 @@ func NewCmdHealth(streams *cli.IO) *cobra.Command {
 		Short: "Check the machines and endpoints of a stack",
 		Long: `Check the machines and endpoints of a stack, all at the same time, from its outputs alone.
 
-For each machine: its EC2 status checks, SSH, cloud-init, systemd units, PostgreSQL, disk space and inodes. For the web
-endpoint: wazo-auth's status, the setup wizard, the certificate. Without AWS credentials the EC2 checks are skipped. SSH
-uses the key that ` + keyVariable + ` names, or the agent, and trusts only hosts in the file that ` + knownHostsVariable + `
-names (default: .calldata/STACK/known_hosts, then the user's own).
+For each machine: its EC2 status checks, SSH, cloud-init, systemd units, PostgreSQL of an engine, disk space and inodes, and
+its clock. For the web endpoint: wazo-auth's status, the setup wizard, the certificate; a name that does not resolve here is
+a warning. Without AWS credentials the EC2 checks are skipped. SSH uses the key that ` + keyVariable + ` names, or the
+agent, and trusts only hosts in the file that ` + knownHostsVariable + ` names (default: .calldata/STACK/known_hosts, then
+the user's own). Machines without an open port are reached through AWS Systems Manager, with the AWS CLI and its
+session-manager-plugin, or inside their network with ` + tunnel.Variable + `=direct.
 
-Exit codes: 0 healthy (also with warnings), 2 wrong input, 3 a check failed, 4 a machine or endpoint does not answer.`,
+Exit codes: 0 healthy (also with warnings), 2 wrong input, 3 a check failed, 4 a machine or endpoint does not answer, 6 a tool
+is missing.`,
 		Example: `  calldata health --stack dev
   calldata health --stack dev --wait 10m
   pulumi stack output --json | calldata health --outputs - --json`,
@@ -94,9 +98,9 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return cli.WithCode(cli.ExitUsage, err)
 	}
-	access, err := newLogin(ctx, stack.Stack, o.IO.Getenv)
+	access, err := newLogin(ctx, stack, o.IO.Getenv)
 	if err != nil {
-		return cli.WithCode(cli.ExitUsage, err)
+		return err
 	}
 	defer func() { _ = access.free() }() // nothing is lost
 	return o.report(ctx, &checker{stack: stack, web: site, login: access, timeout: o.Timeout, aws: instanceStatuses})

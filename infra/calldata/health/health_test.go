@@ -18,7 +18,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -35,7 +34,8 @@ import (
 )
 
 // startMachine starts an SSH server that answers from a script: the answer of the first key that the command contains. An
-// answer that begins with "exit:" ends the command with status 1 and that message.
+// answer that begins with "exit:" ends the command with status 1 and that message; one that begins with "clock:" is the time,
+// so much off, and what else is said of it.
 func startMachine(t *testing.T, script map[string]string) *sshtest.Server {
 	t.Helper()
 	return sshtest.Start(t, func(command string) sshtest.Reply {
@@ -45,6 +45,12 @@ func startMachine(t *testing.T, script map[string]string) *sshtest.Server {
 			}
 			if message, failed := strings.CutPrefix(answer, "exit:"); failed {
 				return sshtest.Reply{Stderr: message, Code: 1}
+			}
+			if offset, clock := strings.CutPrefix(answer, "clock:"); clock {
+				offset, rest, _ := strings.Cut(offset, " ")
+				off, err := time.ParseDuration(offset)
+				assert.NoError(t, err)
+				answer = fmt.Sprintf("%.3f\n%s\n", float64(time.Now().Add(off).UnixMilli())/1000, rest)
 			}
 			return sshtest.Reply{Stdout: answer, Hang: answer == "hang"}
 		}
@@ -62,6 +68,8 @@ func sound() map[string]string {
 		"pg_lsclusters":         "15 main 5432 online postgres /var/lib/postgresql/15/main /var/log/x.log\n",
 		"psql -d asterisk":      "1\n",
 		"df --local":            "Mounted on Use% IUse%\n/ 42% 7%\n",
+		"date +%s":              "clock:0s yes",
+		"is-system-running":     "running\n",
 		"nothing else is asked": "",
 	}
 }
@@ -102,14 +110,14 @@ func newWorld(t *testing.T, script map[string]string, status int, wizard string)
 	w.opts = &Options{IO: &cli.IO{Out: &w.out, Err: io.Discard, Getenv: os.Getenv}, JSON: true, pause: 10 * time.Millisecond}
 	site, err := newWeb(server.URL, 0)
 	require.NoError(t, err)
-	access, err := newLogin(t.Context(), "dev", environment(map[string]string{keyVariable: m.KeyFile, knownHostsVariable: m.KnownHosts}))
+	access, err := newLogin(t.Context(), stacks.Outputs{Stack: "dev"}, environment(map[string]string{keyVariable: m.KeyFile, knownHostsVariable: m.KnownHosts}))
 	require.NoError(t, err)
-	access.port = strconv.Itoa(m.Port)
+	access.port = m.Port
 	w.checker = &checker{
 		stack: stacks.Outputs{Stack: "dev", Region: "us-east-1", Nodes: []stacks.Node{{
 			Name: "dev-uc-1", Roles: []stacks.Role{stacks.RoleUCEngine}, InstanceID: "i-1", PrivateIP: "127.0.0.1", User: "admin",
 		}}},
-		web: site, login: access, timeout: 2 * time.Second,
+		web: site, login: access, timeout: 10 * time.Second,
 		aws: func(context.Context, stacks.Outputs) map[string]found {
 			return map[string]found{"dev-uc-1": skip("no AWS credentials")}
 		},
@@ -144,7 +152,7 @@ func TestSoundStack(t *testing.T) {
 		names = append(names, c.Name)
 	}
 	assert.Equal(t, checkOrder, names)
-	for _, name := range []string{CheckSSH, CheckCloudInit, CheckUnits, CheckPostgreSQL, CheckDisk, CheckAPI, CheckWizard} {
+	for _, name := range []string{CheckSSH, CheckCloudInit, CheckUnits, CheckPostgreSQL, CheckDisk, CheckTime, CheckAPI, CheckWizard} {
 		assert.Equal(t, verdict.OK, found[name].Status, "%s: %s", name, found[name].Detail)
 	}
 	assert.Equal(t, verdict.Skip, found[CheckInstance].Status)
@@ -158,12 +166,12 @@ func TestTable(t *testing.T) {
 	w := newWorld(t, sound(), http.StatusServiceUnavailable, configured)
 	w.opts.JSON = false
 	err := w.opts.report(context.Background(), w.checker)
-	assert.ErrorContains(t, err, "stack dev is not healthy: 1 of 9 checks failed, first api: HEAD /api/auth/0.1/status answered 503")
+	assert.ErrorContains(t, err, "stack dev is not healthy: 1 of 10 checks failed, first api: HEAD /api/auth/0.1/status answered 503")
 	lines := strings.Split(strings.TrimSpace(w.out.String()), "\n")
-	require.Len(t, lines, 10)
+	require.Len(t, lines, 11)
 	assert.Regexp(t, `^NODE +CHECK +STATUS +TIME +DETAIL$`, lines[0])
 	assert.Regexp(t, `^dev-uc-1 +instance +skip +0\.0s +no AWS credentials$`, lines[1])
-	assert.Regexp(t, `^- +api +fail +\d\.\ds +HEAD .* 503 Service Unavailable$`, lines[7])
+	assert.Regexp(t, `^- +api +fail +\d\.\ds +HEAD .* 503 Service Unavailable$`, lines[8])
 }
 
 func TestIllMachines(t *testing.T) {
@@ -189,6 +197,11 @@ func TestIllMachines(t *testing.T) {
 		"disk full":                 {"df --local", "/ 96% -\n", CheckDisk, verdict.Fail, "96 % of space on /"},
 		"inodes gone":               {"df --local", "/ 10% 95%\n", CheckDisk, verdict.Fail, "95 % of inodes on /"},
 		"df is broken":              {"df --local", "\n", CheckDisk, verdict.Fail, "nothing that can be read"},
+		"a clock that is fast":      {"date +%s", "clock:2h yes", CheckTime, verdict.Fail, "off this machine's"},
+		"a clock that is slow":      {"date +%s", "clock:-10s container", CheckTime, verdict.Warn, "off this machine's"},
+		"a clock on its own":        {"date +%s", "clock:0s no", CheckTime, verdict.Warn, "not synchronized by NTP"},
+		"no clock":                  {"date +%s", "soon", CheckTime, verdict.Fail, `answered "soon"`},
+		"a silent clock":            {"date +%s", "\n", CheckTime, verdict.Fail, "answered nothing"},
 		"a command that never ends": {"df --local", "hang", CheckDisk, verdict.Fail, "deadline exceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,7 +209,9 @@ func TestIllMachines(t *testing.T) {
 			script := sound()
 			script[test.command] = test.answer
 			w := newWorld(t, script, http.StatusOK, configured)
-			w.checker.timeout = 500 * time.Millisecond
+			if test.answer == "hang" {
+				w.checker.timeout = 2 * time.Second
+			}
 			_, found, err := w.run(t)
 			assert.Equal(t, test.status, found[test.check].Status)
 			assert.Contains(t, found[test.check].Detail, test.detail)
@@ -244,18 +259,19 @@ func TestUnreachable(t *testing.T) {
 	m := startMachine(t, sound())
 	_, stranger := sshtest.NewKey(t)
 	for name, test := range map[string]struct {
-		key, hosts, port string
-		detail           string
+		key, hosts string
+		port       int
+		detail     string
 	}{
-		"nobody listens":   {m.KeyFile, m.KnownHosts, "1", "connection refused"},
-		"another key":      {stranger, m.KnownHosts, strconv.Itoa(m.Port), "unable to authenticate"},
-		"unknown host":     {m.KeyFile, os.DevNull, strconv.Itoa(m.Port), "is not known"},
-		"another host key": {m.KeyFile, m.OtherHosts, strconv.Itoa(m.Port), "is not the known one"},
+		"nobody listens":   {m.KeyFile, m.KnownHosts, 1, "connection refused"},
+		"another key":      {stranger, m.KnownHosts, m.Port, "unable to authenticate"},
+		"unknown host":     {m.KeyFile, os.DevNull, m.Port, "is not known"},
+		"another host key": {m.KeyFile, m.OtherHosts, m.Port, "is not the known one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, sound(), http.StatusOK, configured)
-			access, err := newLogin(t.Context(), "dev", environment(map[string]string{keyVariable: test.key, knownHostsVariable: test.hosts}))
+			access, err := newLogin(t.Context(), stacks.Outputs{Stack: "dev"}, environment(map[string]string{keyVariable: test.key, knownHostsVariable: test.hosts}))
 			require.NoError(t, err)
 			access.port = test.port
 			w.checker.login = access
@@ -275,7 +291,7 @@ func TestSilentMachine(t *testing.T) {
 	t.Cleanup(func() { _ = listener.Close() })
 	w := newWorld(t, sound(), http.StatusOK, configured)
 	w.checker.timeout = 200 * time.Millisecond
-	_, w.checker.login.port, _ = net.SplitHostPort(listener.Addr().String())
+	w.checker.login.port = listener.Addr().(*net.TCPAddr).Port
 	begin := time.Now()
 	_, found, err := w.run(t)
 	assert.Equal(t, cli.ExitUnreachable, cli.Code(err))

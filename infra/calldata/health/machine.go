@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/stacks"
@@ -66,7 +67,8 @@ func judgeCloudInit(out string) found {
 	return ok("done, %s", result.V1.Datasource)
 }
 
-// systemdUnits looks for failed units, and for the ones that the node's roles need.
+// systemdUnits looks for failed units, and for the ones that the node's roles need. Where no role has a list, it looks at the
+// state of the system as a whole.
 func systemdUnits(ctx context.Context, h *host, roles []stacks.Role) found {
 	out, err := h.run(ctx, "systemctl list-units --failed --plain --no-legend --no-pager; test ! -e "+disabledFlag+"; echo disabled=$?")
 	if err != nil {
@@ -81,14 +83,38 @@ func systemdUnits(ctx context.Context, h *host, roles []stacks.Role) found {
 			needed = append(needed, u.unlessDisabled...)
 		}
 	}
-	states := ""
-	if len(needed) > 0 {
-		// Exit code 3 says that one is not active; which one is in the output.
-		if states, err = h.run(ctx, "systemctl is-active "+strings.Join(needed, " ")+" || true"); err != nil {
+	if len(needed) == 0 {
+		// Its exit code is 0 for "running" alone; which other state it is, is in the output.
+		state, err := h.run(ctx, "systemctl is-system-running || true")
+		if err != nil {
 			return fail("%v", err)
 		}
+		return judgeSystem(failed, strings.TrimSpace(state))
+	}
+	// Exit code 3 says that one is not active; which one is in the output.
+	states, err := h.run(ctx, "systemctl is-active "+strings.Join(needed, " ")+" || true")
+	if err != nil {
+		return fail("%v", err)
 	}
 	return judgeUnits(failed, needed, strings.Fields(states), disabled)
+}
+
+// judgeSystem reads a state of systemctl(1), is-system-running.
+func judgeSystem(failed []string, state string) found {
+	for i, unit := range failed {
+		failed[i] = strings.TrimSuffix(unit, ".service") + " failed"
+	}
+	switch {
+	case len(failed) > 0:
+		return fail("%s", strings.Join(failed, ", "))
+	case state == "running":
+		return ok("the system is running, no unit failed")
+	case state == "initializing", state == "starting":
+		return fail("the system is still starting")
+	case state == "degraded": // the unit has come back since it was asked for
+		return warn("the system is degraded, no unit is failed")
+	}
+	return fail("the system is %q", state)
 }
 
 func parseFailed(out string) (failed []string, disabled bool) {
@@ -211,6 +237,54 @@ func judgeDisk(out string) found {
 		return warn("%s", detail)
 	}
 	return ok("at most %s", detail)
+}
+
+// Differences between a machine's clock and this one's, from which time is a warning and a failure. Certificates, tokens and
+// call records go by the clock; requests to AWS are refused from five minutes.
+// Source: AWS IAM User Guide, "Elements of an AWS API request signature".
+const (
+	timeWarn = 5 * time.Second
+	timeFail = time.Minute
+)
+
+// clock compares the machine's clock with this one, and asks whether it is kept right. A container has its host's clock.
+func clock(ctx context.Context, h *host) found {
+	before := time.Now()
+	out, err := h.run(ctx, "date +%s.%N; if systemd-detect-virt --quiet --container; then echo container; else timedatectl show --property=NTPSynchronized --value || true; fi")
+	if err != nil {
+		return fail("%v", err)
+	}
+	return judgeClock(out, before, time.Now())
+}
+
+// judgeClock reads the answer, which was given some time between before and after.
+func judgeClock(out string, before, after time.Time) found {
+	fields := strings.Fields(out)
+	if len(fields) == 0 {
+		return fail("date answered nothing")
+	}
+	seconds, err := strconv.ParseFloat(fields[0], 64)
+	if err != nil {
+		return fail("date answered %q", fields[0])
+	}
+	there := time.UnixMicro(int64(seconds * 1e6))
+	var off time.Duration
+	switch {
+	case there.Before(before):
+		off = before.Sub(there)
+	case there.After(after):
+		off = there.Sub(after)
+	}
+	detail := fmt.Sprintf("%s off this machine's", off.Round(100*time.Millisecond))
+	switch {
+	case off >= timeFail:
+		return fail("%s", detail)
+	case off >= timeWarn:
+		return warn("%s", detail)
+	case len(fields) > 1 && fields[1] == "no":
+		return warn("%s, but not synchronized by NTP", detail)
+	}
+	return ok("%s", detail)
 }
 
 // whyNot says in a few words why a connection did not come about.

@@ -9,11 +9,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
+	"github.com/calldata/calldata-foundation/stacks"
 )
 
 // The environment that says how to log in. The variables hold names of files, never secrets.
@@ -23,6 +28,8 @@ const (
 	agentVariable      = "SSH_AUTH_SOCK"
 )
 
+const sshPort = 22
+
 // maxOutput bounds what a remote command may print, in bytes.
 const maxOutput = 1 << 20
 
@@ -30,45 +37,93 @@ const maxOutput = 1 << 20
 type login struct {
 	auth  ssh.AuthMethod
 	hosts ssh.HostKeyCallback
-	port  string
+	port  int
 	free  func() error // an agent's socket
+
+	// via is the way to machines that no port leads to, in region.
+	via    tunnel.Way
+	region string
 }
 
 // newLogin reads the key and the known hosts. A host that is not known is never trusted: `calldata configure` learns
 // hosts, a check does not.
-func newLogin(ctx context.Context, stack string, getenv func(string) string) (*login, error) {
-	l := &login{port: "22", free: func() error { return nil }}
-	hosts, err := knownHosts(stack, getenv)
+func newLogin(ctx context.Context, stack stacks.Outputs, getenv func(string) string) (*login, error) {
+	l := &login{port: sshPort, region: stack.Region, free: func() error { return nil }}
+	managed := slices.DeleteFunc(slices.Clone(stack.Nodes), func(n stacks.Node) bool { return n.Access != stacks.AccessSSM })
+	var errs [3]error
+	errs[0] = l.prepareTunnels(managed, getenv)
+	l.hosts, errs[1] = knownHosts(stack.Stack, getenv)
+	errs[2] = l.authenticate(ctx, getenv)
+	err := cli.WithCode(cli.ExitUsage, errors.Join(errs[:]...))
+	if err == nil && len(managed) > 0 {
+		err = cli.WithCode(cli.ExitPreflight, l.via.Check())
+	}
 	if err != nil {
+		_ = l.free()
 		return nil, err
 	}
-	l.hosts = hosts
+	return l, nil
+}
+
+// authenticate reads the key that the environment names, or asks the agent.
+func (l *login) authenticate(ctx context.Context, getenv func(string) string) error {
 	if path := getenv(keyVariable); path != "" {
 		data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", keyVariable, err)
+			return fmt.Errorf("%s: %w", keyVariable, err)
 		}
 		signer, err := ssh.ParsePrivateKey(data)
 		var locked *ssh.PassphraseMissingError
 		if errors.As(err, &locked) {
-			return nil, fmt.Errorf("%s: %s has a passphrase: add it to the SSH agent and unset %s", keyVariable, path, keyVariable)
+			return fmt.Errorf("%s: %s has a passphrase: add it to the SSH agent and unset %s", keyVariable, path, keyVariable)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s is not a private key: %w", keyVariable, path, err)
+			return fmt.Errorf("%s: %s is not a private key: %w", keyVariable, path, err)
 		}
 		l.auth = ssh.PublicKeys(signer)
-		return l, nil
+		return nil
 	}
 	socket := getenv(agentVariable)
 	if socket == "" {
-		return nil, fmt.Errorf("neither %s nor an SSH agent (%s) is set", keyVariable, agentVariable)
+		return fmt.Errorf("neither %s nor an SSH agent (%s) is set", keyVariable, agentVariable)
 	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	if err != nil {
-		return nil, fmt.Errorf("SSH agent: %w", err)
+		return fmt.Errorf("SSH agent: %w", err)
 	}
 	l.auth, l.free = ssh.PublicKeysCallback(agent.NewClient(conn).Signers), conn.Close
-	return l, nil
+	return nil
+}
+
+// prepareTunnels answers everything that is wrong with the way to the nodes that need a tunnel.
+func (l *login) prepareTunnels(managed []stacks.Node, getenv func(string) string) error {
+	if len(managed) == 0 {
+		return nil
+	}
+	via, err := tunnel.WayOf(getenv)
+	l.via = via
+	errs := []error{err}
+	for _, n := range managed {
+		if err := l.target(n).Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("stack output nodes: %s: %w", n.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (l *login) target(n stacks.Node) tunnel.Target {
+	return tunnel.Target{Instance: n.InstanceID, Region: l.region, Host: n.PrivateIP, Port: l.port}
+}
+
+// where names the node for a person: by what finds it.
+func (l *login) where(n stacks.Node) string {
+	switch {
+	case n.Access != stacks.AccessSSM:
+		return n.Address()
+	case l.via == tunnel.Direct:
+		return n.PrivateIP
+	}
+	return n.InstanceID
 }
 
 // knownHosts takes the pinned keys, or else those that `calldata configure` has learnt, and the user's own.
@@ -98,34 +153,40 @@ type host struct {
 }
 
 // dial connects and logs in.
-func (l *login) dial(ctx context.Context, user, address string) (*host, error) {
-	target := net.JoinHostPort(address, l.port)
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", target)
+func (l *login) dial(ctx context.Context, n stacks.Node) (*host, error) {
+	conn, name, port, err := l.connect(ctx, n)
 	if err != nil {
 		return nil, err
 	}
 	// The handshake knows no context: closing the connection ends it.
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	secure, channels, requests, err := ssh.NewClientConn(conn, target, &ssh.ClientConfig{
-		User: user, Auth: []ssh.AuthMethod{l.auth}, HostKeyCallback: l.hosts, HostKeyAlgorithms: l.algorithms(target, conn.RemoteAddr()),
+	secure, channels, requests, err := ssh.NewClientConn(conn, net.JoinHostPort(name, strconv.Itoa(port)), &ssh.ClientConfig{
+		User: n.User, Auth: []ssh.AuthMethod{l.auth}, HostKeyCallback: l.hosts, HostKeyAlgorithms: algorithms(tunnel.KnownKeys(l.hosts, name, port)),
 	})
 	if err != nil {
 		_ = conn.Close() // the handshake's error is the one to show
-		return nil, errors.Join(explain(err, address), ctx.Err())
+		return nil, errors.Join(explain(err, name), ctx.Err())
 	}
 	return &host{client: ssh.NewClient(secure, channels, requests)}, nil
 }
 
+// connect opens the way to the node's SSH server, and answers the name and port that its host key is filed under.
+func (l *login) connect(ctx context.Context, n stacks.Node) (conn net.Conn, name string, port int, err error) {
+	if n.Access == stacks.AccessSSM {
+		name, port = l.target(n).KeyName(l.hosts)
+		conn, err = tunnel.Dial(ctx, l.via, l.target(n))
+		return conn, name, port, err
+	}
+	conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(n.Address(), strconv.Itoa(l.port)))
+	return conn, n.Address(), l.port, err
+}
+
 // algorithms answers those of the host's known keys. Without it the server might show another of its keys, which would
 // look like a forgery. Nil when the host is unknown.
-func (l *login) algorithms(target string, remote net.Addr) []string {
-	var known *knownhosts.KeyError
-	if !errors.As(l.hosts(target, remote, noKey{}), &known) {
-		return nil
-	}
+func algorithms(known []knownhosts.KnownKey) []string {
 	var names []string
-	for _, key := range known.Want {
+	for _, key := range known {
 		name := key.Key.Type()
 		if name == ssh.KeyAlgoRSA {
 			names = append(names, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256)
@@ -136,13 +197,6 @@ func (l *login) algorithms(target string, remote net.Addr) []string {
 	slices.Sort(names)
 	return slices.Compact(names)
 }
-
-// noKey is a key that no host has: asking for it makes package knownhosts list the ones that the host has.
-type noKey struct{}
-
-func (noKey) Type() string                        { return "none" }
-func (noKey) Marshal() []byte                     { return []byte("none") }
-func (noKey) Verify([]byte, *ssh.Signature) error { return errors.New("not a key") }
 
 // explain says what to do about host keys.
 func explain(err error, address string) error {

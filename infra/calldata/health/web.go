@@ -59,13 +59,23 @@ func (w *web) ask(ctx context.Context, method, path string) (int, []byte, error)
 	return res.StatusCode, body, err
 }
 
+// silent is what there is to say of an endpoint that did not answer. A name that does not resolve here is a warning: its
+// record may be new, or not be for this side of the network, and nothing was learnt of the engine.
+func (w *web) silent(what string, err error) found {
+	var lookup *net.DNSError
+	if errors.As(err, &lookup) {
+		return warn("not checked: %s does not resolve here: %s", w.base.Hostname(), lookup.Err)
+	}
+	return found{status: verdict.Fail, detail: what + whyNot(err), unreachable: true}
+}
+
 // status asks wazo-auth, with HEAD: Wazo answers 405 to GET.
 func (w *web) status(ctx context.Context) found {
 	const path = "/api/auth/0.1/status"
 	code, _, err := w.ask(ctx, http.MethodHead, path)
 	switch {
 	case err != nil:
-		return found{status: verdict.Fail, detail: "HEAD " + path + ": " + whyNot(err), unreachable: true}
+		return w.silent("HEAD "+path+": ", err)
 	case code != http.StatusOK:
 		return fail("HEAD %s answered %d %s", path, code, http.StatusText(code))
 	}
@@ -77,7 +87,7 @@ func (w *web) wizard(ctx context.Context) found {
 	const path = "/api/confd/1.1/wizard"
 	code, body, err := w.ask(ctx, http.MethodGet, path)
 	if err != nil {
-		return found{status: verdict.Fail, detail: "GET " + path + ": " + whyNot(err), unreachable: true}
+		return w.silent("GET "+path+": ", err)
 	}
 	if code != http.StatusOK {
 		return fail("GET %s answered %d %s", path, code, http.StatusText(code))
@@ -110,7 +120,7 @@ func (w *web) certificate(ctx context.Context) found {
 	config := &tls.Config{InsecureSkipVerify: true, ServerName: name} //nolint:gosec // verified below, with a better message
 	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
 	if err != nil {
-		return found{status: verdict.Fail, detail: whyNot(err), unreachable: true}
+		return w.silent("", err)
 	}
 	defer func() { _ = conn.Close() }() // nothing was sent
 	return w.judgeCertificate(conn.(*tls.Conn).ConnectionState().PeerCertificates, name)

@@ -19,7 +19,7 @@ import (
 )
 
 // Dial opens a tunnel to t. The context is for the opening alone, as in net.Dialer. Through Systems Manager the session is
-// still being opened when Dial answers; the first Read tells why if it was refused.
+// still being opened when Dial answers; the first Read or Write tells why if it was refused.
 func Dial(ctx context.Context, way Way, t Target) (net.Conn, error) {
 	if err := t.Validate(); err != nil {
 		return nil, err
@@ -88,17 +88,28 @@ const exitTime = 2 * time.Second
 // Read reads from the machine. Where the session broke off, the error is what the AWS CLI said.
 func (s *session) Read(p []byte) (int, error) {
 	n, err := s.Conn.Read(p)
-	if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
-		return n, err
+	return n, s.explain(err)
+}
+
+// Write writes to the machine. Where the session broke off, the error is what the AWS CLI said.
+func (s *session) Write(p []byte) (int, error) {
+	n, err := s.Conn.Write(p)
+	return n, s.explain(err)
+}
+
+// explain puts the process's last words in the place of the socket's.
+func (s *session) explain(err error) error {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+		return err
 	}
 	select {
 	case <-s.exited:
 		if s.err != nil {
-			return n, fmt.Errorf("%s ssm start-session: %w: %s", awsCLI, s.err, s.stderr)
+			return fmt.Errorf("%s ssm start-session: %w: %s", awsCLI, s.err, s.stderr)
 		}
 	case <-time.After(exitTime):
 	}
-	return n, err
+	return err
 }
 
 // Close ends the session and everything that belongs to it.

@@ -375,6 +375,13 @@ func TestDialTellsWhatAWSSaid(t *testing.T) {
 	_, err = login(t, m, conn)
 	assert.ErrorContains(t, err, "aws ssm start-session: exit status 254: An error occurred (TargetNotConnected)")
 	_ = conn.Close()
+	conn, err = Dial(t.Context(), SSM, target(m.Port))
+	require.NoError(t, err)
+	assert.EventuallyWithT(t, func(c *assert.CollectT) {
+		_, err := conn.Write([]byte("x"))
+		assert.ErrorContains(c, err, "(TargetNotConnected)")
+	}, 5*time.Second, 10*time.Millisecond)
+	_ = conn.Close()
 
 	// One that says nothing is given up by whoever waits.
 	t.Setenv("PATH", tools(t, "trap '' TERM; sleep 300 & wait; wait")+":"+os.Getenv("PATH"))

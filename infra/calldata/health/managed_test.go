@@ -1,0 +1,184 @@
+package health
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/sshtest"
+	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+// TestMain lets the test's binary stand for a relay, which the fake AWS CLI becomes.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "tunnel" {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		cmd := tunnel.NewCmdTunnel(cli.System())
+		cmd.SetArgs(os.Args[2:])
+		os.Exit(cli.Code(cmd.ExecuteContext(ctx)))
+	}
+	os.Exit(m.Run())
+}
+
+const managedID = "i-0123456789abcdef0"
+
+// awsCLI puts an AWS CLI that is a shell script, and its plugin, first on PATH.
+func awsCLI(t *testing.T, script string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range map[string]string{"aws": "#!/bin/sh\n" + script + "\n", "session-manager-plugin": "#!/bin/sh\n"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o700))
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+}
+
+// newStage is a stack like stage, of which one SSH server is every machine, reached through a tunnel.
+func newStage(t *testing.T, script map[string]string, env map[string]string) (*world, *sshtest.Server) {
+	t.Helper()
+	w := newWorld(t, script, http.StatusOK, configured)
+	m := startMachine(t, script)
+	node := func(name string, role stacks.Role) stacks.Node {
+		return stacks.Node{
+			Name: name, Roles: []stacks.Role{role}, InstanceID: managedID, PrivateIP: "127.0.0.1", PublicIP: "192.0.2.1", User: "admin", Access: stacks.AccessSSM,
+		}
+	}
+	w.checker.stack = stacks.Outputs{
+		Stack: "stage", Region: "eu-west-1",
+		Nodes: []stacks.Node{node("stage-uc-1", stacks.RoleUCEngine), node("stage-router-1", stacks.RoleC4Router), node("stage-sbc-1", stacks.RoleC4SBC)},
+	}
+	settings := map[string]string{keyVariable: m.KeyFile, knownHostsVariable: m.KnownHosts}
+	for name, value := range env {
+		settings[name] = value
+	}
+	var err error
+	w.checker.login, err = newLogin(t.Context(), w.checker.stack, environment(settings))
+	require.NoError(t, err)
+	w.checker.login.port = m.Port
+	return w, m
+}
+
+// byNode is the checks of a report, by node and name.
+func byNode(report Report) map[string]Result {
+	found := map[string]Result{}
+	for _, c := range report.Checks {
+		found[c.Node+" "+c.Name] = c
+	}
+	return found
+}
+
+func TestStage(t *testing.T) {
+	for _, way := range []string{"", "direct"} {
+		awsCLI(t, "exit 1")
+		w, m := newStage(t, sound(), map[string]string{tunnel.Variable: way})
+		binary, err := os.Executable()
+		require.NoError(t, err)
+		awsCLI(t, fmt.Sprintf("exec '%s' tunnel --via direct --instance %s --region eu-west-1 --host 127.0.0.1 --port %d", binary, managedID, m.Port))
+		report, _, err := w.run(t)
+		require.NoError(t, err, w.out.String())
+		found := byNode(report)
+		want := map[string]string{"": "admin@" + managedID, "direct": "admin@127.0.0.1"}[way]
+		for _, node := range []string{"stage-uc-1", "stage-router-1", "stage-sbc-1"} {
+			assert.Equal(t, want, found[node+" ssh"].Detail)
+			for _, name := range []string{CheckSSH, CheckCloudInit, CheckUnits, CheckDisk, CheckTime} {
+				assert.Equal(t, verdict.OK, found[node+" "+name].Status, "%s %s: %s", node, name, found[node+" "+name].Detail)
+			}
+		}
+		assert.Contains(t, found["stage-uc-1 units"].Detail, "units active, none failed")
+		assert.Equal(t, "the system is running, no unit failed", found["stage-sbc-1 units"].Detail)
+		assert.Contains(t, found, "stage-uc-1 postgresql")
+		assert.NotContains(t, found, "stage-router-1 postgresql", "a Router's database is elsewhere")
+	}
+}
+
+func TestSystemOfMachinesWithoutUnits(t *testing.T) {
+	for name, c := range map[string]struct {
+		command, answer string
+		status          verdict.Status
+		detail          string
+	}{
+		"starting":          {"is-system-running", "starting\n", verdict.Fail, "still starting"},
+		"a unit failed":     {"list-units --failed", "foo.service loaded failed failed Foo\ndisabled=0\n", verdict.Fail, "foo failed"},
+		"degraded for once": {"is-system-running", "degraded\n", verdict.Warn, "degraded"},
+		"stopping":          {"is-system-running", "stopping\n", verdict.Fail, `"stopping"`},
+		"no systemd":        {"is-system-running", "exit:systemctl: command not found", verdict.Fail, "command not found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			script := sound()
+			script[c.command] = c.answer
+			w, _ := newStage(t, script, map[string]string{tunnel.Variable: "direct"})
+			report, _, _ := w.run(t)
+			got := byNode(report)["stage-router-1 units"]
+			assert.Equal(t, c.status, got.Status, got.Detail)
+			assert.Contains(t, got.Detail, c.detail)
+		})
+	}
+}
+
+func TestWhatAWSSaysIsShown(t *testing.T) {
+	awsCLI(t, `echo "An error occurred (TargetNotConnected) when calling the StartSession operation: `+managedID+` is not connected." >&2; exit 254`)
+	w, _ := newStage(t, sound(), nil)
+	report, _, err := w.run(t)
+	assert.Equal(t, cli.ExitUnreachable, cli.Code(err))
+	got := byNode(report)
+	assert.Contains(t, got["stage-sbc-1 ssh"].Detail, managedID+": ")
+	assert.Contains(t, got["stage-sbc-1 ssh"].Detail, "TargetNotConnected")
+	assert.Equal(t, verdict.Skip, got["stage-sbc-1 disk"].Status)
+}
+
+// A name without a record is nothing to call the machines ill for.
+func TestNameThatDoesNotResolve(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sound(), http.StatusOK, configured)
+	// RFC 2606: nothing is called that.
+	site, err := newWeb("https://stage.invalid", 0)
+	require.NoError(t, err)
+	w.checker.web = site
+	report, found, err := w.run(t)
+	require.NoError(t, err, w.out.String())
+	assert.True(t, report.Healthy)
+	for _, name := range []string{CheckAPI, CheckWizard, CheckCertificate} {
+		assert.Equal(t, verdict.Warn, found[name].Status)
+		assert.Contains(t, found[name].Detail, "not checked: stage.invalid does not resolve here")
+	}
+}
+
+func TestTunnelsAreCheckedFirst(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	m := startMachine(t, nil)
+	run := func(id, way string) error {
+		outputs := fmt.Sprintf(`{"stack":"stage","region":"eu-west-1","nodes":[{"name":"stage-sbc-1","roles":["c4-sbc"],"instanceId":%q,
+"zone":"z","privateIp":"127.0.0.1","user":"admin","access":"ssm"}],"endpoints":{"web":"https://127.0.0.1","sip":"sip:127.0.0.1"}}`, id)
+		env := environment(map[string]string{keyVariable: m.KeyFile, knownHostsVariable: "/nowhere/known", tunnel.Variable: way})
+		if way != "vpn" {
+			env = environment(map[string]string{keyVariable: m.KeyFile, knownHostsVariable: m.KnownHosts, tunnel.Variable: way})
+		}
+		var out bytes.Buffer
+		cmd := NewCmdHealth(&cli.IO{In: strings.NewReader(outputs), Out: &out, Err: io.Discard, Getenv: env})
+		cmd.SilenceUsage, cmd.SilenceErrors = true, true
+		cmd.SetArgs([]string{"--outputs", "-"})
+		return cmd.Execute()
+	}
+	err := run(managedID, "")
+	assert.Equal(t, cli.ExitPreflight, cli.Code(err))
+	assert.ErrorContains(t, err, "session-manager-plugin is not on PATH")
+	err = run("i-1", "vpn")
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
+	for _, part := range []string{`stage-sbc-1: instance is "i-1"`, `CALLDATA_TUNNEL is "vpn"`, "/nowhere/known"} {
+		assert.ErrorContains(t, err, part)
+	}
+}
