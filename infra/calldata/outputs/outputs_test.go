@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/stacks"
 )
 
 const valid = `{"stack":"dev","region":"us-east-1","nodes":[{"name":"dev-uc-1","roles":["uc-engine"],"instanceId":"i-1",
@@ -65,6 +66,22 @@ func TestLoad(t *testing.T) {
 			assert.Equal(t, "dev-uc-1", out.Nodes[0].Name)
 		})
 	}
+}
+
+func TestLoadOfEveryPart(t *testing.T) {
+	t.Parallel()
+	const stage = `{"stack":"stage","region":"us-east-1","nodes":[{"name":"stage-router-1","roles":["c4-router"],"instanceId":"i-1",
+"zone":"us-east-1a","privateIp":"10.30.64.6","user":"admin","access":"ssm"}],"fleets":[{"name":"stage-c4-sbc","role":"c4-sbc"}],
+"database":{"host":"db.example.com","port":5432,"secretArn":"arn:aws:secretsmanager:us-east-1:123456789012:secret:x"},
+"endpoints":{"web":"https://stage.example.com","sip":"","carriers":"sip:nlb.example.com:5060;transport=udp"}}`
+	out, err := Source{File: "-"}.Load(context.Background(), strings.NewReader(stage))
+	require.NoError(t, err)
+	assert.Equal(t, stacks.AccessSSM, out.Nodes[0].Access)
+	assert.Equal(t, stacks.RoleC4SBC, out.Fleets[0].Role)
+	assert.Equal(t, 5432, out.Database.Port)
+	_, err = Source{File: "-"}.Load(context.Background(), strings.NewReader(strings.Replace(stage, `"ssm"`, `"telnet"`, 1)))
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
+	assert.ErrorContains(t, err, `access is "telnet"`)
 }
 
 func TestLoadStopsWithItsContext(t *testing.T) {

@@ -32,6 +32,8 @@ type Options struct {
 	SecretsFile string
 	// Extension is called; the engine has to answer it with an echo. Default stacks.SmokeExtension.
 	Extension string
+	// Address is the endpoint's address; empty is what its name resolves to.
+	Address string
 	// LocalIP is the address to call from; empty is the one that routes to the endpoint.
 	LocalIP string
 	// Timeout bounds everything, default one minute. Tone is how long the tone lasts, default 1.5 s.
@@ -51,7 +53,8 @@ func NewCmdSmoke(streams *cli.IO) *cobra.Command {
 		Short: "Register a phone and place a call",
 		Long: `Register a phone with the stack's engine and place a call that the engine answers with an echo.
 
-It works from the stack's outputs alone. The SIP password comes from the file that ` + fileVariable + ` names:
+It works from the stack's outputs alone. An endpoint with a name is called at the first IPv4 address that the name has;
+--address calls another one, for example one SBC of several, or one whose name does not resolve here. The SIP password comes from the file that ` + fileVariable + ` names:
 YAML, mode 0600, key ` + fileKey + `. Steps: OPTIONS; REGISTER with a wrong password, which has to be refused; REGISTER;
 INVITE; a tone as RTP and its echo; BYE; the registration taken back. Each run makes one failed login: an engine's
 fail2ban counts it.
@@ -67,6 +70,7 @@ Exit codes: 0 everything works, 2 wrong input, 3 a step failed, 4 the endpoint d
 	}
 	opts.Source.AddFlags(cmd.Flags())
 	cmd.Flags().StringVar(&opts.Extension, "extension", stacks.SmokeExtension, "extension to call, which has to echo")
+	cmd.Flags().StringVar(&opts.Address, "address", "", "IP address of the endpoint (default: what its name resolves to)")
 	cmd.Flags().StringVar(&opts.LocalIP, "local-ip", "", "local address to call from (default: the one that routes to the endpoint)")
 	cmd.Flags().DurationVar(&opts.Timeout, "timeout", defaultTimeout, "time limit for everything")
 	cmd.Flags().DurationVar(&opts.Tone, "tone", defaultTone, "how long the tone lasts")
@@ -75,8 +79,18 @@ Exit codes: 0 everything works, 2 wrong input, 3 a step failed, 4 the endpoint d
 }
 
 // validate reports everything that is wrong with the options, before anything is sent.
-func (o *Options) validate() (localIP netip.Addr, password string, err error) {
+func (o *Options) validate() (address, localIP netip.Addr, password string, err error) {
 	var errs []error
+	parse := func(flag, value string) netip.Addr {
+		if value == "" {
+			return netip.Addr{}
+		}
+		ip, err := netip.ParseAddr(value)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s is %q, want an IP address", flag, value))
+		}
+		return ip
+	}
 	if o.Extension == "" {
 		errs = append(errs, errors.New("--extension is empty"))
 	}
@@ -86,19 +100,15 @@ func (o *Options) validate() (localIP netip.Addr, password string, err error) {
 	if o.Tone < 100*time.Millisecond || o.Tone > maxTone {
 		errs = append(errs, fmt.Errorf("--tone is %s, want 100ms to %s", o.Tone, maxTone))
 	}
-	if o.LocalIP != "" {
-		if localIP, err = netip.ParseAddr(o.LocalIP); err != nil {
-			errs = append(errs, fmt.Errorf("--local-ip is %q, want an IP address", o.LocalIP))
-		}
-	}
+	address, localIP = parse("--address", o.Address), parse("--local-ip", o.LocalIP)
 	if password, err = readPassword(o.SecretsFile); err != nil {
 		errs = append(errs, err)
 	}
-	return localIP, password, cli.WithCode(cli.ExitUsage, errors.Join(errs...))
+	return address, localIP, password, cli.WithCode(cli.ExitUsage, errors.Join(errs...))
 }
 
 func run(ctx context.Context, o *Options) error {
-	localIP, password, err := o.validate()
+	address, localIP, password, err := o.validate()
 	if err != nil {
 		return err
 	}
@@ -113,9 +123,11 @@ func run(ctx context.Context, o *Options) error {
 
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	server, err := where.resolve(ctx)
-	if err != nil {
-		return cli.WithCode(cli.ExitUnreachable, err)
+	server := netip.AddrPortFrom(address, where.port)
+	if !address.IsValid() {
+		if server, err = where.resolve(ctx); err != nil {
+			return cli.WithCode(cli.ExitUnreachable, err)
+		}
 	}
 	work, finish := o.IO.Reporter()
 	report := Report{Stack: stack.Stack, Endpoint: stack.Endpoints.SIP}

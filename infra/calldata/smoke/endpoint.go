@@ -2,6 +2,7 @@ package smoke
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -22,6 +23,10 @@ type endpoint struct {
 func parseEndpoint(uri string) (endpoint, error) {
 	wrong := func(why string) (endpoint, error) {
 		return endpoint{}, fmt.Errorf("stack output endpoints.sip is %q: %s; want sip:HOST[:PORT][;transport=udp]", uri, why)
+	}
+	if uri == "" {
+		return endpoint{}, errors.New("stack output endpoints.sip is empty: no phone reaches this stack, and this is a call of a phone; " +
+			"calldata-foundation:sipEdges lets phones in")
 	}
 	rest, found := strings.CutPrefix(uri, "sip:")
 	if !found {
@@ -53,14 +58,15 @@ func parseEndpoint(uri string) (endpoint, error) {
 	return e, nil
 }
 
-// resolve answers the address of the endpoint, an IPv4 one if there is a choice: that is what engines listen on.
+// resolve answers the address of the endpoint, an IPv4 one if there is a choice: that is what engines and SBCs listen on. The
+// endpoint names its port, so that its name has addresses and no SRV records to ask for (RFC 3263, section 4.2).
 func (e endpoint) resolve(ctx context.Context) (netip.AddrPort, error) {
 	if ip, err := netip.ParseAddr(e.host); err == nil {
 		return netip.AddrPortFrom(ip, e.port), nil
 	}
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", e.host)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("resolve SIP endpoint %s: %w", e.host, err)
+		return netip.AddrPort{}, fmt.Errorf("SIP endpoint %s does not resolve here: %w; --address calls an address instead", e.host, err)
 	}
 	for _, ip := range ips {
 		if ip.Unmap().Is4() {

@@ -32,7 +32,7 @@ func (c *command) run(ctx context.Context, t *testing.T, endpoint, secrets strin
 	t.Helper()
 	outputs := fmt.Sprintf(`{"stack":"dev","region":"us-east-1","nodes":[{"name":"dev-uc-1","roles":["uc-engine"],
 "instanceId":"i-1","zone":"us-east-1a","privateIp":"10.20.0.5","user":"admin"}],
-"endpoints":{"web":"https://127.0.0.1","sip":%q}}`, endpoint)
+"endpoints":{"web":"https://127.0.0.1","sip":%q,"carriers":"sip:carriers.example.com"}}`, endpoint)
 	streams := &cli.IO{
 		In: strings.NewReader(outputs), Out: &c.out, Err: &c.err,
 		Getenv: func(name string) string { return map[string]string{fileVariable: secrets}[name] },
@@ -224,8 +224,8 @@ func TestWrongInput(t *testing.T) {
 	}{
 		"everything at once": {
 			endpoint: "sip:127.0.0.1", secrets: "",
-			args:   []string{"--tone", "1h", "--timeout", "-1s", "--local-ip", "here", "--extension", ""},
-			errors: []string{"--tone", "--timeout", "--local-ip", "--extension", fileVariable + " is not set"},
+			args:   []string{"--tone", "1h", "--timeout", "-1s", "--local-ip", "here", "--address", "there", "--extension", ""},
+			errors: []string{"--tone", "--timeout", "--local-ip", "--address", "--extension", fileVariable + " is not set"},
 		},
 		"secrets for all":   {endpoint: "sip:127.0.0.1", secrets: secretsFile(t, "smoke_sip_password: x", 0o644), errors: []string{"0644", "chmod 600"}},
 		"no secret":         {endpoint: "sip:127.0.0.1", secrets: secretsFile(t, "other: x", 0o600), errors: []string{"smoke_sip_password"}},
@@ -235,6 +235,7 @@ func TestWrongInput(t *testing.T) {
 		"TLS endpoint":      {endpoint: "sips:127.0.0.1", secrets: secrets(t), errors: []string{`"sips:127.0.0.1"`}},
 		"TCP endpoint":      {endpoint: "sip:127.0.0.1;transport=tcp", secrets: secrets(t), errors: []string{"only UDP"}},
 		"endpoint of a man": {endpoint: "sip:a@127.0.0.1", secrets: secrets(t), errors: []string{"names a user"}},
+		"no phones":         {endpoint: "", secrets: secrets(t), errors: []string{"no phone reaches this stack", "sipEdges"}},
 		"port 0":            {endpoint: "sip:127.0.0.1:0", secrets: secrets(t), errors: []string{"port"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -259,6 +260,26 @@ func TestUnusableLocalAddress(t *testing.T) {
 	err := c.run(context.Background(), t, "sip:127.0.0.1:9", secrets(t), "--local-ip", "198.51.100.1")
 	assert.Equal(t, cli.ExitUnreachable, cli.Code(err))
 	assert.ErrorContains(t, err, "198.51.100.1")
+}
+
+// Stacks with an edge have a name, whose records not everybody sees.
+func TestEndpointWithAName(t *testing.T) {
+	t.Parallel()
+	engine := siptest.Start(t, stacks.SmokeUser, password, siptest.Faults{})
+	at := strings.Split(strings.TrimPrefix(engine.Endpoint(), "sip:"), ";")[0]
+	host, port, err := net.SplitHostPort(at)
+	require.NoError(t, err)
+	for _, c := range []struct{ name, address string }{{"localhost", ""}, {"sip.stage.invalid", host}} {
+		var out command
+		require.NoError(t, out.run(context.Background(), t, "sip:"+c.name+":"+port+";transport=udp", secrets(t), "--json", "--address", c.address), out.out.String())
+		report, _ := steps(t, out.out.String())
+		assert.True(t, report.Passed)
+		assert.Equal(t, "sip:"+c.name+":"+port+";transport=udp", report.Endpoint)
+	}
+	var out command
+	err = out.run(context.Background(), t, "sip:sip.stage.invalid:"+port, secrets(t))
+	assert.Equal(t, cli.ExitUnreachable, cli.Code(err))
+	assert.ErrorContains(t, err, "--address calls an address instead")
 }
 
 func TestParseEndpoint(t *testing.T) {
