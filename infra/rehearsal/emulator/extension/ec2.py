@@ -1,4 +1,4 @@
-"""EC2: detailed monitoring, VPC endpoints, rule descriptions, launch templates."""
+"""EC2: detailed monitoring, VPC endpoints, ICMP in network ACLs, rule descriptions, launch templates."""
 
 import moto.ec2.models.security_groups as security_groups
 from moto.core.responses import ActionResult
@@ -30,6 +30,16 @@ def monitor_instances(self):
 def unmonitor_instances(self):
     """The reverse."""
     return _set_monitoring(self, "disabled")
+
+
+def _with_icmp(original, self):
+    """moto asks for the ICMP type and code by names that the parsed request has not."""
+    given = {f"Icmp.{part}": self._get_param(f"IcmpTypeCode.{part}") for part in ("Type", "Code")}
+    return with_param(self, "_get_param", given, lambda: original(self))
+
+
+around(EC2Response, "create_network_acl_entry")(_with_icmp)
+around(EC2Response, "replace_network_acl_entry")(_with_icmp)
 
 
 @around(EC2Backend, "delete_vpc_endpoints")

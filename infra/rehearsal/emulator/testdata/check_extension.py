@@ -47,6 +47,17 @@ def endpoints_go():
 
 
 @check
+def icmp_in_network_acls():
+    ec2, vpc, _ = network()
+    acl = ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+    entry = {"NetworkAclId": acl, "RuleNumber": 100, "Protocol": "1", "RuleAction": "allow", "Egress": False, "CidrBlock": "0.0.0.0/0"}
+    ec2.create_network_acl_entry(IcmpTypeCode={"Type": -1, "Code": -1}, **entry)
+    ec2.replace_network_acl_entry(IcmpTypeCode={"Type": 3, "Code": 4}, **entry)
+    found = ec2.describe_network_acls(NetworkAclIds=[acl])["NetworkAcls"][0]["Entries"]
+    assert [e["IcmpTypeCode"] for e in found if e["RuleNumber"] == 100] == [{"Type": 3, "Code": 4}], found
+
+
+@check
 def groups_follow_their_template():
     ec2, vpc, subnets = network()
     asg = boto3.client("autoscaling")
