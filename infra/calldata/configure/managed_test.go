@@ -252,3 +252,35 @@ echo "An error occurred (TargetNotConnected) when calling the StartSession opera
 	assert.EqualError(t, err, "ssh: calldata: tunnel to 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused")
 	assert.Contains(t, s.ssh.hint(), "private address")
 }
+
+// The real ansible-playbook and the real ssh, with a connection that both keep open for more than one task.
+func TestRealAnsibleThroughTheTunnel(t *testing.T) {
+	playbook, err := exec.LookPath("ansible-playbook")
+	if err != nil {
+		t.Skip("ansible-playbook is not on PATH")
+	}
+	m := startMachine(t, "", 0)
+	fakes := aws(t, systemsManager(m.Port))
+	b := newBench(t, m, "")
+	b.opts.IO.In = strings.NewReader(managedHosts)
+	b.env["CALLDATA_ANSIBLE_PLAYBOOK"] = playbook
+	content, err := filepath.Abs("../../../ansible")
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(filepath.Join(content, "plugins"), filepath.Join(b.root, "ansible", "plugins")))
+	require.NoError(t, os.WriteFile(filepath.Join(b.root, "ansible", "ansible.cfg"), []byte(fmt.Sprintf("[defaults]\nremote_port = %d\n"+
+		"[ssh_connection]\npipelining = true\nssh_args = -o ControlMaster=auto -o ControlPersist=60s\n", m.Port)), 0o600))
+	b.put(t, "repo/ansible/playbooks/site.yml", `- name: Talk
+  hosts: uc_engine_host
+  gather_facts: false
+  tasks:
+    - name: Once
+      ansible.builtin.raw: once
+    - name: Twice
+      ansible.builtin.raw: twice
+`, 0o644)
+	require.NoError(t, run(t.Context(), b.opts), b.err.String())
+	assert.Contains(t, b.out.String(), "dev: ok, 2 changed")
+	calls, err := os.ReadFile(filepath.Join(fakes, "calls"))
+	require.NoError(t, err)
+	assert.Equal(t, 4, strings.Count(string(calls), "start-session"), "three to wait, and one for all of Ansible")
+}
