@@ -61,6 +61,8 @@ const (
 	webRules = 4
 	// ssmServices are the interface endpoints that Systems Manager needs.
 	ssmServices = 3
+	// trailAlarms are those that the component baseline makes of the CIS benchmark.
+	trailAlarms = 15
 	// Of an account with a stack or two.
 	configItems, securityChecks, trailEventsMillion, trailLogGB = 2000, 5000, 1, 2
 )
@@ -74,7 +76,7 @@ func (a Assumptions) words(t stacks.Topology) []string {
 		out = append(out, fmt.Sprintf("The stack is in %s, whose prices differ from those of %s; most regions cost more.", t.Region, PricesOf))
 	}
 	if t.Account != nil {
-		return append(out, fmt.Sprintf("AWS Config records %d items, Security Hub makes %d checks, CloudTrail sees %d million events and writes %d GB to CloudWatch.",
+		return append(out, fmt.Sprintf("AWS Config records %d items and judges each once, Security Hub makes %d checks, CloudTrail sees %d million events and writes %d GB to CloudWatch.",
 			configItems, securityChecks, trailEventsMillion, trailLogGB))
 	}
 	out = append(out,

@@ -99,7 +99,7 @@ func TestOf(t *testing.T) {
 		},
 		"an account": {
 			stacks.Topology{LogRetentionDays: 30, Account: &stacks.AccountSpec{Parts: []stacks.AccountPart{stacks.PartTrail, stacks.PartGuardDuty, stacks.PartBudgets}}}, Assumptions{},
-			map[string][2]float64{"CloudTrail: encryption key": {1, 1}, "CloudTrail: logs in CloudWatch": {1, 1}, "CloudTrail: logs in S3": {0.046, 0.046},
+			map[string][2]float64{"CloudTrail: encryption keys of trail, logs and notices": {3, 3}, "CloudTrail: metrics": {4.5, 4.5}, "CloudTrail: alarms": {1.5, 1.5}, "CloudTrail: logs in CloudWatch": {1, 1}, "CloudTrail: logs in S3": {0.046, 0.046},
 				"GuardDuty: CloudTrail events": {4, 4}, "GuardDuty: flow and DNS logs": {2, 2}},
 		},
 	}
@@ -143,6 +143,7 @@ func TestEveryInstanceTypeHasAPrice(t *testing.T) {
 	}
 	for table, prices := range map[string]map[string]Price{"machines": largeHourly, "databases": databaseLarge, "small": databaseSmall} {
 		for name, p := range prices {
+			assert.Positive(t, p.USD, table+" "+name)
 			assert.Equal(t, p.Evidence == NotVerified, !strings.Contains(p.Source, "agree") && !strings.Contains(p.Source, "."+"com"), table+" "+name+": what is verified says where")
 		}
 	}

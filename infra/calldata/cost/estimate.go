@@ -332,12 +332,15 @@ func (s *sum) account() {
 	}
 	has := func(part stacks.AccountPart) bool { return slices.Contains(s.t.Account.Parts, part) }
 	if has(stacks.PartTrail) {
-		s.add(groupAccount, "CloudTrail: encryption key", 1, keyMonth)
+		s.add(groupAccount, "CloudTrail: encryption keys of trail, logs and notices", 3, keyMonth)
 		s.add(groupAccount, "CloudTrail: logs in CloudWatch", trailLogGB, logIngestGB)
 		s.add(groupAccount, "CloudTrail: logs in S3", trailLogGB*float64(s.t.LogRetentionDays)/30, objectGB)
+		s.add(groupAccount, "CloudTrail: metrics", trailAlarms, metricMonth)
+		s.add(groupAccount, "CloudTrail: alarms", trailAlarms, alarmMonth)
 	}
 	if has(stacks.PartConfig) {
 		s.add(groupAccount, "AWS Config: recorded items", configItems, configItem)
+		s.add(groupAccount, "AWS Config: evaluations of rules", configItems, configRule)
 	}
 	if has(stacks.PartGuardDuty) {
 		s.add(groupAccount, "GuardDuty: CloudTrail events", trailEventsMillion, guardDutyEvents)

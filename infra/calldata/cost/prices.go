@@ -57,6 +57,8 @@ const (
 	srcRoute53   = "eatsip365.com/understanding-how-route-53-billing-works"
 	srcTransfer  = "cloudpipelines.pages.dev/guides/aws-nat-gateway-pricing-2026"
 	srcEC2       = "hacecuentas.com/en/costo-servidor-cloud-aws-ec2-mensual, 2026-04 (t3, c6i); " + srcTools
+	srcMetrics   = "signoz.io/guides/cloudwatch-pricing, 2026-02"
+	srcAlarms    = "c3x.dev/resources/aws/aws_cloudwatch_metric_alarm"
 	srcInfracost = "gist.github.com/alikhajeh1/6107727c5218382b9cc6af69be562111 (Infracost output)"
 )
 
@@ -75,7 +77,7 @@ var (
 	endpointHour    = Price{0.01, perHour, SecondHand, srcTools}
 	endpointGB      = Price{0.01, perGB, SecondHand, srcTools}
 	volumeGB        = Price{0.08, perGBMonth, SecondHand, srcTools}
-	snapshotGB      = Price{0.05, perGBMonth, NotVerified, ""}
+	snapshotGB      = Price{0.05, perGBMonth, SecondHand, srcTools}
 	objectGB        = Price{0.023, perGBMonth, SecondHand, srcTools}
 	databaseDisk    = Price{0.115, perGBMonth, SecondHand, srcRDSDisk}
 	databaseBackup  = Price{0.095, perGBMonth, SecondHand, srcRDSDisk}
@@ -83,14 +85,15 @@ var (
 	secretMonth     = Price{0.40, perMonth, SecondHand, srcTools}
 	logIngestGB     = Price{0.50, perGB, SecondHand, srcTools}
 	logStoreGB      = Price{0.03, perGBMonth, SecondHand, srcTools}
-	metricMonth     = Price{0.30, perMonth, NotVerified, ""}
-	alarmMonth      = Price{0.10, perMonth, NotVerified, ""}
+	metricMonth     = Price{0.30, perMonth, SecondHand, srcMetrics}
+	alarmMonth      = Price{0.10, perMonth, SecondHand, srcAlarms}
 	zoneMonth       = Price{0.50, perMonth, SecondHand, srcRoute53}
 	healthCheck     = Price{0.50, perMonth, NotVerified, ""}
 	webACL          = Price{5, perMonth, SecondHand, srcTools}
 	webRule         = Price{1, perMonth, SecondHand, srcTools}
 	webRequests     = Price{0.60, perMillion, SecondHand, srcTools}
-	configItem      = Price{0.003, "item", NotVerified, ""}
+	configItem      = Price{0.003, "item", SecondHand, srcTools}
+	configRule      = Price{0.001, "evaluation", SecondHand, srcTools}
 	guardDutyEvents = Price{4, perMillion, NotVerified, ""}
 	guardDutyLogGB  = Price{1, perGB, NotVerified, ""}
 	securityCheck   = Price{0.001, "check", NotVerified, ""}
@@ -118,7 +121,7 @@ func named() []struct {
 		{"CloudWatch metric, custom or detailed", metricMonth}, {"CloudWatch alarm", alarmMonth},
 		{"Route 53 hosted zone", zoneMonth}, {"Route 53 health check of an AWS address; the first 50 of an account are free", healthCheck},
 		{"WAF web ACL", webACL}, {"WAF rule", webRule}, {"WAF requests", webRequests},
-		{"AWS Config, recorded item", configItem}, {"GuardDuty, CloudTrail events", guardDutyEvents},
+		{"AWS Config, recorded item", configItem}, {"AWS Config, evaluation of a rule", configRule}, {"GuardDuty, CloudTrail events", guardDutyEvents},
 		{"GuardDuty, flow and DNS logs", guardDutyLogGB}, {"Security Hub, check", securityCheck},
 	}
 }

@@ -21,7 +21,7 @@ const (
 	CheckSSHKey        = "ssh-key"
 	CheckPulumi        = "pulumi"
 	CheckAnsible       = "ansible"
-	CheckSessionPlugin = "session-manager-plugin"
+	CheckSession       = "session-manager"
 	CheckCredentials   = "credentials"
 	CheckRegion        = "region"
 	CheckZones         = "zones"
@@ -31,6 +31,7 @@ const (
 	CheckNATGateways   = "quota-nat-gateways"
 	CheckVCPUs         = "quota-vcpus"
 	CheckRules         = "quota-firewall-rules"
+	CheckServiceRole   = "service-role"
 	CheckImage         = "image"
 	CheckNATAddresses  = "nat-addresses"
 	CheckHostedZone    = "hosted-zone"
@@ -40,8 +41,8 @@ const (
 )
 
 var order = []string{
-	CheckSettings, CheckSSHKey, CheckPulumi, CheckAnsible, CheckSessionPlugin, CheckCredentials, CheckRegion, CheckZones, CheckInstanceTypes,
-	CheckVPCs, CheckAddresses, CheckNATGateways, CheckVCPUs, CheckRules, CheckImage, CheckNATAddresses, CheckHostedZone, CheckState, CheckLock,
+	CheckSettings, CheckSSHKey, CheckPulumi, CheckAnsible, CheckSession, CheckCredentials, CheckRegion, CheckZones, CheckInstanceTypes,
+	CheckVPCs, CheckAddresses, CheckNATGateways, CheckVCPUs, CheckRules, CheckServiceRole, CheckImage, CheckNATAddresses, CheckHostedZone, CheckState, CheckLock,
 	CheckSecretsKey,
 }
 
@@ -81,7 +82,7 @@ func inspect(ctx context.Context, o *Options, file *stackfile.File, work progres
 
 	var all sync.WaitGroup
 	for name, run := range map[string]func(context.Context) found{
-		CheckSSHKey: i.sshKey, CheckPulumi: i.pulumi, CheckAnsible: i.ansible, CheckSessionPlugin: i.sessionPlugin,
+		CheckSSHKey: i.sshKey, CheckPulumi: i.pulumi, CheckAnsible: i.ansible, CheckSession: i.session,
 	} {
 		all.Go(func() { i.check(ctx, name, run) })
 	}
@@ -95,7 +96,7 @@ func inspect(ctx context.Context, o *Options, file *stackfile.File, work progres
 func (i *inspector) aws(ctx context.Context) {
 	checks := map[string]func(context.Context) found{
 		CheckRegion: i.regionEnabled, CheckZones: i.zones, CheckInstanceTypes: i.instanceTypes, CheckVPCs: i.vpcs, CheckAddresses: i.addresses,
-		CheckNATGateways: i.natGateways, CheckVCPUs: i.vcpus, CheckRules: i.rules, CheckImage: i.image, CheckNATAddresses: i.natAddresses,
+		CheckNATGateways: i.natGateways, CheckVCPUs: i.vcpus, CheckRules: i.rules, CheckServiceRole: i.serviceRole, CheckImage: i.image, CheckNATAddresses: i.natAddresses,
 		CheckHostedZone: i.hostedZone, CheckSecretsKey: i.secretsKey,
 	}
 	if f := i.check(ctx, CheckCredentials, i.credentials); f.status != verdict.OK {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -24,6 +25,7 @@ type clients struct {
 	home    regionAPI
 	ec2     computeAPI
 	quotas  quotaAPI
+	iam     roleAPI
 	route53 zoneAPI
 	// kms answers a client of a region, s3 one for a state's URL.
 	kms func(region string) keyAPI
@@ -50,6 +52,10 @@ type computeAPI interface {
 type quotaAPI interface {
 	GetServiceQuota(context.Context, *servicequotas.GetServiceQuotaInput, ...func(*servicequotas.Options)) (*servicequotas.GetServiceQuotaOutput, error)
 	GetAWSDefaultServiceQuota(context.Context, *servicequotas.GetAWSDefaultServiceQuotaInput, ...func(*servicequotas.Options)) (*servicequotas.GetAWSDefaultServiceQuotaOutput, error)
+}
+
+type roleAPI interface {
+	GetRole(context.Context, *iam.GetRoleInput, ...func(*iam.Options)) (*iam.GetRoleOutput, error)
 }
 
 type zoneAPI interface {
@@ -87,6 +93,7 @@ func clientsFor(settings aws.Config) *clients {
 		home:    ec2.NewFromConfig(at(home)),
 		ec2:     ec2.NewFromConfig(settings),
 		quotas:  servicequotas.NewFromConfig(settings),
+		iam:     iam.NewFromConfig(settings),
 		route53: route53.NewFromConfig(settings),
 		kms:     func(region string) keyAPI { return kms.NewFromConfig(at(region)) },
 		s3:      func(b backend) stateAPI { return b.client(settings) },

@@ -43,9 +43,8 @@ func newCmd(opts *Options) *cobra.Command {
 		Short: "Look for what would make a deployment fail",
 		Long: `Look for everything that would make a deployment of a stack fail, before it begins. Nothing is changed.
 
-On this machine: the stack's settings, the SSH key, Pulumi, Ansible, and the Session Manager plugin where machines have no
-open SSH. In AWS: credentials, the region and its zones, instance types, the quotas that the stack needs next to what is in
-use, the domain's hosted zone, the machines' image, the key of the secrets. Of the state: its bucket, and whether somebody
+On this machine: the stack's settings, the SSH key, Pulumi, Ansible, and what leads to machines without an open SSH port. In AWS: credentials, the region and its zones, instance types, the quotas that the stack needs next to what is in
+use, the role of Auto Scaling, the machines' image, the domain's hosted zone, the key of the secrets. Of the state: its bucket, and whether somebody
 holds the stack's lock.
 
 What could not be checked, for want of permission for example, is a warning. A stack that is deployed already counts for

@@ -15,6 +15,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
+	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -35,6 +36,8 @@ type toolbox struct {
 	run  func(ctx context.Context, program string, args ...string) (string, error)
 	// ansible answers everything that is wrong with Ansible.
 	ansible func(ctx context.Context, content, binary string) []error
+	// session answers the way to machines without an open SSH port, and everything that it lacks.
+	session func() (string, error)
 }
 
 // system is this machine's own.
@@ -44,6 +47,12 @@ func system(getenv func(string) string) toolbox {
 		cmd.WaitDelay = time.Second
 		out, err := cmd.Output()
 		return strings.TrimSpace(string(out)), err
+	}, session: func() (string, error) {
+		way, err := tunnel.WayOf(getenv)
+		if err == nil {
+			err = way.Check()
+		}
+		return way.Describe(), err
 	}}
 }
 
@@ -119,20 +128,16 @@ func (i *inspector) ansible(ctx context.Context) found {
 	})
 }
 
-func (i *inspector) sessionPlugin(ctx context.Context) found {
-	const plugin = "session-manager-plugin"
+// session looks for what leads to machines without an open SSH port.
+func (i *inspector) session(context.Context) found {
 	throughSSM := func(t *stacks.Topology) bool {
 		return slices.ContainsFunc(t.Nodes, func(n stacks.NodeSpec) bool { return n.Access == stacks.AccessSSM })
 	}
 	return i.with(throughSSM, func(*stacks.Topology) found {
-		path, err := i.tools.find(plugin)
+		way, err := i.tools.session()
 		if err != nil {
-			return fail("%s is not on PATH: the machines have no open SSH, so Ansible needs it; install it as the AWS Systems Manager User Guide says", plugin)
+			return fail("%s", err)
 		}
-		version, err := i.tools.run(ctx, path, "--version")
-		if err != nil {
-			return fail("%s --version: %s", path, err)
-		}
-		return ok("%s, %s", version, path)
+		return ok("%s", way)
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
@@ -55,6 +56,7 @@ type account struct {
 	quotas    map[string]float64
 	hosted    []route53types.HostedZone
 	servers   []string // that the internet asks
+	noRole    bool
 	key       kmstypes.KeyState
 	bucket    error
 	versions  s3types.BucketVersioningStatus
@@ -81,7 +83,7 @@ func sound() *account {
 }
 
 func (a *account) clients() *clients {
-	return &clients{sts: a, home: a, ec2: a, quotas: a, route53: a, kms: func(string) keyAPI { return a }, s3: func(backend) stateAPI { return a },
+	return &clients{sts: a, home: a, ec2: a, quotas: a, iam: a, route53: a, kms: func(string) keyAPI { return a }, s3: func(backend) stateAPI { return a },
 		nameServers: func(context.Context, string) ([]string, error) { return a.servers, a.err }}
 }
 
@@ -157,6 +159,13 @@ func (a *account) GetAWSDefaultServiceQuota(context.Context, *servicequotas.GetA
 	return &servicequotas.GetAWSDefaultServiceQuotaOutput{Quota: &quotatypes.ServiceQuota{Value: aws.Float64(5)}}, a.err
 }
 
+func (a *account) GetRole(context.Context, *iam.GetRoleInput, ...func(*iam.Options)) (*iam.GetRoleOutput, error) {
+	if a.noRole {
+		return nil, &smithy.GenericAPIError{Code: "NoSuchEntity"}
+	}
+	return &iam.GetRoleOutput{}, a.err
+}
+
 func (a *account) ListHostedZonesByName(context.Context, *route53.ListHostedZonesByNameInput, ...func(*route53.Options)) (*route53.ListHostedZonesByNameOutput, error) {
 	return &route53.ListHostedZonesByNameOutput{HostedZones: a.hosted}, a.err
 }
@@ -200,9 +209,10 @@ func machine(env map[string]string) toolbox {
 		getenv: func(name string) string { return env[name] },
 		find:   func(program string) (string, error) { return "/usr/bin/" + program, nil },
 		run: func(_ context.Context, program string, _ ...string) (string, error) {
-			return map[string]string{"/usr/bin/pulumi": "v3.260.0", "/usr/bin/session-manager-plugin": "1.2.3"}[program], nil
+			return map[string]string{"/usr/bin/pulumi": "v3.260.0"}[program], nil
 		},
 		ansible: func(context.Context, string, string) []error { return nil },
+		session: func() (string, error) { return "ssm", nil },
 	}
 }
 
@@ -285,7 +295,7 @@ func TestQuotas(t *testing.T) {
 	b := newBench(a)
 	err := b.run(t, "prod")
 	assert.Equal(t, cli.ExitUnhealthy, cli.Code(err))
-	require.ErrorContains(t, err, "stack prod cannot be deployed yet: 4 of 20 checks failed: quota-vpcs, quota-addresses, quota-nat-gateways, quota-firewall-rules")
+	require.ErrorContains(t, err, "stack prod cannot be deployed yet: 4 of 21 checks failed: quota-vpcs, quota-addresses, quota-nat-gateways, quota-firewall-rules")
 	for check, want := range map[string]string{
 		CheckVPCs: "VPCs: the stack needs 1, and has 0; 1 of 1 are in use, so it lacks 1\n",
 		// 3 NAT gateways, 3 addresses for carriers, 6 SBCs and one that takes over: 13, of which the stack has 3; 5 are in use.
@@ -299,7 +309,7 @@ func TestQuotas(t *testing.T) {
 	}
 	assert.NotContains(t, b.of(t, CheckNATGateways).Detail, "us-east-1c", "a gateway of the stack's own counts as there")
 	assert.Equal(t, verdict.OK, b.of(t, CheckVCPUs).Status)
-	assert.Contains(t, b.text, "\n                                ask for more:", "further lines have rows of their own")
+	assert.Regexp(t, `\n {20,}ask for more:`, b.text, "further lines have rows of their own")
 
 	// Without a value of its own, the account has AWS's default: 5.
 	delete(a.quotas, "L-0263D0A3")
@@ -332,8 +342,11 @@ func TestWhatStandsInTheWay(t *testing.T) {
 			"is for arm64, want x86_64"},
 		"pinned and old": {"dev", []string{"--set", "amiId=ami-0aaaaaaaaaaaaaaaa"}, func(a *account, _ *bench) { a.images[0].DeprecationTime = aws.String("2026-01-02T00:00:00.000Z") },
 			CheckImage, verdict.Warn, "is deprecated since 2026-01-02"},
-		"no image":     {"dev", nil, func(a *account, _ *bench) { a.images = nil }, CheckImage, verdict.Fail, "publishes no Debian 12 image in us-east-1"},
-		"newest image": {"dev", nil, nil, CheckImage, verdict.OK, "ami-0bbbbbbbbbbbbbbbb"},
+		"no role of Auto Scaling": {"prod", nil, func(a *account, _ *bench) { a.noRole = true }, CheckServiceRole, verdict.Fail,
+			"aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com"},
+		"no role needed": {"stage", nil, func(a *account, _ *bench) { a.noRole = true }, CheckServiceRole, verdict.Skip, "the stack needs none"},
+		"no image":       {"dev", nil, func(a *account, _ *bench) { a.images = nil }, CheckImage, verdict.Fail, "publishes no Debian 12 image in us-east-1"},
+		"newest image":   {"dev", nil, nil, CheckImage, verdict.OK, "ami-0bbbbbbbbbbbbbbbb"},
 		"addresses for NAT": {"stage", []string{"--set", `natAllocationIds=["eipalloc-0123456789abcdef0"]`}, nil, CheckNATAddresses, verdict.Fail,
 			"eipalloc-0123456789abcdef0 is not in us-east-1 of account 111122223333"},
 		"no hosted zone": {"stage", nil, func(a *account, _ *bench) { a.hosted[0].Config = &route53types.HostedZoneConfig{PrivateZone: true} }, CheckHostedZone, verdict.Fail,
@@ -362,9 +375,9 @@ func TestWhatStandsInTheWay(t *testing.T) {
 			b.opts.tools.run = func(context.Context, string, ...string) (string, error) { return "v3.257.0", nil }
 		}, CheckPulumi, verdict.Warn, "the policy pack needs v3.258.0"},
 		"no plugin": {"stage", nil, func(_ *account, b *bench) {
-			b.opts.tools.find = func(program string) (string, error) { return "", errors.New("no " + program) }
-		}, CheckSessionPlugin, verdict.Fail, "session-manager-plugin is not on PATH"},
-		"no plugin needed": {"dev", nil, nil, CheckSessionPlugin, verdict.Skip, "the stack needs none"},
+			b.opts.tools.session = func() (string, error) { return "", errors.New("session-manager-plugin is not on PATH") }
+		}, CheckSession, verdict.Fail, "session-manager-plugin is not on PATH"},
+		"no plugin needed": {"dev", nil, nil, CheckSession, verdict.Skip, "the stack needs none"},
 		"ansible": {"dev", nil, func(_ *account, b *bench) {
 			b.opts.tools.ansible = func(context.Context, string, string) []error {
 				return []error{errors.New("too new"), errors.New("lacks x")}
@@ -518,6 +531,8 @@ func TestOnTheEmulator(t *testing.T) {
 	require.NoError(t, e.CreateBackend(t.Context(), "state"))
 	zone, err := route53.NewFromConfig(settings).CreateHostedZone(t.Context(), &route53.CreateHostedZoneInput{
 		Name: aws.String("voice.example.com"), CallerReference: aws.String("x")})
+	require.NoError(t, err)
+	_, err = iam.NewFromConfig(settings).CreateServiceLinkedRole(t.Context(), &iam.CreateServiceLinkedRoleInput{AWSServiceName: aws.String("autoscaling.amazonaws.com")})
 	require.NoError(t, err)
 	b := newBench(nil)
 	b.env["PULUMI_BACKEND_URL"] = e.BackendURL("state")
