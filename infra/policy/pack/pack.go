@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	"github.com/blang/semver"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -50,30 +51,34 @@ type judge struct {
 	stack      string
 	scope      policy.Scope
 	exceptions []policy.Exception
+
+	mu     sync.Mutex
+	judged []policyx.AnalyzerResource // what last is about
+	last   policy.Report
 }
 
 // newJudge reads the settings of a stack, lists as JSON.
-func newJudge(stack string, setting func(key string) (string, bool)) (judge, error) {
+func newJudge(stack string, setting func(key string) (string, bool)) (*judge, error) {
 	topology, _ := setting(topologySetting)
 	scope, err := policy.ScopeOf(topology, stack)
 	if err != nil {
-		return judge{}, err
+		return nil, err
 	}
 	var entries []string
 	if text, set := setting(exceptionsSetting); set {
 		if err := json.Unmarshal([]byte(text), &entries); err != nil {
-			return judge{}, fmt.Errorf("%s is no list of texts: %w", exceptionsSetting, err)
+			return nil, fmt.Errorf("%s is no list of texts: %w", exceptionsSetting, err)
 		}
 	}
 	exceptions, err := policy.ParseExceptions(entries)
 	if err != nil {
-		return judge{}, err
+		return nil, err
 	}
-	return judge{stack: stack, scope: scope, exceptions: exceptions}, nil
+	return &judge{stack: stack, scope: scope, exceptions: exceptions}, nil
 }
 
 // policies are one of the engine's policies for each rule and level, and one that shows the exceptions.
-func (j judge) policies() []policyx.Policy {
+func (j *judge) policies() []policyx.Policy {
 	var list []policyx.Policy
 	for _, rule := range policy.Rules() {
 		level, applies := rule.Levels[j.scope]
@@ -91,7 +96,7 @@ func (j judge) policies() []policyx.Policy {
 }
 
 // policy shows the violations of one rule that have one level.
-func (j judge) policy(name, rule, title string, level policy.Level) policyx.Policy {
+func (j *judge) policy(name, rule, title string, level policy.Level) policyx.Policy {
 	enforcement := map[policy.Level]policyx.EnforcementLevel{policy.Mandatory: policyx.EnforcementLevelMandatory, policy.Advisory: policyx.EnforcementLevelAdvisory}[level]
 	return policyx.NewStackValidationPolicy(name, policyx.StackValidationPolicyArgs{
 		Description: title, EnforcementLevel: enforcement,
@@ -106,7 +111,7 @@ func (j judge) policy(name, rule, title string, level policy.Level) policyx.Poli
 	})
 }
 
-func (j judge) showExceptions(_ context.Context, args policyx.StackValidationArgs) error {
+func (j *judge) showExceptions(_ context.Context, args policyx.StackValidationArgs) error {
 	report := j.report(args)
 	for _, e := range report.Exceptions {
 		args.Manager.ReportViolation(fmt.Sprintf("%s is excepted: %s (it %s)", e.Rule, e.Reason, e.Message), e.URN)
@@ -117,10 +122,17 @@ func (j judge) showExceptions(_ context.Context, args policyx.StackValidationArg
 	return nil
 }
 
-func (j judge) report(args policyx.StackValidationArgs) policy.Report {
+// report judges the stack once for all policies: the engine asks them one after the other about the same resources.
+func (j *judge) report(args policyx.StackValidationArgs) policy.Report {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.judged) > 0 && len(j.judged) == len(args.Resources) && &j.judged[0] == &args.Resources[0] {
+		return j.last
+	}
 	graph := policy.Graph{Stack: j.stack, Scope: j.scope, RetentionUnknown: true}
 	for _, r := range args.Resources {
 		graph.Resources = append(graph.Resources, fromEngine(r))
 	}
-	return policy.Evaluate(graph, j.exceptions)
+	j.judged, j.last = args.Resources, policy.Evaluate(graph, j.exceptions)
+	return j.last
 }

@@ -142,7 +142,7 @@ func TestEveryRuleIsInThePack(t *testing.T) {
 	t.Parallel()
 	for _, scope := range policy.Scopes() {
 		names := map[string]bool{}
-		for _, p := range (judge{scope: scope}).policies() {
+		for _, p := range (&judge{scope: scope}).policies() {
 			assert.False(t, names[p.Name()], p.Name())
 			names[p.Name()] = true
 		}
