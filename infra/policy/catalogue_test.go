@@ -13,8 +13,8 @@ import (
 
 const page = "../../docs/reference/policies.md"
 
-// TestCataloguePage keeps the page equal to the rules.
-func TestCataloguePage(t *testing.T) {
+// TestGoldenCatalogue keeps the page equal to the rules.
+func TestGoldenCatalogue(t *testing.T) {
 	t.Parallel()
 	want := catalogue()
 	if *update {
@@ -24,7 +24,7 @@ func TestCataloguePage(t *testing.T) {
 	}
 	got, err := os.ReadFile(page)
 	require.NoError(t, err)
-	assert.Equal(t, want, string(got), "write it anew with: go test ./infra/policy -update")
+	assert.Equal(t, want, string(got), "write it anew with: make golden")
 }
 
 func catalogue() string {
@@ -32,7 +32,7 @@ func catalogue() string {
 	line := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
 	line("# Policies")
 	line("")
-	line("Written by `go test ./infra/policy -update`. What runs them, and how to except a resource: [development](../development.md#policies).")
+	line("Written by `make golden`. What runs them, and how to except a resource: [development](../development.md#policies).")
 	line("")
 	line("A mandatory rule (**M**) stops a deployment, an advisory one (a) is shown. What is not known yet, and what is secret, is not held")
 	line("against anybody unless the rule says so. References are to the CIS AWS Foundations Benchmark v5.0.0 or questions of the AWS")
