@@ -43,6 +43,8 @@ const (
 	PartSecurityHub    AccountPart = "securityhub"
 	PartAnalyzer       AccountPart = "access-analyzer"
 	PartEBSEncryption  AccountPart = "ebs-encryption"
+	PartSnapshotBlock  AccountPart = "snapshot-block"
+	PartMetadata       AccountPart = "metadata-defaults"
 	PartS3Block        AccountPart = "s3-block"
 	PartPasswordPolicy AccountPart = "password-policy"
 	PartBudgets        AccountPart = "budgets"
@@ -53,7 +55,7 @@ const (
 // AccountParts lists every part in a fixed order.
 func AccountParts() []AccountPart {
 	return []AccountPart{
-		PartGitHub, PartTrail, PartConfig, PartGuardDuty, PartSecurityHub, PartAnalyzer, PartEBSEncryption, PartS3Block,
+		PartGitHub, PartTrail, PartConfig, PartGuardDuty, PartSecurityHub, PartAnalyzer, PartEBSEncryption, PartSnapshotBlock, PartMetadata, PartS3Block,
 		PartPasswordPolicy, PartBudgets, PartCostTags, PartAnomalies,
 	}
 }

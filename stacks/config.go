@@ -36,6 +36,8 @@ type Config struct {
 
 	// Protect keeps Pulumi and AWS from deleting what carriers, callers and data depend on.
 	Protect bool
+	// WorkloadBoundary is the policy that limits every role of the stack; empty means none.
+	WorkloadBoundary string
 	// PolicyExceptions are lines "CD-NN reason" or "CD-NN resource: reason", which the policies report instead of failing.
 	PolicyExceptions []string
 }
@@ -156,6 +158,7 @@ var (
 	// domainForm is a name of at least two labels (RFC 1123), in lower case.
 	domainForm = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	certForm   = regexp.MustCompile(`^arn:aws:acm:[a-z0-9-]+:[0-9]{12}:certificate/[0-9a-f-]+$`)
+	policyForm = regexp.MustCompile(`^arn:aws:iam::\d{12}:policy/[A-Za-z0-9+=,.@_/-]+$`)
 	classForm  = regexp.MustCompile(`^db\.[a-z0-9]+\.[a-z0-9]+$`)
 )
 
@@ -203,6 +206,7 @@ func ReadConfig(stack string, settings Settings) (Config, error) {
 		Enabled: r.flag("configure", true), Timeout: time.Duration(r.sized("configureTimeoutMinutes", r.defaults.configureMinutes, 5, 240)) * time.Minute,
 	}
 	c.Protect = r.choice("protect", r.defaults.protect)
+	c.WorkloadBoundary = readBoundary(r)
 	c.PolicyExceptions = r.list("policyExceptions", "'CD-21 why this stack is an exception'")
 	r.unknown()
 	if err := errors.Join(r.errs...); err != nil {
@@ -515,6 +519,15 @@ func readPublicKey(r *reader, needed bool) string {
 		r.errs = append(r.errs, fmt.Errorf("%s %w; fix it with: %s", fullKey("sshPublicKey"), err, r.set("sshPublicKey", `"$(cat ~/.ssh/id_ed25519.pub)"`)))
 	}
 	return key
+}
+
+func readBoundary(r *reader) string {
+	arn := r.text("workloadBoundary", "")
+	if arn != "" && !policyForm.MatchString(arn) {
+		r.fail("workloadBoundary", arn, "want the ARN of a policy of the account, which `pulumi stack output boundaries -s account` tells",
+			r.set("workloadBoundary", "arn:aws:iam::123456789012:policy/calldata-foundation-dev-workload-boundary"))
+	}
+	return arn
 }
 
 func readTag(r *reader, name, fallback string) string {

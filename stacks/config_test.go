@@ -216,6 +216,7 @@ func TestReadConfigErrors(t *testing.T) {
 		"environment twice":        {of(KindAccount, "environments", `["dev=1","dev=2"]`), []string{`environments[1] is "dev=2": an earlier item is of the same stack`}},
 		"part unknown":             {of(KindAccount, "accountPartsOff", `["trail"]`), []string{`accountPartsOff[0] is "trail": want one of [github cloudtrail`}},
 		"bucket malformed":         {of(KindAccount, "stateBucket", "My_Bucket"), []string{`stateBucket is "My_Bucket": want the name of a bucket`}},
+		"boundary malformed":       {settings("workloadBoundary", "mine"), []string{`workloadBoundary is "mine": want the ARN of a policy`}},
 		"exceptions not a list":    {settings("policyExceptions", "CD-21"), []string{`policyExceptions is "CD-21": want a list`}},
 		"every mistake in one run": {settings("adminCidrs", "-", "sshPublicKey", "-", "rootVolumeGiB", "1"), []string{"adminCidrs", "sshPublicKey", "rootVolumeGiB"}},
 	}

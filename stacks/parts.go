@@ -16,8 +16,8 @@ import (
 func base(stack string, c Config) Topology {
 	return Topology{
 		Stack: stack, Kind: c.Topology, Region: c.Region, Owner: c.Owner, CostCenter: c.CostCenter, Protect: c.Protect,
-		LogRetentionDays: c.Retention.LogDays,
-		Configuration:    Configuration{Enabled: c.Provisioner.Enabled, Timeout: c.Provisioner.Timeout},
+		LogRetentionDays: c.Retention.LogDays, WorkloadBoundary: c.WorkloadBoundary,
+		Configuration: Configuration{Enabled: c.Provisioner.Enabled, Timeout: c.Provisioner.Timeout},
 	}
 }
 

@@ -27,6 +27,9 @@ type Topology struct {
 	// Protect keeps Pulumi and AWS from deleting what carriers, callers and data depend on.
 	Protect bool `json:"protect"`
 
+	// WorkloadBoundary is the policy that limits every role of the stack; empty means none.
+	WorkloadBoundary string `json:"workloadBoundary,omitempty"`
+
 	// Keys are the purposes that have an encryption key of their own.
 	Keys []KeyUse `json:"keys"`
 	// Buckets are the stack's S3 buckets.

@@ -55,7 +55,6 @@ func EmulatorSettings() map[string]any {
 	return map[string]any{
 		"aws:skipCredentialsValidation": "true",
 		"aws:skipMetadataApiCheck":      "true",
-		"aws:skipRequestingAccountId":   "true",
 		"aws:s3UsePathStyle":            "true",
 		"aws:maxRetries":                "2",
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/calldata/calldata-foundation/components/boundary"
 	"github.com/calldata/calldata-foundation/components/tags"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -35,6 +36,11 @@ func Deploy(ctx *pulumi.Context, t stacks.Topology, o Options) error {
 	}
 	if err := d.validate(); err != nil {
 		return fmt.Errorf("deploy stack %s: %w", t.Stack, err)
+	}
+	if t.WorkloadBoundary != "" {
+		if err := boundary.Apply(ctx, t.WorkloadBoundary); err != nil {
+			return fmt.Errorf("deploy stack %s: %w", t.Stack, err)
+		}
 	}
 	for _, part := range d.parts() {
 		if err := part(); err != nil {

@@ -182,6 +182,16 @@ func TestProtection(t *testing.T) {
 	}
 }
 
+func TestWorkloadBoundary(t *testing.T) {
+	t.Parallel()
+	const arn = "arn:aws:iam::123456789012:policy/calldata-foundation-prod-workload-boundary"
+	roles := graph(t, topologyOf(t, stacks.KindProd, "workloadBoundary", arn)).OfType("aws:iam/role:Role")
+	assert.Greater(t, len(roles), 4)
+	for name, role := range roles {
+		assert.Equal(t, arn, role.Inputs["permissionsBoundary"], name)
+	}
+}
+
 func TestConfigurationStage(t *testing.T) {
 	t.Parallel()
 	rec := &componenttest.Recorder{}

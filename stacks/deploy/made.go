@@ -4,6 +4,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/calldata/calldata-foundation/components/alb"
+	"github.com/calldata/calldata-foundation/components/baseline"
 	"github.com/calldata/calldata-foundation/components/bundle"
 	"github.com/calldata/calldata-foundation/components/ports"
 	"github.com/calldata/calldata-foundation/components/rds"
@@ -35,6 +36,7 @@ type made struct {
 	fleets      []*wazofleet.WazoFleet
 	inventory   pulumi.StringOutput
 	configured  []pulumi.Resource
+	baseline    *baseline.Baseline
 }
 
 // foreseen is made before anything is: it has a stand-in for everything that a component of t will answer, so that

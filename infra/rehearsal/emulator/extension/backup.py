@@ -65,3 +65,16 @@ def list_backup_selections(self):
         if key[0] == plan
     ]
     return json.dumps({"BackupSelectionsList": found})
+
+
+@add(BackupResponse)
+def update_backup_plan(self):
+    """Missing in moto: the plan keeps its id and gets a new version."""
+    plan_id, _ = _path(self)
+    plan = self.backup_backend.plans.get(plan_id)
+    if plan is None:
+        raise models.ResourceNotFoundException(f"Failed reading Backup plan with provided planId {plan_id}")
+    again = models.Plan(json.loads(self.body)["BackupPlan"], plan.creator_request_id, self.backup_backend)
+    plan.backup_plan, plan.version_id = again.backup_plan, again.version_id
+    plan.advanced_backup_settings = again.advanced_backup_settings
+    return json.dumps(plan.to_dict())

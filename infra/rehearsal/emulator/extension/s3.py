@@ -1,6 +1,7 @@
 """S3: parts of lifecycle and replication rules that moto drops."""
 
 import copy
+import json
 
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
@@ -60,3 +61,27 @@ def get_bucket_replication(original, self):
                 answer["Filter"] = {"Prefix": selection["Prefix"]}
 
     return _edit_answer(self, original, edit)
+
+
+def _as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def _logging_allowed(target_bucket, target_prefix):
+    """Read policies as IAM does: where one value may stand, a list of values may. moto knows the single value alone."""
+    arn = f"arn:{target_bucket.partition}:s3:::{target_bucket.name}"
+    enough = {f"{arn}/{target_prefix or ''}*", f"{arn}/*"}
+    for statement in json.loads(target_bucket.policy.decode())["Statement"] if target_bucket.policy else []:
+        principal = statement.get("Principal")
+        services = _as_list(principal.get("Service")) if isinstance(principal, dict) else []
+        if (
+            statement.get("Effect") == "Allow"
+            and "logging.s3.amazonaws.com" in services
+            and "s3:PutObject" in _as_list(statement.get("Action"))
+            and enough & set(_as_list(statement.get("Resource")))
+        ):
+            return True
+    return False
+
+
+FakeBucket._log_permissions_enabled_policy = staticmethod(_logging_allowed)

@@ -23,7 +23,7 @@ type override struct {
 // the comparison.
 func overrides() []override {
 	all := []override{
-		{"aws_cloudwatch_metric_alarm", "alarm_name", named("name")},
+		{"aws_cloudwatch_metric_alarm", "alarm_name", autoNamed("name", 255)},
 		{"aws_dynamodb_table", "global_secondary_index", named("globalSecondaryIndexes")},
 		{"aws_dynamodb_table", "local_secondary_index", named("localSecondaryIndexes")},
 		{"aws_lb_target_group", "deregistration_delay", typed("integer")},
@@ -96,6 +96,12 @@ func overrides() []override {
 
 func named(name string) func(*tfbridge.SchemaInfo) {
 	return func(s *tfbridge.SchemaInfo) { s.Name = name }
+}
+
+// autoNamed makes a name of the resource's logical one where the program gives none. The bridge does that by itself for
+// what is called name in Terraform too.
+func autoNamed(name string, length int) func(*tfbridge.SchemaInfo) {
+	return func(s *tfbridge.SchemaInfo) { *s = *tfbridge.AutoName(name, length, "-") }
 }
 
 func typed(t tokens.Type) func(*tfbridge.SchemaInfo) {
