@@ -212,6 +212,9 @@ func (i *inspector) natAddresses(ctx context.Context) found {
 // otherwise never come.
 func (i *inspector) hostedZone(ctx context.Context) found {
 	return i.with(func(t *stacks.Topology) bool { return zoneName(t) != "" }, func(t *stacks.Topology) found {
+		if !i.given("domain") {
+			return skip("domain is not set")
+		}
 		name := zoneName(t)
 		out, err := i.clients.route53.ListHostedZonesByName(ctx, &route53.ListHostedZonesByNameInput{DNSName: aws.String(name)})
 		if err != nil {

@@ -3,6 +3,7 @@ package preflight
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -66,6 +67,7 @@ type inspector struct {
 	file     *stackfile.File
 	region   string
 	topology *stacks.Topology // nil where the settings are wrong
+	missing  []string         // settings that have examples in topology
 	clients  *clients
 	id       awsapi.Identity
 	work     progress.Step
@@ -135,10 +137,15 @@ func (i *inspector) record(name string, f found, took time.Duration) {
 	i.work.Progress(int64(len(i.report.Checks)), int64(len(order)), name)
 }
 
-// settings reads the stack's settings; the other checks go on with what they know without them.
+// settings reads the stack's settings. The other checks go on with what they know without them, or, where some are only
+// missing, with examples of those.
 func (i *inspector) settings(context.Context) found {
 	t, err := stackarg.Topology(i.file)
 	if err != nil {
+		i.missing = i.file.FillExamples()
+		if t, again := stackarg.Topology(i.file); again == nil {
+			i.topology = &t
+		}
 		return fail("%s", err)
 	}
 	i.topology = &t
@@ -151,6 +158,9 @@ func (i *inspector) settings(context.Context) found {
 	}
 	return ok("%s", detail)
 }
+
+// given reports whether the stack itself says what setting is to be.
+func (i *inspector) given(setting string) bool { return !slices.Contains(i.missing, setting) }
 
 // with runs a check that needs the topology, or more exactly a part of it.
 func (i *inspector) with(needed func(*stacks.Topology) bool, run func(*stacks.Topology) found) found {

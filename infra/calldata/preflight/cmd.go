@@ -43,12 +43,13 @@ func newCmd(opts *Options) *cobra.Command {
 		Short: "Look for what would make a deployment fail",
 		Long: `Look for everything that would make a deployment of a stack fail, before it begins. Nothing is changed.
 
-On this machine: the stack's settings, the SSH key, Pulumi, Ansible, and what leads to machines without an open SSH port. In AWS: credentials, the region and its zones, instance types, the quotas that the stack needs next to what is in
-use, the role of Auto Scaling, the machines' image, the domain's hosted zone, the key of the secrets. Of the state: its bucket, and whether somebody
-holds the stack's lock.
+On this machine: the stack's settings, the SSH key, Pulumi, Ansible, and what leads to machines without an open SSH port.
+In AWS: credentials, the region and its zones, instance types, the quotas that the stack needs next to what is in use, the
+role of Auto Scaling, the machines' image, the domain's hosted zone, the key of the secrets. Of the state: its bucket, and
+whether somebody holds the stack's lock.
 
 What could not be checked, for want of permission for example, is a warning. A stack that is deployed already counts for
-what it has.
+what it has. Where a setting is only missing, the other checks go on with an example of it.
 
 Exit codes: 0 nothing stands in the way (also with warnings), 2 wrong input, 3 a check failed.`,
 		Example: `  calldata preflight dev
@@ -58,7 +59,7 @@ Exit codes: 0 nothing stands in the way (also with warnings), 2 wrong input, 3 a
 		ValidArgsFunction: opts.Source.Complete,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), opts) },
 	}
-	opts.Source.AddFlags(cmd.Flags())
+	opts.Source.AddSetFlag(cmd.Flags())
 	cmd.Flags().StringVar(&opts.Profile, "profile", "", "AWS profile (default: the environment's)")
 	cmd.Flags().DurationVar(&opts.Timeout, "timeout", defaultTimeout, "time limit for each check")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the report as JSON")

@@ -62,6 +62,9 @@ func needsKey(t *stacks.Topology) bool { return hasMachines(t) }
 // has judged the public one.
 func (i *inspector) sshKey(context.Context) found {
 	return i.with(needsKey, func(t *stacks.Topology) found {
+		if !i.given("sshPublicKey") {
+			return skip("sshPublicKey is not set")
+		}
 		text := ""
 		for _, n := range t.Nodes {
 			text = n.SSHPublicKey

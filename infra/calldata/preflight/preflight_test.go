@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -216,16 +217,23 @@ func machine(env map[string]string) toolbox {
 	}
 }
 
+// testKey is a public key made for this test; nobody holds its private half.
+const testKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKTHzI7JBCjgFlPbS3rN7FpkrZZOU1nap1nse44Lx1KV"
+
 // bench is one run of the command.
 type bench struct {
-	opts   *Options
-	env    map[string]string
-	report Report
-	text   string
+	opts *Options
+	env  map[string]string
+	// settings are given for what has no default.
+	settings []string
+	report   Report
+	text     string
 }
 
 func newBench(a *account) *bench {
 	b := &bench{env: map[string]string{"PULUMI_BACKEND_URL": "s3://state?region=us-east-1"}}
+	b.settings = []string{"--set", `adminCidrs=["203.0.113.0/24"]`, "--set", `alertEmails=["ops@example.com"]`, "--set", `carrierCidrs=["198.51.100.0/24"]`,
+		"--set", "domain=voice.example.com", "--set", "githubRepository=example/calldata", "--set", "sshPublicKey=" + testKey}
 	b.opts = &Options{Source: stackarg.Source{Dir: "../../.."}, tools: machine(b.env)}
 	b.opts.connect = func(context.Context, string, string) (*clients, error) { return a.clients(), nil }
 	return b
@@ -236,7 +244,7 @@ func (b *bench) run(t *testing.T, args ...string) error {
 	var out bytes.Buffer
 	b.opts.IO = &cli.IO{Out: &out, Err: io.Discard}
 	cmd := newCmd(b.opts)
-	cmd.SetArgs(append(args, "--examples", "--json"))
+	cmd.SetArgs(append(append(slices.Clone(b.settings), args...), "--json"))
 	cmd.SetContext(t.Context())
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	err := cmd.Execute()
@@ -401,6 +409,28 @@ func TestWhatStandsInTheWay(t *testing.T) {
 			assert.NotContains(t, b.text, "secret@")
 		})
 	}
+}
+
+// TestMissingSettings goes on with examples, but judges none of them.
+func TestMissingSettings(t *testing.T) {
+	t.Parallel()
+	a := sound()
+	a.hosted = nil
+	b := newBench(a)
+	b.settings = nil
+	err := b.run(t, "prod")
+	require.ErrorContains(t, err, "1 of 21 checks failed: settings")
+	for _, setting := range []string{"domain", "carrierCidrs", "sshPublicKey"} {
+		assert.Contains(t, b.of(t, CheckSettings).Detail, "calldata-foundation:"+setting)
+	}
+	assert.Contains(t, b.of(t, CheckAddresses).Detail, "the stack needs 13")
+	for check, want := range map[string]string{CheckHostedZone: "domain is not set", CheckSSHKey: "sshPublicKey is not set"} {
+		assert.Equal(t, verdict.Skip, b.of(t, check).Status)
+		assert.Equal(t, want, b.of(t, check).Detail)
+	}
+
+	require.Error(t, b.run(t, "prod", "--set", "sbcMin=x"))
+	assert.Equal(t, "the settings are wrong", b.of(t, CheckAddresses).Detail, "examples do not mend what is wrong")
 }
 
 func TestSecretsKey(t *testing.T) {

@@ -28,8 +28,13 @@ type Source struct {
 
 // AddFlags binds --set and --examples.
 func (s *Source) AddFlags(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&s.Set, "set", nil, "what if: use this value instead of the stack's, as NAME=VALUE; a list is JSON (may be repeated)")
+	s.AddSetFlag(flags)
 	flags.BoolVar(&s.Examples, "examples", false, "use example values for settings that have no default and are not set, such as domain")
+}
+
+// AddSetFlag binds --set alone, for commands to which examples mean nothing.
+func (s *Source) AddSetFlag(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&s.Set, "set", nil, "what if: use this value instead of the stack's, as NAME=VALUE; a list is JSON (may be repeated)")
 }
 
 // Args wants one stack's name and binds it.
