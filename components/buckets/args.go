@@ -122,8 +122,8 @@ func refusesLock(w Writer) bool { return w == WriterS3AccessLogs || w == WriterC
 // Source: Amazon S3 User Guide, "General purpose bucket naming rules".
 const (
 	maxName = 63
-	// suffix is what Pulumi appends to make a name unique: a hyphen and seven hexadecimal digits.
-	suffix = 8
+	// suffix is what the provider appends to make a name unique: the time and a counter, in 26 digits, after a hyphen.
+	suffix = 27
 )
 
 // nameForm are the names that can begin a bucket's: no capitals and no dots, with which TLS to S3 has trouble.

@@ -13,7 +13,7 @@ import (
 type Bucket struct {
 	pulumi.ResourceState
 
-	// Name is the bucket's name, the component's with a suffix that makes it unique. It resolves once the bucket has its
+	// Name is the bucket's name, the component's and what makes it unique. It resolves once the bucket has its
 	// policy and nothing in it can become public, so that whatever writes to it may and is safe.
 	Name pulumi.StringOutput
 	// ARN is the bucket's ARN. It resolves with Name.
@@ -59,6 +59,7 @@ func (b *builder) build(self *Bucket) error {
 	tagged := b.args.Tags.Named(b.name)
 	tagged["Use"] = b.args.Use
 	if b.bucket, err = s3.NewBucketV2(b.ctx, b.name, &s3.BucketV2Args{
+		BucketPrefix: pulumi.String(b.name + "-"), // AWS completes it: the name must be unique in the world
 		ForceDestroy: pulumi.Bool(b.args.ForceDestroy), ObjectLockEnabled: pulumi.Bool(b.args.ObjectLockDays > 0), Tags: pulumi.ToStringMap(tagged),
 	}, b.parent, pulumi.Protect(b.args.Protect), b.retain()); err != nil {
 		return err

@@ -62,7 +62,8 @@ func TestBucket(t *testing.T) {
 	assert.Len(t, made.Ready, 5)
 
 	b := rec.One(t, "aws:s3/bucketV2:BucketV2")
-	assert.NotContains(t, b.Inputs, "bucket", "the name must be unique in the world, so Pulumi completes it")
+	assert.NotContains(t, b.Inputs, "bucket", "the name must be unique in the world")
+	assert.Equal(t, "dev-artifacts-", b.Inputs["bucketPrefix"])
 	assert.Equal(t, false, b.Inputs["forceDestroy"])
 	assert.Equal(t, false, b.Inputs["objectLockEnabled"])
 	assert.Equal(t, map[string]any{
@@ -226,8 +227,8 @@ func TestArgsAreCheckedBeforeTheFirstResource(t *testing.T) {
 		assert.Equal(t, "pulumi:pulumi:Stack", r.Type, "nothing may be registered")
 	}
 	assert.ErrorContains(t, Args{ObjectLockDays: -1}.Validate(), "object lock: -1 days")
-	assert.NoError(t, checkName(strings.Repeat("a", 55)))
-	assert.ErrorContains(t, checkName(strings.Repeat("a", 56)), "has 56 characters, a bucket's allows 55 before its suffix")
+	assert.NoError(t, checkName(strings.Repeat("a", 36)))
+	assert.ErrorContains(t, checkName(strings.Repeat("a", 37)), "has 37 characters, a bucket's allows 36 before its suffix")
 }
 
 func TestPreviewWorksWithoutAnswersFromAWS(t *testing.T) {
