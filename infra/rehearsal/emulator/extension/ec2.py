@@ -42,6 +42,19 @@ around(EC2Response, "create_network_acl_entry")(_with_icmp)
 around(EC2Response, "replace_network_acl_entry")(_with_icmp)
 
 
+@around(EC2Backend, "modify_vpc_endpoint")
+def modify_vpc_endpoint(original, self, vpc_id, *args, **kwargs):
+    """A gateway endpoint has a route in each of its tables. moto forgets those of tables that come or go later."""
+    endpoint = self.vpc_end_points[vpc_id]
+    before = set(endpoint.route_table_ids or [])
+    original(self, vpc_id, *args, **kwargs)
+    after, services = set(endpoint.route_table_ids or []), endpoint.destination_prefix_list_id
+    for table in after - before if services else ():
+        self.create_route(table, None, gateway_id=vpc_id, destination_prefix_list_id=services)
+    for table in before - after if services else ():
+        self.delete_route(table, services)
+
+
 @around(EC2Backend, "delete_vpc_endpoints")
 def delete_vpc_endpoints(original, self, vpce_ids=None):
     """AWS forgets a deleted endpoint. moto keeps it as "deleted", and the provider waits for it to go."""

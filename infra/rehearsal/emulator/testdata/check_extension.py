@@ -47,6 +47,24 @@ def endpoints_go():
 
 
 @check
+def gateway_endpoints_change_tables():
+    ec2, vpc, _ = network()
+    tables = [ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2)]
+
+    def routed():
+        found = ec2.describe_route_tables(RouteTableIds=tables)["RouteTables"]
+        return {t["RouteTableId"] for t in found if any("DestinationPrefixListId" in r for r in t["Routes"])}
+
+    made = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.us-east-1.s3", VpcEndpointType="Gateway", RouteTableIds=tables[:1])
+    endpoint = made["VpcEndpoint"]["VpcEndpointId"]
+    assert routed() == set(tables[:1]), routed()
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddRouteTableIds=tables[1:], RemoveRouteTableIds=tables[:1])
+    assert routed() == set(tables[1:]), routed()
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
+    assert not routed(), routed()
+
+
+@check
 def icmp_in_network_acls():
     ec2, vpc, _ = network()
     acl = ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
