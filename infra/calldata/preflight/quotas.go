@@ -19,16 +19,20 @@ import (
 )
 
 // quota is a limit of an account in a region.
-type quota struct{ service, code, what string }
+type quota struct {
+	service, code, what string
+	// standard is what AWS gives without being asked, in most accounts.
+	standard int
+}
 
-// The quotas that a stack can run into. Source: Service Quotas console; AWS General Reference, "Amazon EC2 endpoints and
-// quotas"; Amazon VPC User Guide, "Amazon VPC quotas".
+// The quotas that a stack can run into. Source: Amazon VPC User Guide, "Amazon VPC quotas"; AWS General Reference, "Amazon EC2
+// endpoints and quotas"; Amazon EC2 User Guide, "On-Demand Instance quotas".
 var (
-	quotaVPCs      = quota{"vpc", "L-F678F1CE", "VPCs"}
-	quotaAddresses = quota{"ec2", "L-0263D0A3", "Elastic IPs"}
-	quotaNAT       = quota{"vpc", "L-FE5A380F", "NAT gateways in a zone"}
-	quotaVCPUs     = quota{"ec2", "L-1216C47A", "vCPUs of running standard on-demand instances"}
-	quotaRules     = quota{"vpc", "L-0EA8095F", "rules in a security group"}
+	quotaVPCs      = quota{"vpc", "L-F678F1CE", "VPCs", 5}
+	quotaAddresses = quota{"ec2", "L-0263D0A3", "Elastic IPs", 5}
+	quotaNAT       = quota{"vpc", "L-FE5A380F", "NAT gateways in a zone", 5}
+	quotaVCPUs     = quota{"ec2", "L-1216C47A", "vCPUs of running standard on-demand instances", 5}
+	quotaRules     = quota{"vpc", "L-0EA8095F", "rules in a security group", 60}
 )
 
 // standardFamilies are the first letters of the instance types that quotaVCPUs counts.
