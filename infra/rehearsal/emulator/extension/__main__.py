@@ -9,12 +9,13 @@ import signal
 import sys
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
+from waitress import create_server
 
 from . import lifecycle
 from .accessanalyzer import AccessAnalyzer
 
 SERVICES = (
+    "account",
     "addresses",
     "autoscaling",
     "backup",
@@ -40,6 +41,8 @@ def present(app):
 
     def call(environ, start_response):
         lifecycle.advance()
+        # moto reads the path as it was sent, under the name that werkzeug's server has for it.
+        environ["RAW_URI"] = environ["REQUEST_URI"]
         return app(environ, start_response)
 
     return call
@@ -49,10 +52,12 @@ def main(host, port):
     for name in SERVICES:
         importlib.import_module("." + name, __package__)
     app = present(AccessAnalyzer(DomainDispatcherApplication(create_backend_app)))
-    server = make_server(host, port, app, threaded=True)
+    # werkzeug's server, moto's own, closes the connection after each answer. Under load, a client then finds the
+    # connection closed in the middle of an answer every few thousand calls.
+    server = create_server(app, host=host, port=port, threads=32, connection_limit=1000, channel_timeout=3600)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    print(json.dumps({"port": server.server_port}), flush=True)
-    server.serve_forever()
+    print(json.dumps({"port": int(server.effective_port)}), flush=True)
+    server.run()
 
 
 if __name__ == "__main__":
