@@ -333,6 +333,23 @@ func TestPoliciesInOtherSpellings(t *testing.T) {
 	assert.Error(t, err)
 }
 
+func TestRulesOfOthersKeepTheirMeaning(t *testing.T) {
+	t.Parallel()
+	f := &foundation{Options: &Options{KeepDays: 90, KeepVersions: 50}}
+	rules := f.lifecycleRules([]types.LifecycleRule{
+		{ID: aws.String("older"), Status: types.ExpirationStatusEnabled, Prefix: aws.String("tmp/"), Expiration: &types.LifecycleExpiration{Days: aws.Int32(3)}}, //nolint:staticcheck // the older form
+		{ID: aws.String(ruleOld), Status: types.ExpirationStatusDisabled},
+	})
+	require.Len(t, rules, 3)
+	assert.Equal(t, "older", *rules[0].ID)
+	assert.Equal(t, "tmp/", *rules[0].Filter.Prefix)
+	for _, r := range rules {
+		assert.Nil(t, r.Prefix, "S3 takes no mixture of forms") //nolint:staticcheck // the older form
+		assert.Equal(t, types.ExpirationStatusEnabled, r.Status)
+	}
+	assert.Equal(t, rules, f.lifecycleRules(rules))
+}
+
 // TestPulumiUsesIt logs Pulumi in to the bucket and makes a stack with the key.
 func TestPulumiUsesIt(t *testing.T) {
 	t.Parallel()

@@ -269,11 +269,19 @@ const (
 )
 
 // lifecycleRules forget versions that nobody will go back to, deletion markers with nothing behind them (locks leave one
-// each), and uploads that were broken off. Other rules stay.
+// each), and uploads that were broken off. Other rules stay; those in S3's older form become the newer one, because S3 takes
+// no mixture.
 func (f *foundation) lifecycleRules(has []types.LifecycleRule) []types.LifecycleRule {
-	want := slices.DeleteFunc(slices.Clone(has), func(r types.LifecycleRule) bool {
-		return slices.Contains([]string{ruleOld, ruleBroken}, aws.ToString(r.ID))
-	})
+	var want []types.LifecycleRule
+	for _, r := range has {
+		if id := aws.ToString(r.ID); id == ruleOld || id == ruleBroken {
+			continue
+		}
+		if r.Filter == nil {
+			r.Filter, r.Prefix = &types.LifecycleRuleFilter{Prefix: r.Prefix}, nil //nolint:staticcheck // the older form
+		}
+		want = append(want, r)
+	}
 	everything := &types.LifecycleRuleFilter{Prefix: aws.String("")}
 	return append(want,
 		types.LifecycleRule{ID: aws.String(ruleOld), Status: types.ExpirationStatusEnabled, Filter: everything,
@@ -328,7 +336,7 @@ func (f *foundation) lifecycle(ctx context.Context, there bool) (setting, error)
 // describe is a rule as text, as far as our rules go; two rules of ours are equal when it is.
 func describe(r types.LifecycleRule) string {
 	parts := []string{fmt.Sprintf("%s %s", aws.ToString(r.ID), r.Status)}
-	prefix := aws.ToString(r.Prefix)
+	prefix := aws.ToString(r.Prefix) //nolint:staticcheck // the older form
 	if r.Filter != nil {
 		prefix = cmp.Or(aws.ToString(r.Filter.Prefix), prefix)
 		if r.Filter.And != nil || r.Filter.Tag != nil || r.Filter.ObjectSizeGreaterThan != nil || r.Filter.ObjectSizeLessThan != nil {

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// PricesOf is the region of the table, and AsOf the day on which it was last compared with its sources.
+	// PricesOf is the region of the table.
 	PricesOf = "us-east-1"
-	AsOf     = "2026-11-23"
+	// AsOf is the day on which it was last compared with its sources.
+	AsOf = "2026-11-23"
 	// HoursPerMonth is what AWS's own calculator takes for a month: 365 days of 24 hours, divided by 12.
 	HoursPerMonth = 730
 )
