@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -159,6 +160,7 @@ func TestNat(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		nat      NatStrategy
+		move     bool // the first public subnet is in us-east-1c, and there is no other
 		given    []string
 		gateways map[string]string // subnet and address by gateway
 		routes   map[string]string // gateway by zone
@@ -167,6 +169,9 @@ func TestNat(t *testing.T) {
 		"single": {nat: NatSingle,
 			gateways: map[string]string{"dev-vpc-nat-us-east-1a": "dev-vpc-public-us-east-1a-id dev-vpc-nat-us-east-1a-id"},
 			routes:   map[string]string{"us-east-1a": "us-east-1a", "us-east-1b": "us-east-1a"}},
+		"single, where no zone has both": {nat: NatSingle, move: true,
+			gateways: map[string]string{"dev-vpc-nat-us-east-1c": "dev-vpc-public-us-east-1a-id dev-vpc-nat-us-east-1c-id"},
+			routes:   map[string]string{"us-east-1a": "us-east-1c", "us-east-1b": "us-east-1c"}},
 		"one per zone": {nat: NatOnePerAz,
 			gateways: map[string]string{
 				"dev-vpc-nat-us-east-1a": "dev-vpc-public-us-east-1a-id dev-vpc-nat-us-east-1a-id",
@@ -184,6 +189,10 @@ func TestNat(t *testing.T) {
 			t.Parallel()
 			a := args(tt.nat, "ab", Public, Private)
 			a.NatAllocationIDs = tt.given
+			if tt.move {
+				a.Subnets = slices.Delete(a.Subnets, 1, 2)
+				a.Subnets[0].Zone = "us-east-1c"
+			}
 			rec, v := register(t, a)
 			got := map[string]string{}
 			for name, g := range rec.OfType("aws:ec2/natGateway:NatGateway") {

@@ -148,12 +148,14 @@ func (b *builder) acls(network *ec2.Vpc, subnets map[string]*ec2.Subnet) (map[Ti
 }
 
 func (r aclRule) args() ec2.NetworkAclEgressArgs {
-	args := ec2.NetworkAclEgressArgs{
+	icmp := 0
+	if r.protocol == protocolICMP {
+		icmp = -1 // every type and code
+	}
+	return ec2.NetworkAclEgressArgs{
 		RuleNo: pulumi.Int(r.number), Action: pulumi.String("allow"), Protocol: pulumi.String(strconv.Itoa(r.protocol)), CidrBlock: pulumi.String(r.peer.String()),
 		FromPort: pulumi.Int(r.from), ToPort: pulumi.Int(r.to),
+		// Also where it says nothing: a refresh compares rules in another order, and loses what not all of them have.
+		IcmpType: pulumi.Int(icmp), IcmpCode: pulumi.Int(icmp),
 	}
-	if r.protocol == protocolICMP {
-		args.IcmpType, args.IcmpCode = pulumi.Int(-1), pulumi.Int(-1) // every type and code
-	}
-	return args
 }

@@ -15,9 +15,9 @@ import (
 // line is one rule of a network ACL as it was registered.
 type line struct {
 	number, protocol, from, to int
+	icmpType, icmpCode         int
 	allow                      bool
 	peer                       netip.Prefix
-	icmpType, icmpCode         any
 }
 
 func lines(t *testing.T, rec *componenttest.Recorder, tier Tier, direction string) []line {
@@ -30,7 +30,7 @@ func lines(t *testing.T, rec *componenttest.Recorder, tier Tier, direction strin
 		require.NoError(t, err, "the provider knows protocols by number")
 		out = append(out, line{
 			number: number("ruleNo"), protocol: protocol, from: number("fromPort"), to: number("toPort"), allow: rule["action"] == "allow",
-			peer: netip.MustParsePrefix(rule["cidrBlock"].(string)), icmpType: rule["icmpType"], icmpCode: rule["icmpCode"],
+			peer: netip.MustParsePrefix(rule["cidrBlock"].(string)), icmpType: number("icmpType"), icmpCode: number("icmpCode"),
 		})
 	}
 	return out
@@ -153,7 +153,8 @@ func TestNoRuleOpensAdministrationToTheInternet(t *testing.T) {
 				if r.protocol == -1 || r.protocol == 1 {
 					assert.Zero(t, r.from+r.to, "the provider wants ports of 0 with protocols that have none")
 				}
-				assert.Equal(t, r.protocol == 1, r.icmpType != nil && r.icmpCode != nil, "rule %d", r.number)
+				icmp := map[bool]int{true: -1}[r.protocol == 1]
+				assert.Equal(t, []int{icmp, icmp}, []int{r.icmpType, r.icmpCode}, "rule %d: every ICMP message, and a value also where there is none", r.number)
 				if direction == "egress" || r.peer.Bits() > 0 {
 					continue
 				}
