@@ -203,6 +203,11 @@ func ruleCases() map[string][]ruleCase {
 				res("ec2/managedPrefixList", "wide", m{"entries": list{m{"cidr": all}}}), in("listed", "tcp", 22, 22, m{"cidrIpv4": nil, "prefixListId": "wide-id"}),
 			}, want: []string{"ssh: lets tcp 22 in", "half: lets tcp 0-1000 in from 128.0.0.0/1", "all: lets everything in", "v6: lets tcp 3389 in from ::/0", "inline: lets tcp 22 in", "old: lets tcp 22 in",
 				"listed: lets tcp 22 in"}},
+			{name: "a refreshed group lists its standalone rules, and one made by hand", scope: Dev, graph: []Resource{
+				in("ssh", "tcp", 22, 22, nil), in("more", "tcp", 22, 22, m{"cidrIpv4": "203.0.113.7/32"}),
+				res("ec2/securityGroup", "sbc", m{"ingress": list{m{"protocol": "tcp", "fromPort": 22, "toPort": 22, "cidrBlocks": list{all, "203.0.113.7/32"}},
+					m{"protocol": "tcp", "fromPort": 3389, "toPort": 3389, "cidrBlocks": list{all}}}}, asked(nil))},
+				want: []string{"ssh: lets tcp 22 in", "sbc: lets tcp 3389 in"}},
 		},
 		"CD-06": {
 			{name: "closed, or denied first", scope: Stage, graph: []Resource{vpc, res("ec2/defaultNetworkAcl", "closed", m{"defaultNetworkAclId": ""}, after(vpc.URN)),

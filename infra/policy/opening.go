@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -75,7 +76,24 @@ func (g Graph) openings(direction string) []opening {
 		}
 		list[i].group = g.referents(o.in, []string{"ec2/securityGroup", "ec2/defaultSecurityGroup"}, "securityGroupId")
 	}
-	return list
+	return slices.DeleteFunc(slices.Clone(list), func(o opening) bool { return o.mirrors(list, direction) })
+}
+
+// mirrors reports whether an opening is inline only because the provider, at a refresh, lists all rules that a group has:
+// the program did not ask for it, and standalone rules in list say the same. What somebody added by hand is in none.
+func (o opening) mirrors(list []opening, direction string) bool {
+	if !o.in.is("ec2/securityGroup") || o.in.Inputs == nil || !o.in.requested().get(direction).missing() {
+		return false
+	}
+	var same []netip.Prefix
+	found := false
+	for _, other := range list {
+		if other.in.URN != o.in.URN && other.protocol == o.protocol && other.from == o.from && other.to == o.to &&
+			slices.ContainsFunc(other.group, func(g Resource) bool { return g.URN == o.in.URN }) {
+			found, same = true, append(same, other.ranges...)
+		}
+	}
+	return found && !slices.ContainsFunc(o.ranges, func(p netip.Prefix) bool { return !slices.Contains(same, p) })
 }
 
 // opening reads one rule. The names of some properties differ between the resources that have them.
