@@ -10,12 +10,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/bootstrap"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
+	"github.com/calldata/calldata-foundation/infra/calldata/cost"
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
+	"github.com/calldata/calldata-foundation/infra/calldata/policy"
+	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
 	"github.com/calldata/calldata-foundation/infra/calldata/rehearse"
 	"github.com/calldata/calldata-foundation/infra/calldata/smoke"
 	"github.com/calldata/calldata-foundation/infra/calldata/tools"
+	"github.com/calldata/calldata-foundation/infra/calldata/topology"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 )
 
@@ -45,11 +50,16 @@ func root(io *cli.IO) *cobra.Command {
 		return cli.UsageErrorf("%w\nrun `%s --help` for its flags", err, c.CommandPath())
 	})
 	cmd.AddCommand(
+		bootstrap.NewCmdBootstrap(io),
 		configure.NewCmdConfigure(io),
+		cost.NewCmdCost(io),
 		health.NewCmdHealth(io),
+		policy.NewCmdPolicy(io),
+		preflight.NewCmdPreflight(io),
 		rehearse.NewCmdRehearse(io, nil),
 		smoke.NewCmdSmoke(io),
 		tools.NewCmdTools(io),
+		topology.NewCmdTopology(io),
 		tunnel.NewCmdTunnel(io),
 	)
 	return cmd
