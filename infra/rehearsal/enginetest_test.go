@@ -93,6 +93,7 @@ func (b *bench) workspace(t *testing.T, name string, settings map[string]any) st
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "work")
 	all := EmulatorSettings()
+	maps.Copy(all, b.emulator.Settings())
 	maps.Copy(all, settings)
 	require.NoError(t, Workspace(dir, b.repo, name, b.program, all))
 	// The program runs in infra and reads ../ansible: with both in the workspace, that is the copy.

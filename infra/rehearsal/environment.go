@@ -56,6 +56,7 @@ func (w *world) environment(o Options, t *Tools) (map[string]string, error) {
 // settings are the stack settings that the rehearsal lays over Pulumi.<stack>.yaml.
 func (w *world) settings(o Options) map[string]any {
 	s := EmulatorSettings()
+	maps.Copy(s, w.emulator.Settings())
 	maps.Copy(s, SceneSettings(o.Stack, o.kind, w.secrets.publicKey))
 	if o.StopAfter == StageProvision && o.kind != stacks.KindAccount {
 		s[stacks.Project+":configure"] = "false"

@@ -34,6 +34,8 @@ type cloud interface {
 	// Env are the variables that point the AWS provider and SDKs at it, AWSConfig the same for this process.
 	Env() []string
 	AWSConfig() aws.Config
+	// Settings are stack settings of the AWS provider besides EmulatorSettings.
+	Settings() map[string]any
 	// CreateBackend makes the bucket that BackendURL names for Pulumi, and Objects reads all that is in it.
 	CreateBackend(ctx context.Context, bucket string) error
 	BackendURL(bucket string) string

@@ -42,6 +42,14 @@ func (e *Emulator) Env() []string {
 	}
 }
 
+// Settings are stack settings of the AWS provider that belong to this emulator alone.
+//
+// S3 Control puts the account's number before the host of its endpoint. A name such as 123456789012.127.0.0.1 exists
+// nowhere, but a proxy is asked for it all the same. What goes to 127.0.0.1 itself does not pass by the proxy.
+func (e *Emulator) Settings() map[string]any {
+	return map[string]any{"aws:httpProxy": e.URL()}
+}
+
 // AWSConfig is for clients in this process, which may be outside the emulator's network.
 func (e *Emulator) AWSConfig() aws.Config {
 	return aws.Config{

@@ -33,6 +33,7 @@ SERVICES = (
     "s3",
     "securityhub",
     "ssm",
+    "volumes",
 )
 
 

@@ -3,6 +3,7 @@
 import moto.ec2.models.security_groups as security_groups
 from moto.core.responses import ActionResult
 from moto.ec2.models import EC2Backend
+from moto.ec2.models.instances import Instance
 from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.responses import EC2Response
 from moto.ec2.responses.launch_templates import LaunchTemplates
@@ -53,6 +54,29 @@ def modify_vpc_endpoint(original, self, vpc_id, *args, **kwargs):
         self.create_route(table, None, gateway_id=vpc_id, destination_prefix_list_id=services)
     for table in before - after if services else ():
         self.delete_route(table, services)
+
+
+# Every instance is recovered by itself unless somebody turned that off.
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-configuration-recovery.html
+Instance.maintenance_options = {"AutoRecovery": "default"}
+
+
+@around(EC2Response, "run_instances")
+def run_instances(original, self):
+    """moto drops the maintenance options."""
+    result = original(self)
+    wanted = self._get_param("MaintenanceOptions") or {}
+    for instance in result.result.instances:
+        instance.maintenance_options = {**Instance.maintenance_options, **wanted}
+    return result
+
+
+@add(EC2Response)
+def modify_instance_maintenance_options(self):
+    """Missing in moto."""
+    instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+    instance.maintenance_options = {"AutoRecovery": self._get_param("AutoRecovery")}
+    return ActionResult({"InstanceId": instance.id, **instance.maintenance_options})
 
 
 @around(EC2Backend, "delete_vpc_endpoints")

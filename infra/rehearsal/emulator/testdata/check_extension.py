@@ -266,6 +266,42 @@ def instance_refresh_rolls():
 
 
 @check
+def volumes_stay():
+    ec2, _, subnets = network()
+    image = ec2.describe_images(Owners=["136693071363"])["Images"][0]["ImageId"]
+    run = ec2.run_instances(ImageId=image, MinCount=2, MaxCount=2, SubnetId=subnets[0], MaintenanceOptions={"AutoRecovery": "disabled"})
+    one, two = (i["InstanceId"] for i in run["Instances"])
+    found = ec2.describe_instances(InstanceIds=[one])["Reservations"][0]["Instances"][0]
+    assert found["MaintenanceOptions"]["AutoRecovery"] == "disabled", found
+    volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=10)["VolumeId"]
+    ec2.attach_volume(VolumeId=volume, InstanceId=one, Device="/dev/sdf")
+    try:
+        ec2.attach_volume(VolumeId=volume, InstanceId=two, Device="/dev/sdf")
+        raise AssertionError("a volume was attached twice")
+    except ec2.exceptions.ClientError as refused:
+        assert "VolumeInUse" in str(refused), refused
+    ec2.terminate_instances(InstanceIds=[one])
+    assert ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["State"] == "available"
+    ec2.attach_volume(VolumeId=volume, InstanceId=two, Device="/dev/sdf")
+
+
+@check
+def account_settings():
+    ec2 = boto3.client("ec2")
+    assert ec2.get_ebs_default_kms_key_id()["KmsKeyId"] == "alias/aws/ebs"
+    ec2.modify_ebs_default_kms_key_id(KmsKeyId="k")
+    assert ec2.get_ebs_default_kms_key_id()["KmsKeyId"] == "k"
+    assert ec2.reset_ebs_default_kms_key_id()["KmsKeyId"] == "alias/aws/ebs"
+    ec2.enable_snapshot_block_public_access(State="block-all-sharing")
+    assert ec2.get_snapshot_block_public_access_state()["State"] == "block-all-sharing"
+    assert ec2.disable_snapshot_block_public_access()["State"] == "unblocked"
+    ec2.modify_instance_metadata_defaults(HttpTokens="required", HttpPutResponseHopLimit=1)
+    assert ec2.get_instance_metadata_defaults()["AccountLevel"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+    ec2.modify_instance_metadata_defaults(HttpTokens="no-preference", HttpPutResponseHopLimit=-1)
+    assert not ec2.get_instance_metadata_defaults()["AccountLevel"]
+
+
+@check
 def backup_selections():
     backup = boto3.client("backup")
     backup.create_backup_vault(BackupVaultName="v")
