@@ -155,7 +155,7 @@ func ruleCases() map[string][]ruleCase {
 		return []Resource{res("ec2/routeTable", table, m{"vpcId": "net-id"}), res("ec2/route", table+"-out", m{"routeTableId": table + "-id", "natGatewayId": gateway + "-id"})}
 	}
 	acl := func(entries ...any) Resource {
-		return res("ec2/networkAcl", "acl", m{"vpcId": "net-id", "ingress": list(entries)})
+		return res("ec2/networkAcl", "acl", m{"vpcId": "net-id", "ingress": entries})
 	}
 	entry := func(number int, action, protocol string, from, to int, cidr string) m {
 		return m{"ruleNo": number, "action": action, "protocol": protocol, "fromPort": from, "toPort": to, "cidrBlock": cidr}

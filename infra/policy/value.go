@@ -7,7 +7,7 @@ import "strings"
 type value struct{ v any }
 
 // get answers the property at path.
-func (r Resource) get(path ...string) value { return value{map[string]any(r.Props)}.get(path...) }
+func (r Resource) get(path ...string) value { return value{r.Props}.get(path...) }
 
 // get descends along path. A list of one element counts as that element: the provider's schema and its SDK do not agree
 // everywhere on which blocks are lists.
@@ -144,12 +144,6 @@ func (v value) list() []value {
 		list[i] = value{item}
 	}
 	return list
-}
-
-// object is the value as an object, nil if it is none that can be seen.
-func (v value) object() map[string]any {
-	object, _ := v.v.(map[string]any)
-	return object
 }
 
 // texts are all texts in the value, at whatever depth. Complete is false when a part of it cannot be seen.

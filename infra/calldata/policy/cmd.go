@@ -95,8 +95,8 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	judgement, err := settings{}, error(nil)
-	if o.Stack != "" { // before the state: it may take a while to come
+	var judgement settings
+	if o.Stack != "" { // before the state, which may take a while to come
 		if judgement, err = readSettings(root, o.Stack, o.Scope); err != nil {
 			return err
 		}
