@@ -79,7 +79,10 @@ func Colours() []Colour { return []Colour{Blue, Green} }
 
 // Weights share out new clients: each colour gets its weight's part of the sum. Each is 0 to 999, and one is more than 0.
 // Source: Elastic Load Balancing API Reference, TargetGroupTuple.
-type Weights struct{ Blue, Green int }
+type Weights struct {
+	// Blue and Green are the parts of the two colours.
+	Blue, Green int
+}
 
 func (w Weights) of(c Colour) int {
 	if c == Green {
