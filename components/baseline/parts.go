@@ -1,7 +1,7 @@
 package baseline
 
 // Parts are the parts of a baseline. Prices are per month, for US East (N. Virginia), without taxes and without AWS's free
-// tiers and trials; those of other regions differ by some per cent.
+// tiers and trials; those of other regions differ by some per cent. What is "about" is our estimate for these prices.
 //
 // Sources, as read on 2026-11-23: signoz.io, "CloudWatch Pricing Without the Confusion" (2026-02-15); cloudgauge.app,
 // "Governance cost trap", for AWS Config; factualminds.com, "Amazon GuardDuty Pricing" (2026-06-13); AWS Security Hub

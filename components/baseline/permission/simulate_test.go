@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/calldata/calldata-foundation/components/iamdoc"
 )
@@ -86,10 +87,17 @@ func holds(operator string, values []string, value string) bool {
 	panic("the simulator does not know " + operator)
 }
 
+// expressions are patterns that were seen before: there are few, and the tests ask many times.
+var expressions sync.Map
+
 func glob(pattern, text string, fold bool) bool {
 	expression := "^" + strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern)) + "$"
 	if fold {
 		expression = "(?i)" + expression
 	}
-	return regexp.MustCompile(expression).MatchString(text)
+	compiled, known := expressions.Load(expression)
+	if !known {
+		compiled, _ = expressions.LoadOrStore(expression, regexp.MustCompile(expression))
+	}
+	return compiled.(*regexp.Regexp).MatchString(text)
 }
