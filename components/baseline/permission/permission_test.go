@@ -91,6 +91,28 @@ func TestPreviewReadsAndSeesNoSecrets(t *testing.T) {
 	}
 }
 
+// AWS extends ReadOnlyAccess now and then, and somebody may attach more. Secrets and contents stay shut all the same.
+func TestPreviewSeesNoSecretsWhateverItMayRead(t *testing.T) {
+	t.Parallel()
+	anything := []iamdoc.Statement{{Actions: []string{"*"}, Resources: []string{"*"}}}
+	for role, policies := range map[string][]Policy{"preview": dev().Preview(), "deploy": dev().Deploy()} {
+		all := append(slices.Clone(anything), statements(policies)...)
+		requests := []request{
+			{"secretsmanager:GetSecretValue", arn("secretsmanager", "secret:rds!db-1"), nil},
+			{"secretsmanager:BatchGetSecretValue", arn("secretsmanager", "secret:prod-x"), nil},
+			{"ssm:GetParameterHistory", arn("ssm", "parameter/calldata/prod/x"), nil},
+			{"s3:GetObject", "arn:aws:s3:::prod-backups-1234567/x", nil},
+			{"s3:GetObjectVersion", state + "stacks/calldata-foundation/prod.json", nil},
+		}
+		for _, action := range contents {
+			requests = append(requests, request{action, "*", nil})
+		}
+		for _, r := range requests {
+			assert.False(t, allowed(all, nil, r), "%s: %s on %s", role, r.action, r.resource)
+		}
+	}
+}
+
 func bounded(name string) map[string]string {
 	return map[string]string{"iam:PermissionsBoundary": "arn:aws:iam::123456789012:policy/" + name}
 }
