@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -91,6 +93,11 @@ func perform(ctx context.Context, o Options, r *Report) (err error) {
 		return err
 	}
 	r.Parts = parts(tools)
+	if o.kind == stacks.KindAccount {
+		for _, part := range slices.Sorted(maps.Keys(unserved)) {
+			r.Parts = append(r.Parts, Part{Name: string(part), Kind: Absent, Detail: unserved[part]})
+		}
+	}
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
 	go w.scanner.processes(watching)

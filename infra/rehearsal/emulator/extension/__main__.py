@@ -9,7 +9,7 @@ import signal
 import sys
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from waitress import create_server
+from werkzeug.serving import make_server
 
 from . import lifecycle
 from .accessanalyzer import AccessAnalyzer
@@ -42,8 +42,6 @@ def present(app):
 
     def call(environ, start_response):
         lifecycle.advance()
-        # moto reads the path as it was sent, under the name that werkzeug's server has for it.
-        environ["RAW_URI"] = environ["REQUEST_URI"]
         return app(environ, start_response)
 
     return call
@@ -53,12 +51,10 @@ def main(host, port):
     for name in SERVICES:
         importlib.import_module("." + name, __package__)
     app = present(AccessAnalyzer(DomainDispatcherApplication(create_backend_app)))
-    # werkzeug's server, moto's own, closes the connection after each answer. Under load, a client then finds the
-    # connection closed in the middle of an answer every few thousand calls.
-    server = create_server(app, host=host, port=port, threads=32, connection_limit=1000, channel_timeout=3600)
+    server = make_server(host, port, app, threaded=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    print(json.dumps({"port": int(server.effective_port)}), flush=True)
-    server.run()
+    print(json.dumps({"port": server.server_port}), flush=True)
+    server.serve_forever()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """EC2: detailed monitoring, VPC endpoints, ICMP in network ACLs, rule descriptions, launch templates."""
 
+import threading
+
 import moto.ec2.models.security_groups as security_groups
 from moto.core.responses import ActionResult
 from moto.ec2.models import EC2Backend
@@ -119,3 +121,23 @@ def create_launch_template_version(original, self):
         return original(self)
     data["UserData"] = parse_user_data(self._get_param("LaunchTemplateData.UserData"))
     return with_param(self, "_get_param", {"LaunchTemplateData": data}, lambda: original(self))
+
+
+_asked = threading.local()
+
+
+@around(EC2Response, "run_instances")
+def run_instances_protected(original, self):
+    """moto does not hand DisableApiTermination on to its instances."""
+    _asked.protection = str(self._get_param("DisableApiTermination")).lower() == "true"
+    try:
+        return original(self)
+    finally:
+        _asked.protection = False
+
+
+@around(Instance, "__init__")
+def protected_init(original, self, *args, **kwargs):
+    original(self, *args, **kwargs)
+    if getattr(_asked, "protection", False):
+        self.disable_api_termination = True
