@@ -82,6 +82,7 @@ func (s *shared) begin(t *testing.T, b *bench) (*exec.Cmd, *bytes.Buffer) {
 }
 
 func TestKilledDeploymentConverges(t *testing.T) {
+	large(t)
 	b := newBench(t)
 	s := newShared(t, b)
 	cmd, _ := s.begin(t, b)
@@ -112,6 +113,7 @@ func TestKilledDeploymentConverges(t *testing.T) {
 }
 
 func TestSecondDeploymentIsRefused(t *testing.T) {
+	large(t)
 	b := newBench(t)
 	s := newShared(t, b)
 	cmd, first := s.begin(t, b)
