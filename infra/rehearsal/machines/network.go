@@ -86,6 +86,25 @@ func (n *Network) DialContext(ctx context.Context, network, address string) (net
 	return netns.DialContext(ctx, n.id, network, address)
 }
 
+// Listen serves the machines at an IP address inside the namespace.
+func (n *Network) Listen(network, address string) (net.Listener, error) {
+	return netns.Listen(n.id, network, address)
+}
+
+// ListenPacket is Listen for packets.
+func (n *Network) ListenPacket(network, address string) (net.PacketConn, error) {
+	return netns.ListenPacket(n.id, network, address)
+}
+
+// AddAddress gives the router one more address. Machines reach it as they reach anything outside their subnet.
+func (n *Network) AddAddress(ctx context.Context, address netip.Addr) error {
+	prefix := netip.PrefixFrom(address, address.BitLen())
+	if err := combined(exec.CommandContext(ctx, "ip", "-n", n.id, "addr", "add", prefix.String(), "dev", bridge)); err != nil {
+		return fmt.Errorf("add address %s: %w", address, err)
+	}
+	return nil
+}
+
 // Gateway is the router's address in a subnet: the first one, as in every VPC
 // (https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html).
 func Gateway(subnet netip.Prefix) netip.Addr { return subnet.Masked().Addr().Next() }

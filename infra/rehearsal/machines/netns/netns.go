@@ -54,6 +54,24 @@ func Do(name string, f func() error) error {
 	return <-result
 }
 
+// Listen listens inside the namespace; the connections that it accepts are inside, too.
+func Listen(name, network, address string) (listener net.Listener, err error) {
+	err = Do(name, func() (err error) {
+		listener, err = net.Listen(network, address) //nolint:noctx // an address needs no look-up
+		return err
+	})
+	return listener, err
+}
+
+// ListenPacket listens for packets inside the namespace.
+func ListenPacket(name, network, address string) (conn net.PacketConn, err error) {
+	err = Do(name, func() (err error) {
+		conn, err = net.ListenPacket(network, address) //nolint:noctx // an address needs no look-up
+		return err
+	})
+	return conn, err
+}
+
 // DialContext connects from inside the namespace. Address is an IP address and a port: there is nobody to ask for names.
 func DialContext(ctx context.Context, name, network, address string) (conn net.Conn, err error) {
 	host, _, err := net.SplitHostPort(address)
