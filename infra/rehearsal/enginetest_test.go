@@ -165,16 +165,6 @@ func (b *bench) things(t *testing.T) []string {
 	return found
 }
 
-// again runs an operation as steady does.
-func again[T any](t *testing.T, operation func() (T, error)) (result T) {
-	t.Helper()
-	require.NoError(t, steady(t.Logf, func() (err error) {
-		result, err = operation()
-		return err
-	}))
-	return result
-}
-
 func ptr[T any](v T) *T { return &v }
 
 // testKey is a public key made for this test; nobody holds its private half.
@@ -213,34 +203,18 @@ var onEmulator = map[stacks.Kind][]edit{
 func TestEngineOnEmulator(t *testing.T) {
 	for _, kind := range []stacks.Kind{stacks.KindDev, stacks.KindStage, stacks.KindProd, stacks.KindAccount} {
 		t.Run(string(kind), func(t *testing.T) {
-			if kind != stacks.KindDev {
-				large(t)
-			}
 			deployOnEmulator(t, kind, onEmulator[kind])
 		})
-	}
-}
-
-// largeVariable asks for the tests of stacks so large that, more often than not, a connection to the emulator breaks in one
-// of their calls.
-const largeVariable = "CALLDATA_LARGE_STACKS"
-
-func large(t *testing.T) {
-	t.Helper()
-	if os.Getenv(largeVariable) == "" {
-		t.Skipf("set %s=1 to run it: connections to the emulator break too often for a test that must not fail by chance", largeVariable)
 	}
 }
 
 // deployOnEmulator takes a stack through its life: up, no change, edits, and destroy, which leaves nothing.
 func deployOnEmulator(t *testing.T, kind stacks.Kind, edits []edit) {
 	b, p, before := deployed(t, kind)
-	up := func() auto.UpResult {
-		return again(t, func() (auto.UpResult, error) { return p.UpErr(t, optup.Parallel(parallel)) })
-	}
+	up := func() { p.Up(t, optup.Parallel(parallel)) }
 	noChange := func(when string) {
 		t.Helper()
-		preview := again(t, func() (auto.PreviewResult, error) { return p.PreviewErr(t) })
+		preview := p.Preview(t)
 		if !onlySame(plain(preview.ChangeSummary)) {
 			t.Fatalf("a preview after %s must show no change: %v\n%s", when, preview.ChangeSummary, preview.StdOut)
 		}
@@ -248,7 +222,7 @@ func deployOnEmulator(t *testing.T, kind stacks.Kind, edits []edit) {
 
 	assert.Greater(t, len(b.things(t)), len(before))
 	noChange("up")
-	assertrefresh.HasNoChanges(t, again(t, func() (auto.RefreshResult, error) { return p.RefreshErr(t) }))
+	assertrefresh.HasNoChanges(t, p.Refresh(t))
 	noChange("refresh")
 
 	edits = append([]edit{{name: "another tag", settings: map[string]string{"owner": "night-shift"}}}, edits...)
@@ -259,7 +233,7 @@ func deployOnEmulator(t *testing.T, kind stacks.Kind, edits []edit) {
 		if e.content {
 			require.NoError(t, os.WriteFile(filepath.Join(p.WorkingDir(), "ansible", "playbooks", "changed.yml"), []byte("---\n"), 0o600))
 		}
-		preview := again(t, func() (auto.PreviewResult, error) { return p.PreviewErr(t) })
+		preview := p.Preview(t)
 		assert.Equal(t, e.replaced, preview.ChangeSummary["replace"], "%s: %v\n%s", e.name, preview.ChangeSummary, preview.StdOut)
 		assert.Zero(t, preview.ChangeSummary["delete"], "%s: %v\n%s", e.name, preview.ChangeSummary, preview.StdOut)
 		assert.Positive(t, preview.ChangeSummary["update"]+preview.ChangeSummary["create"], "%s must change something", e.name)
@@ -274,31 +248,21 @@ func deployOnEmulator(t *testing.T, kind stacks.Kind, edits []edit) {
 		p.SetConfig(t, "calldata-foundation:protect", "false")
 		up()
 	}
-	again(t, func() (auto.DestroyResult, error) { return p.DestroyErr(t) })
+	p.Destroy(t)
 	assert.Equal(t, before, b.things(t), "destroy leaves nothing")
 }
 
-// deployed takes a stack up in an emulator of its own, and answers what was there before. A broken connection leaves things
-// in the emulator that the state does not know, and that may keep others from their names: then another emulator is taken.
+// deployed takes a stack up in an emulator of its own, and answers what was there before.
 func deployed(t *testing.T, kind stacks.Kind) (*bench, *pulumitest.PulumiTest, []string) {
 	t.Helper()
-	for attempt := 1; ; attempt++ {
-		b := newBench(t)
-		before := b.things(t)
-		require.NoError(t, SetScene(t.Context(), b.emulator.AWSConfig(), kind))
-		settings := SceneSettings(string(kind), kind, testKey)
-		settings["calldata-foundation:configure"] = "false"
-		p := b.stack(t, string(kind), settings)
-		up, err := p.UpErr(t, optup.Parallel(parallel))
-		if words := brokenBy(err); words != "" && attempt < 4 {
-			t.Logf("from the beginning, because a connection to the emulator broke: %s", words)
-			b.emulator.Stop()
-			continue
-		}
-		require.NoError(t, err)
-		assertup.HasNoDeletes(t, up)
-		return b, p, before
-	}
+	b := newBench(t)
+	before := b.things(t)
+	require.NoError(t, SetScene(t.Context(), b.emulator.AWSConfig(), kind))
+	settings := SceneSettings(string(kind), kind, testKey)
+	settings["calldata-foundation:configure"] = "false"
+	p := b.stack(t, string(kind), settings)
+	assertup.HasNoDeletes(t, p.Up(t, optup.Parallel(parallel)))
+	return b, p, before
 }
 
 // plain is a summary of changes by the names that they have in the engine's events.

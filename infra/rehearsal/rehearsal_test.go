@@ -185,17 +185,3 @@ func TestLockIsExclusiveAndDiesWithItsHolder(t *testing.T) {
 	_, err = os.Stat(lockPath("dev"))
 	assert.True(t, os.IsNotExist(err))
 }
-
-func TestSteadyRepeatsOnlyBrokenConnections(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]int{
-		"read tcp 127.0.0.1:1->127.0.0.1:2: use of closed network connection": 2,
-		"InvalidVpcID.NotFound": 1,
-	} {
-		runs := 0
-		err := steady(t.Logf, func() error { runs++; return errors.New(text) })
-		assert.EqualError(t, err, text)
-		assert.Equal(t, want, runs, text)
-	}
-	assert.NoError(t, steady(t.Logf, func() error { return nil }))
-}

@@ -63,17 +63,10 @@ func (p *pulumiStack) up(ctx context.Context, step progress.Step) (map[string]in
 
 // run runs one operation of the engine and counts what it changed.
 func (p *pulumiStack) run(step progress.Step, operation func(chan<- events.EngineEvent) error) (map[string]int, error) {
-	changes := map[string]int{}
-	err := steady(step.Logf, func() error {
-		watch := newWatch(step)
-		err := operation(watch.events)
-		watch.wait()
-		for op, n := range watch.changes {
-			changes[op] += n
-		}
-		return watch.explain(err)
-	})
-	return changes, err
+	watch := newWatch(step)
+	err := operation(watch.events)
+	watch.wait()
+	return watch.changes, watch.explain(err)
 }
 
 // release takes the protection off what has one, as an operator does before a stack is taken down for good: Pulumi's own

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/calldata/calldata-foundation/infra/rehearsal/engine/fastwait"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/engine/mend"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/engine/trim"
 )
 
@@ -21,8 +22,8 @@ func awsFlags() []string {
 		"-gcflags="+terraformAWSModule+"/internal/service/...=-N -l -dwarf=false")...)
 }
 
-// arrangeAWS limits the Terraform AWS provider to the services that the token table needs and makes its waits
-// scalable, both by an overlay. The modules in Go's cache are not touched.
+// arrangeAWS limits the Terraform AWS provider to the services that the token table needs, makes its waits scalable, and
+// mends a library, all by an overlay. The modules in Go's cache are not touched.
 func arrangeAWS(w workshop) ([]string, error) {
 	types, err := tokenTypes(filepath.Join(w.source, "tokens.txt"))
 	if err != nil {
@@ -33,6 +34,10 @@ func arrangeAWS(w workshop) ([]string, error) {
 		return nil, err
 	}
 	sdk, err := linkModule(w, terraformSDKModule, "terraform-plugin-sdk")
+	if err != nil {
+		return nil, err
+	}
+	smithy, err := linkModule(w, smithyModule, "smithy-go")
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +58,11 @@ func arrangeAWS(w workshop) ([]string, error) {
 		return nil, err
 	}
 	maps.Copy(trimmed.Replace, waits)
+	mended, err := mend.Overlay(smithy.Source, smithy.At, overlayDir)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(trimmed.Replace, mended)
 	overlay, err := json.Marshal(map[string]any{"Replace": trimmed.Replace})
 	if err != nil {
 		return nil, fmt.Errorf("write the overlay: %w", err)

@@ -29,6 +29,7 @@ const (
 	commandSDKModule   = "github.com/pulumi/pulumi-command/sdk"
 	terraformAWSModule = "github.com/hashicorp/terraform-provider-aws"
 	terraformSDKModule = "github.com/hashicorp/terraform-plugin-sdk/v2"
+	smithyModule       = "github.com/aws/smithy-go"
 )
 
 // terraformAWSVersion is the release of the Terraform AWS provider that the pinned commit of its fork is built from.
@@ -102,7 +103,7 @@ func recipes(root string) ([]recipe, error) {
 			module:   filepath.Join(providersDir, "awsprovider"),
 			pkg:      ".",
 			flags:    awsFlags(),
-			inputs:   []string{filepath.Join(engineDir, "trim"), filepath.Join(engineDir, "fastwait")},
+			inputs:   []string{filepath.Join(engineDir, "trim"), filepath.Join(engineDir, "fastwait"), filepath.Join(engineDir, "mend")},
 			arrange:  arrangeAWS,
 			complete: storeSchema,
 		},
