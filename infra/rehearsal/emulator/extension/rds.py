@@ -61,3 +61,12 @@ def update_parameters(original, self, new_parameters):
     original(self, new)
     for parameter in new:
         self.parameters[parameter["ParameterName"]]["Source"] = "user"
+
+
+@around(models.RDSBackend, "modify_db_subnet_group")
+def modify_subnet_group(original, self, subnet_name, description, subnets):
+    """moto takes the group out of its list to change it, and does not put it back."""
+    self.describe_db_subnet_groups(subnet_name)  # or its error
+    changed = original(self, subnet_name, description, subnets)
+    self.subnet_groups[subnet_name] = changed
+    return changed
