@@ -113,6 +113,10 @@ def template_init(original, self, *args, **kwargs):
             version.data["TagSpecifications"] = [t for t in tags if t.get("ResourceType") != "launch-template"]
 
 
+# moto shows a launch template's tags as they were when it was made.
+LaunchTemplate.tags = property(lambda self: self.get_tags(), lambda self, tags: None)
+
+
 @around(LaunchTemplates, "create_launch_template_version")
 def create_launch_template_version(original, self):
     """moto parses user data for the first version only, and fails an assertion on later ones."""
