@@ -1,4 +1,5 @@
-"""EBS: a volume is attached to one instance at a time. moto lets the second one take it away."""
+"""EBS: a volume is attached to one instance at a time, where moto lets the second one take it away; and a volume of type
+gp3 has a throughput, whether it was asked for or not."""
 
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_block_store import EBSBackend
@@ -28,3 +29,13 @@ def attach_volume(original, self, volume_id, instance_id, device_path, delete_on
     if instance is not None and instance.state not in ("running", "stopped"):
         raise IncorrectState(instance_id, instance.state)
     return original(self, volume_id, instance_id, device_path, delete_on_termination)
+
+
+@around(EBSBackend, "create_volume")
+def create_volume(original, self, *args, **kwargs):
+    """https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html: gp3 begins with 3,000 IOPS and 125 MiB/s."""
+    volume = original(self, *args, **kwargs)
+    if volume.volume_type == "gp3":
+        volume.iops = volume.iops or 3000
+        volume.throughput = volume.throughput or 125
+    return volume
