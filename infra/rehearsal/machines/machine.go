@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,6 +44,12 @@ type machine struct {
 	life sync.Mutex
 	// run is the present run, nil before the first.
 	run atomic.Pointer[run]
+	// leader is the process that is the first one inside, 0 while the machine is off.
+	leader atomic.Int64
+
+	// plugs guards disks, which are the attached volumes.
+	plugs sync.Mutex
+	disks []disk
 }
 
 // run is one time that a machine is on, from power-on to power-off, with any reboots in between.
@@ -86,6 +94,14 @@ func (m *machine) prepare() error {
 	if err != nil {
 		return err
 	}
+	if m.set.o.Resolver.IsValid() {
+		files["etc/resolv.conf"] = file{data: []byte("nameserver " + m.set.o.Resolver.String() + "\n"), mode: 0o644}
+	}
+	trusted, err := m.trusted()
+	if err != nil {
+		return err
+	}
+	maps.Copy(files, trusted)
 	return errors.Join(writeFiles(m.root, files), os.MkdirAll(m.set.o.ConsoleDir, 0o700))
 }
 
@@ -115,6 +131,7 @@ func (m *machine) boot() error {
 func (m *machine) supervise(r *run) error {
 	for {
 		err := r.process.Load().Wait()
+		m.leader.Store(0)
 		var exit *exec.ExitError
 		switch {
 		case r.stopping.Load() || err == nil:
@@ -187,13 +204,29 @@ func (m *machine) listenReady(r *run) (*net.UnixConn, error) {
 				return
 			}
 			for line := range strings.Lines(string(buffer[:n])) {
-				if strings.TrimSpace(line) == "READY=1" {
-					r.once.Do(func() { close(r.booted) })
-				}
+				m.heard(r, strings.TrimSpace(line))
 			}
 		}
 	}()
 	return socket, nil
+}
+
+// leaderField is how systemd-nspawn tells the first process inside, before that runs (systemd-nspawn(1), --notify-ready).
+const leaderField = "X_NSPAWN_LEADER_PID="
+
+// heard takes in one line of what systemd-nspawn tells.
+func (m *machine) heard(r *run, line string) {
+	if line == "READY=1" {
+		r.once.Do(func() { close(r.booted) })
+	}
+	if text, ok := strings.CutPrefix(line, leaderField); ok {
+		if leader, err := strconv.ParseInt(text, 10, 64); err == nil {
+			m.leader.Store(leader)
+			if err := m.plugAll(); err != nil {
+				m.set.o.Progress.Logf("machine %s: volumes: %v", m.spec.InstanceID, err)
+			}
+		}
+	}
 }
 
 func (m *machine) waitBooted(ctx context.Context) error {
@@ -245,7 +278,7 @@ func (m *machine) stop(ctx context.Context) error {
 
 // remove takes the disk away.
 func (m *machine) remove() error {
-	errs := []error{forgetNspawn(m.spec.InstanceID, m.root)}
+	errs := []error{m.unplugAll(), forgetNspawn(m.spec.InstanceID, m.root)}
 	if err := unix.Unmount(m.root, 0); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 		// Somebody looks into it: let the mount go when they leave.
 		if err := unix.Unmount(m.root, unix.MNT_DETACH); err != nil {

@@ -36,6 +36,7 @@ var tools = []struct{ program, pkg, why string }{
 	{"apt-get", "apt", "downloads their packages"},
 	{"apt-ftparchive", "apt-utils", "indexes their packages"},
 	{"dpkg", "dpkg", "knows the architecture"},
+	{"dpkg-deb", "dpkg", "makes the package of a stand-in"},
 	{"unshare", "util-linux", "keeps mounts of the build apart"},
 	{"nsenter", "util-linux", "enters their network"},
 	{"ip", "iproute2", "makes their network"},
@@ -82,6 +83,9 @@ func kernel() []Missing {
 		if _, err := os.Stat("/proc/self/ns/" + ns); err != nil {
 			missing = append(missing, Missing{ns + " namespaces", "machines are apart from the host", "use a kernel that has them"})
 		}
+	}
+	if _, err := os.Stat(loopControl); err != nil && exec.Command("modprobe", "loop").Run() != nil { //nolint:noctx // ends by itself
+		missing = append(missing, Missing{"loop devices", "they are the machines' data volumes", "use a kernel with CONFIG_BLK_DEV_LOOP"})
 	}
 	table, err := mounts()
 	if err != nil || len(hierarchies(table)) == 0 {

@@ -25,6 +25,10 @@ type SetOptions struct {
 	ConsoleDir string
 	// KnownHosts is a file in ssh's format that always holds the keys of the machines that are there. Empty: none.
 	KnownHosts string
+	// Resolver is the name server that machines ask. The zero address: they know no names.
+	Resolver netip.Addr
+	// Trust is the certificate of an authority, in PEM, that machines trust beside Debian's own. Empty: none.
+	Trust []byte
 	// Progress hears about restarts and the like.
 	Progress progress.Reporter
 }

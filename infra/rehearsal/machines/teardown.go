@@ -22,19 +22,19 @@ const stateRoot = "/var/lib/calldata/rehearsal"
 // StateDir is where the rehearsal called id ("cd-dev") keeps its files while it runs.
 func StateDir(id string) string { return filepath.Join(stateRoot, strings.TrimPrefix(id, "cd-")) }
 
-// machinesDir is the part of the state that Teardown owns.
+// machinesDir is, with volumesDir, the part of the state that Teardown owns.
 func machinesDir(id string) string { return filepath.Join(StateDir(id), "machines") }
 
 // Removed counts what a Teardown took away.
 type Removed struct {
-	Processes, Mounts, Namespaces, Cgroups, Directories int
+	Processes, Mounts, Loops, Namespaces, Cgroups, Directories int
 }
 
 // Any reports whether there was anything.
 func (r Removed) Any() bool { return r != Removed{} }
 
 // Teardown removes everything that a rehearsal left on this host, running or crashed: the processes in its cgroups and
-// in its network namespace, its mounts, the namespace, the cgroups and the machines' disks. It needs no memory of what
+// in its network namespace, its mounts, loop devices, the namespace, the cgroups and the machines' disks. It needs no memory of what
 // was made, may be called at any time, and does nothing when there is nothing.
 //
 // Callers inside the namespace survive, and so do their parents.
@@ -80,11 +80,16 @@ func Teardown(_ context.Context, id string) (Removed, error) {
 	n, err := removeCgroups(groups)
 	r.Cgroups += n
 	errs = append(errs, err)
+	n, err = clearLoops(volumesDir(id))
+	r.Loops += n
+	errs = append(errs, err)
 	// Removing below a mount would empty what is mounted there.
 	if left, err := ownMounts(id); err == nil && len(left) == 0 {
-		if _, err := os.Lstat(machinesDir(id)); err == nil {
-			r.Directories++
-			errs = append(errs, os.RemoveAll(machinesDir(id)))
+		for _, dir := range []string{machinesDir(id), volumesDir(id)} {
+			if _, err := os.Lstat(dir); err == nil {
+				r.Directories++
+				errs = append(errs, os.RemoveAll(dir))
+			}
 		}
 		// Empty now, unless somebody else keeps files there.
 		_ = os.Remove(StateDir(id))
@@ -107,7 +112,10 @@ func Leftovers(id string) ([]string, error) {
 	for _, point := range points {
 		left = append(left, "mount "+point)
 	}
-	paths := append([]string{netns.Path(id), machinesDir(id)}, groups...)
+	for _, device := range loopsOf(volumesDir(id)) {
+		left = append(left, "loop device "+device)
+	}
+	paths := append([]string{netns.Path(id), machinesDir(id), volumesDir(id)}, groups...)
 	for _, name := range machineNames(id, groups) {
 		paths = append(paths, filepath.Join(nspawnRuntime, "propagate", name))
 	}

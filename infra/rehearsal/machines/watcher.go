@@ -1,11 +1,13 @@
 package machines
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +35,7 @@ type EC2 interface {
 	DescribeInstanceAttribute(context.Context, *ec2.DescribeInstanceAttributeInput, ...func(*ec2.Options)) (*ec2.DescribeInstanceAttributeOutput, error)
 	DescribeKeyPairs(context.Context, *ec2.DescribeKeyPairsInput, ...func(*ec2.Options)) (*ec2.DescribeKeyPairsOutput, error)
 	DescribeSubnets(context.Context, *ec2.DescribeSubnetsInput, ...func(*ec2.Options)) (*ec2.DescribeSubnetsOutput, error)
+	DescribeVolumes(context.Context, *ec2.DescribeVolumesInput, ...func(*ec2.Options)) (*ec2.DescribeVolumesOutput, error)
 }
 
 // fleet is what a Watcher does with machines. *Set does it.
@@ -42,6 +45,7 @@ type fleet interface {
 	Stop(context.Context, string) error
 	Terminate(context.Context, string) error
 	SetElasticIP(context.Context, string, netip.Addr) error
+	SetVolumes(string, []Volume) error
 	Close(context.Context) error
 }
 
@@ -49,16 +53,18 @@ type fleet interface {
 type WatcherOptions struct {
 	// Config is for the EC2 API whose instances become machines.
 	Config aws.Config
-	// Network, Image, Dir, ConsoleDir and KnownHosts are those of SetOptions.
+	// Network, Image, Dir, ConsoleDir, KnownHosts, Resolver and Trust are those of SetOptions.
 	Network                     *Network
 	Image                       *Image
 	Dir, ConsoleDir, KnownHosts string
+	Resolver                    netip.Addr
+	Trust                       []byte
 	// Progress hears of every machine that boots or goes. Default: nobody.
 	Progress progress.Reporter
 }
 
 // Watcher keeps one machine per EC2 instance: it boots one when an instance runs, stops it when the instance stops,
-// removes it when the instance is terminated, and moves Elastic IPs as they are associated.
+// removes it when the instance is terminated, and moves Elastic IPs and volumes as they are associated and attached.
 type Watcher struct {
 	// Machines are the machines that the watcher keeps.
 	Machines *Set
@@ -92,10 +98,13 @@ type instance struct {
 	want state
 	// public is the address that is to lead to it.
 	public netip.Addr
-	// is and has are what the machine is and has; busy while that is being changed.
-	is   state
-	has  netip.Addr
-	busy bool
+	// volumes are the ids of those that are to be attached to it, besides its root volume.
+	volumes []string
+	// is, has and holds are what the machine is and has; busy while that is being changed.
+	is    state
+	has   netip.Addr
+	holds []string
+	busy  bool
 	// booting while it runs its user data.
 	booting bool
 	// broken instances are left alone until they are to go: a second try would fail alike.
@@ -105,7 +114,8 @@ type instance struct {
 
 // NewWatcher makes a watcher with an empty set of machines. Start starts it.
 func NewWatcher(o WatcherOptions) *Watcher {
-	set := NewSet(SetOptions{Image: o.Image, Network: o.Network, Dir: o.Dir, ConsoleDir: o.ConsoleDir, KnownHosts: o.KnownHosts, Progress: o.Progress})
+	set := NewSet(SetOptions{Image: o.Image, Network: o.Network, Dir: o.Dir, ConsoleDir: o.ConsoleDir, KnownHosts: o.KnownHosts,
+		Resolver: o.Resolver, Trust: o.Trust, Progress: o.Progress})
 	w := newWatcher(ec2.NewFromConfig(o.Config), set, o.Progress)
 	w.Machines = set
 	return w
@@ -185,7 +195,7 @@ func (w *Watcher) WaitIdle(ctx context.Context) error {
 // settled reports whether nothing is left to do. The caller holds the lock.
 func (w *Watcher) settled() bool {
 	for _, i := range w.known {
-		if i.busy || i.booting || !i.broken && (i.is != i.want || i.want == on && i.has != i.public) {
+		if i.busy || i.booting || !i.broken && (i.is != i.want || i.want == on && i.has != i.public || i.want != gone && !slices.Equal(i.holds, i.volumes)) {
 			return false
 		}
 	}
@@ -278,7 +288,7 @@ func (w *Watcher) update(instances []types.Instance, addresses map[string]netip.
 			w.known[id] = i
 		}
 		seen[id] = true
-		i.want, i.detail, i.public = want, detail, netip.Addr{}
+		i.want, i.detail, i.public, i.volumes = want, detail, netip.Addr{}, attached(detail)
 		if ip, found := addresses[id]; found {
 			i.public = ip
 		} else if ip, err := netip.ParseAddr(aws.ToString(detail.PublicIpAddress)); err == nil {
@@ -290,6 +300,18 @@ func (w *Watcher) update(instances []types.Instance, addresses map[string]netip.
 			i.want = gone
 		}
 	}
+}
+
+// attached are the ids of an instance's volumes, besides the root volume.
+func attached(detail types.Instance) []string {
+	var ids []string
+	for _, b := range detail.BlockDeviceMappings {
+		if b.Ebs != nil && aws.ToString(b.DeviceName) != aws.ToString(detail.RootDeviceName) {
+			ids = append(ids, aws.ToString(b.Ebs.VolumeId))
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // wanted is the state that a machine is to have in an instance's state
@@ -329,8 +351,42 @@ func (w *Watcher) next(id string, i *instance) func(context.Context) {
 		return func(ctx context.Context) {
 			w.settle(i, on, public, w.fleet.SetElasticIP(ctx, id, public))
 		}
+	case i.is != gone && !slices.Equal(i.holds, i.volumes):
+		// A machine that is off is plugged, too: its volumes move while it is off.
+		is, has, ids := i.is, i.has, i.volumes
+		return func(ctx context.Context) {
+			err := w.do(ctx, fmt.Sprintf("attach %s to %s", cmp.Or(strings.Join(ids, ", "), "nothing"), id), func(ctx context.Context) error {
+				volumes, err := w.volumes(ctx, ids)
+				if err != nil {
+					return err
+				}
+				return w.fleet.SetVolumes(id, volumes)
+			})
+			if err == nil {
+				w.mu.Lock()
+				i.holds = ids
+				w.mu.Unlock()
+			}
+			w.settle(i, is, has, err)
+		}
 	}
 	return nil
+}
+
+// volumes asks for the sizes of volumes.
+func (w *Watcher) volumes(ctx context.Context, ids []string) ([]Volume, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	out, err := w.api.DescribeVolumes(ctx, &ec2.DescribeVolumesInput{VolumeIds: ids})
+	if err != nil {
+		return nil, fmt.Errorf("read volumes %s: %w", strings.Join(ids, ", "), err)
+	}
+	var volumes []Volume
+	for _, v := range out.Volumes {
+		volumes = append(volumes, Volume{ID: aws.ToString(v.VolumeId), GiB: int(aws.ToInt32(v.Size))})
+	}
+	return volumes, nil
 }
 
 // settle records how an action ended.

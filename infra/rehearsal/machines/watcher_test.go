@@ -76,6 +76,27 @@ func (f *fakeEC2) DescribeSubnets(context.Context, *ec2.DescribeSubnetsInput, ..
 	return &ec2.DescribeSubnetsOutput{Subnets: []types.Subnet{{CidrBlock: aws.String("10.20.0.0/20")}}}, nil
 }
 
+func (f *fakeEC2) DescribeVolumes(_ context.Context, in *ec2.DescribeVolumesInput, _ ...func(*ec2.Options)) (*ec2.DescribeVolumesOutput, error) {
+	out := &ec2.DescribeVolumesOutput{}
+	for _, id := range in.VolumeIds {
+		out.Volumes = append(out.Volumes, types.Volume{VolumeId: aws.String(id), Size: aws.Int32(50)})
+	}
+	return out, nil
+}
+
+// attach shows volumes on an instance, its root volume first.
+func (f *fakeEC2) attach(id string, volumes ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := f.instances[id]
+	i.RootDeviceName, i.BlockDeviceMappings = aws.String("/dev/xvda"), nil
+	for n, v := range append([]string{"vol-root"}, volumes...) {
+		device := []string{"/dev/xvda", "/dev/sdf", "/dev/sdg"}[n]
+		i.BlockDeviceMappings = append(i.BlockDeviceMappings, types.InstanceBlockDeviceMapping{DeviceName: aws.String(device), Ebs: &types.EbsInstanceBlockDevice{VolumeId: aws.String(v)}})
+	}
+	f.instances[id] = i
+}
+
 // fakeFleet records what it is told.
 type fakeFleet struct {
 	mu      sync.Mutex
@@ -112,6 +133,10 @@ func (f *fakeFleet) Terminate(_ context.Context, id string) error {
 }
 func (f *fakeFleet) SetElasticIP(_ context.Context, id string, a netip.Addr) error {
 	f.say("address %s %s", id, a)
+	return nil
+}
+func (f *fakeFleet) SetVolumes(id string, volumes []Volume) error {
+	f.say("volumes %s %v", id, volumes)
 	return nil
 }
 func (f *fakeFleet) Close(context.Context) error { f.say("close"); return nil }
@@ -173,6 +198,28 @@ func TestWatcherFollowsInstances(t *testing.T) {
 		"address i-4 invalid IP", "address i-5 203.0.113.10",
 		"stop i-4", "launch i-4 invalid IP", "terminate i-4", "terminate i-5",
 	}, lines)
+}
+
+func TestWatcherMovesVolumes(t *testing.T) {
+	t.Parallel()
+	w, api, f := watch(t)
+	api.set("i-4", types.InstanceStateNameRunning, "")
+	api.set("i-5", types.InstanceStateNameRunning, "")
+	api.attach("i-4")
+	api.attach("i-5")
+	require.NoError(t, idle(t, w))
+	assert.NotContains(t, f.said(), "volumes", "the root volume is the machine's disk")
+	api.attach("i-4", "vol-b", "vol-a")
+	require.NoError(t, idle(t, w))
+	api.set("i-4", types.InstanceStateNameStopped, "")
+	api.attach("i-4", "vol-b", "vol-a")
+	require.NoError(t, idle(t, w))
+	api.attach("i-4", "vol-b")
+	require.NoError(t, idle(t, w))
+	api.attach("i-5", "vol-a")
+	require.NoError(t, idle(t, w))
+	lines := strings.Split(f.said(), "\n")
+	assert.Equal(t, []string{"volumes i-4 [{vol-a 50} {vol-b 50}]", "stop i-4", "volumes i-4 [{vol-b 50}]", "volumes i-5 [{vol-a 50}]"}, lines[2:])
 }
 
 func TestWatcherTellsWhatDidNotBootAndRemovesIt(t *testing.T) {
