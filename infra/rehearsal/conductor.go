@@ -212,6 +212,9 @@ func (w *world) close() {
 	if w.watcher != nil {
 		w.watcher.Stop()
 	}
+	if w.front != nil {
+		w.front.Stop()
+	}
 	if w.emulator != nil {
 		w.emulator.Stop()
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/awsfront"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/machines"
 )
@@ -34,6 +35,8 @@ type cloud interface {
 	// Env are the variables that point the AWS provider and SDKs at it, AWSConfig the same for this process.
 	Env() []string
 	AWSConfig() aws.Config
+	// URL is the endpoint of the API inside the network.
+	URL() string
 	// Settings are stack settings of the AWS provider besides EmulatorSettings.
 	Settings() map[string]any
 	// CreateBackend makes the bucket that BackendURL names for Pulumi, and Objects reads all that is in it.
@@ -49,6 +52,7 @@ type world struct {
 	dir      string
 	network  *machines.Network
 	emulator cloud
+	front    *awsfront.Front
 	watcher  *machines.Watcher
 	secrets  *secrets
 	scanner  *scanner
@@ -61,7 +65,7 @@ func Dir(stack string) string { return machines.StateDir(id(stack)) }
 
 func (w *world) logs() string { return filepath.Join(w.dir, "logs") }
 
-// build makes the network, starts the emulator in it, and watches for instances.
+// build makes the network, starts the emulator in it with the front that machines see, and watches for instances.
 func build(ctx context.Context, o Options, t *Tools, step progress.Step) (_ *world, err error) {
 	w := &world{id: id(o.Stack), dir: Dir(o.Stack)}
 	for _, dir := range []string{w.dir, w.logs(), filepath.Join(w.dir, "console")} {
@@ -100,9 +104,17 @@ func build(ctx context.Context, o Options, t *Tools, step progress.Step) (_ *wor
 		return w, fmt.Errorf("emulator: %w", err)
 	}
 
+	front := step.Step("AWS's names")
+	w.front, err = awsfront.Start(ctx, awsfront.Options{Network: w.network, Config: w.emulator.AWSConfig(), Endpoint: w.emulator.URL(), Progress: front})
+	front.Done(err)
+	if err != nil {
+		return w, err
+	}
+
 	w.watcher = machines.NewWatcher(machines.WatcherOptions{
 		Config: w.emulator.AWSConfig(), Network: w.network, Image: t.Image, Dir: filepath.Join(w.dir, "machines"),
-		ConsoleDir: filepath.Join(w.dir, "console"), KnownHosts: filepath.Join(w.dir, "known_hosts"), Progress: step,
+		ConsoleDir: filepath.Join(w.dir, "console"), KnownHosts: filepath.Join(w.dir, "known_hosts"),
+		Resolver: w.front.Resolver(), Trust: w.front.Authority(), Progress: step,
 	})
 	w.watcher.Start(ctx)
 
