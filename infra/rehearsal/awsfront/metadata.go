@@ -139,17 +139,19 @@ func (m *metadata) answer(w http.ResponseWriter, r *http.Request, i instance) {
 	_, _ = io.WriteString(w, strings.Join(children, "\n"))
 }
 
-// list answers what lies directly under a path.
+// list answers what lies directly under a path, directories with a slash, but not at the top: that is how EC2 does it.
 func list(leaves map[string]string, path string) []string {
+	mark := ""
 	if path != "" {
 		path += "/"
+		mark = "/"
 	}
 	var children []string
 	for leaf := range leaves {
 		if rest, ok := strings.CutPrefix(leaf, path); ok && rest != "" {
 			name, _, more := strings.Cut(rest, "/")
 			if more {
-				name += "/"
+				name += mark
 			}
 			children = append(children, name)
 		}

@@ -24,6 +24,7 @@ func newWorld(t *testing.T) *world {
 	w.write("repo/"+engineDir+"/modules/languagehost/go.mod", "module host\n\nrequire "+sdkModule+" v3.66.0\n")
 	w.write("repo/"+engineDir+"/trim/trim.go", "package trim\n")
 	w.write("repo/"+engineDir+"/fastwait/fastwait.go", "package fastwait\n")
+	w.write("repo/"+engineDir+"/mend/mend.go", "package mend\n")
 	w.write("repo/"+providersDir+"/awsprovider/go.mod", "module aws\n")
 	w.write("repo/"+providersDir+"/awsprovider/tokens.txt", "resource aws_vpc ec2 Vpc\n")
 	w.write("repo/"+providersDir+"/commandprovider/go.mod", "module command\n")
@@ -31,6 +32,9 @@ func newWorld(t *testing.T) *world {
 
 	w.write("modules/terraform-plugin-sdk/helper/retry/state.go",
 		"package retry\n\nfunc (conf *StateChangeConf) WaitForStateContext() {\n}\n")
+	w.write("modules/smithy-go/transport/http/internal/io/safe.go",
+		"package io\n\nfunc (r *safeWriteToReadCloser) WriteTo(w io.Writer) (int64, error) {\n"+
+			"\tif r.safeReadCloser.closed {\n\t\treturn 0, io.EOF\n\t}\n\treturn 1, nil\n}\n")
 	w.write("modules/terraform-provider-aws/internal/service/ec2/vpc.go",
 		"package ec2\n\n// @SDKResource(\"aws_vpc\")\nfunc resourceVPC() {}\n")
 	w.write("modules/terraform-provider-aws/internal/service/s3/bucket_lifecycle_configuration.go",

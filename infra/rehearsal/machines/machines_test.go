@@ -91,6 +91,7 @@ func rootWorld(t *testing.T, name string) *world {
 	})
 	w, err := newWorld(t.Context(), id)
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = w.set.Close(context.Background()) }) // a test that failed may have left its volumes attached
 	return w
 }
 
@@ -225,7 +226,7 @@ func TestVolumesOutliveMachines(t *testing.T) {
 	a, b := spec("i-0123456789abcdefa", "10.20.0.4/20", ""), spec("i-0123456789abcdefb", "10.20.0.5/20", "")
 	a.PublicKeys, b.PublicKeys = []string{public}, []string{public}
 	// What nodes do with their data volume.
-	a.UserData = fmt.Appendf(nil, "#!/bin/sh\ncat >/run/mount <<'EOF'\n%s\nEOF\nsh /run/mount %s /srv\ndate >/srv/marker\n", script, volume.ID)
+	a.UserData = fmt.Appendf(nil, "#!/bin/sh\ncat >/run/data-volume <<'EOF'\n%s\nEOF\nsh /run/data-volume %s /srv\ndate >/srv/marker\n", script, volume.ID)
 	require.NoError(t, w.set.Launch(ctx, a))
 	require.NoError(t, w.set.Launch(ctx, b))
 	require.NoError(t, w.set.SetVolumes(a.InstanceID, []Volume{volume}))
