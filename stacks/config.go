@@ -140,6 +140,9 @@ type RetentionConfig struct {
 	LogDays int
 	// BackupDays is how long backups are kept (backupRetentionDays).
 	BackupDays int
+	// LockBackups keeps backups from being deleted before their time, in S3 and in AWS Backup. It is not Protect, which
+	// comes and goes: a bucket is made with its lock or without.
+	LockBackups bool
 }
 
 // ProvisionerConfig is the configuration stage.
@@ -200,7 +203,7 @@ func ReadConfig(stack string, settings Settings) (Config, error) {
 	c.Account = readAccount(r, c.Topology)
 	c.Retention = RetentionConfig{
 		LogDays:    r.oneOf("logRetentionDays", r.defaults.logRetentionDays, logRetentions),
-		BackupDays: r.sized("backupRetentionDays", r.defaults.backupRetentionDays, 1, maxBackupDays),
+		BackupDays: r.sized("backupRetentionDays", r.defaults.backupRetentionDays, 1, maxBackupDays), LockBackups: r.choice("lockBackups", r.defaults.lockBackups),
 	}
 	c.Provisioner = ProvisionerConfig{
 		Enabled: r.flag("configure", true), Timeout: time.Duration(r.sized("configureTimeoutMinutes", r.defaults.configureMinutes, 5, 240)) * time.Minute,

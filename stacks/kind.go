@@ -48,7 +48,7 @@ type defaults struct {
 	logRetentionDays                   int
 	backupRetentionDays                int
 	protect, waf, multiAZ, ssmEndpoint bool
-	detailedMonitoring                 bool
+	detailedMonitoring, lockBackups    bool
 	configureMinutes                   int
 }
 
@@ -67,7 +67,7 @@ var byKind = map[Kind]defaults{
 		zones: 3, nat: NatOnePerAz, edges: []string{string(EdgeCarriers), string(EdgePhones)}, instanceType: "m6i.xlarge", dataVolumeGiB: 100,
 		sbcInstanceType: "c6i.large", routerInstanceType: "c6i.large", databaseClass: "db.m6g.large", databaseGiB: 100,
 		logRetentionDays: 365, backupRetentionDays: 35, configureMinutes: 60,
-		protect: true, waf: true, multiAZ: true, ssmEndpoint: true, detailedMonitoring: true,
+		protect: true, waf: true, multiAZ: true, ssmEndpoint: true, detailedMonitoring: true, lockBackups: true,
 	},
 	KindAccount: {logRetentionDays: 365, backupRetentionDays: 35, configureMinutes: 45, protect: true},
 }

@@ -137,7 +137,7 @@ func database(stack string, c Config) *DatabaseSpec {
 }
 
 func backups(stack string, c Config) *BackupSpec {
-	return &BackupSpec{Name: stack + "-backup", Days: c.Retention.BackupDays, Lock: c.Protect, Protect: c.Protect}
+	return &BackupSpec{Name: stack + "-backup", Days: c.Retention.BackupDays, Lock: c.Retention.LockBackups, Protect: c.Protect}
 }
 
 // accessLogDays is how long access logs are of use: the roadmap keeps logs 90 days.
@@ -147,6 +147,6 @@ func stackBuckets(c Config) []BucketSpec {
 	return []BucketSpec{
 		{Use: BucketAccessLogs, ExpireDays: accessLogDays},
 		{Use: BucketArtifacts},
-		{Use: BucketBackups, ExpireDays: c.Retention.BackupDays, LockDays: pick(c.Protect, c.Retention.BackupDays, 0), Protect: c.Protect},
+		{Use: BucketBackups, ExpireDays: c.Retention.BackupDays, LockDays: pick(c.Retention.LockBackups, c.Retention.BackupDays, 0), Protect: c.Protect},
 	}
 }

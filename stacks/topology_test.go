@@ -126,6 +126,9 @@ func TestProd(t *testing.T) {
 		}
 	}
 	assert.True(t, top.Database.MultiAZ && top.Database.Protect && top.Backup.Lock)
+	released := topologyOf(t, KindProd, "protect", "false")
+	assert.True(t, released.Backup.Lock && !released.Backup.Protect)
+	assert.Equal(t, top.Buckets[2].LockDays, released.Buckets[2].LockDays, "a bucket is made with its lock: letting go of protection must not replace it")
 	carriersOnly := topologyOf(t, KindProd, "sipEdges", `["carriers"]`)
 	assert.Zero(t, carriersOnly.SIPEdge.Pool)
 	assert.Equal(t, "sip:nlb.example:5060;transport=udp", carriersOnly.Endpoints("", "nlb.example").Carriers)
