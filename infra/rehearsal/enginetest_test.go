@@ -97,7 +97,7 @@ func (b *bench) workspace(t *testing.T, name string, settings map[string]any) st
 	maps.Copy(all, settings)
 	require.NoError(t, Workspace(dir, b.repo, name, b.program, all))
 	// The program runs in infra and reads ../ansible: with both in the workspace, that is the copy.
-	for _, link := range []string{"infra", "ansible"} {
+	for _, link := range linked {
 		require.NoError(t, os.Remove(filepath.Join(dir, link)))
 	}
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "infra"), 0o750))

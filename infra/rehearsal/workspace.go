@@ -37,7 +37,11 @@ func Workspace(dir, repo, stack, binary string, overrides map[string]any) error 
 	if err := writeYAML(filepath.Join(dir, "Pulumi."+stack+".yaml"), map[string]any{"config": merged}); err != nil {
 		return err
 	}
-	for _, name := range []string{"infra", "ansible"} {
+	// The program writes its archive from the repository's infra, the engine reads it from this directory's.
+	if err := os.MkdirAll(filepath.Join(repo, ".calldata"), 0o750); err != nil {
+		return err
+	}
+	for _, name := range linked {
 		link := filepath.Join(dir, name)
 		if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
 			return err
@@ -48,6 +52,9 @@ func Workspace(dir, repo, stack, binary string, overrides map[string]any) error 
 	}
 	return nil
 }
+
+// linked are the directories that the workspace shares with the repository.
+var linked = []string{"infra", "ansible", ".calldata"}
 
 // EmulatorSettings are the settings that point the AWS provider at an emulator. Two retries: what an emulator lacks
 // answers 500, and the default of 25 would hang for minutes.
