@@ -20,12 +20,14 @@ rehearse: packages $(CALLDATA) ## Deploy $(STACK) offline from nothing to an ans
 	@$(CALLDATA) rehearse $(STACK) $(ARGS)
 
 .PHONY: test
-test: packages $(CALLDATA) ## Every test: units, components, the engine on the emulator, the full rehearsal
+test: packages $(CALLDATA) ## Every test: units, components, the engine on the emulator, rehearsals of all topologies
 	$(CALLDATA) tools prepare
 	go vet ./...
 	go test -race -timeout 60m -p 2 ./...
 	$(MAKE) --no-print-directory test-modules
 	$(CALLDATA) rehearse dev --twice
+	$(CALLDATA) rehearse stage
+	$(CALLDATA) rehearse prod
 
 .PHONY: test-modules
 test-modules: ## Tests of the modules that stand alone

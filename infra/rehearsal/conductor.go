@@ -254,7 +254,8 @@ func parts(t *Tools) []Part {
 		Part{Name: "EC2 machines", Kind: Real, Detail: "Debian 12 in systemd-nspawn: own systemd, cloud-init, network and disk; the kernel is this machine's"},
 		Part{Name: "AWS API", Kind: Emulated, Detail: "moto with our extension; security groups and routes are records, they filter nothing"},
 		Part{Name: "Pulumi backend", Kind: Emulated, Detail: "S3 bucket in the emulator, secrets by passphrase"},
-		Part{Name: "instance metadata", Kind: Emulated, Detail: "user data and keys reach cloud-init by its NoCloud source"},
+		Part{Name: "instance metadata", Kind: Emulated, Detail: "IMDSv2 at its own address, with what the emulator knows of the instance; user data and keys reach cloud-init by its NoCloud source"},
+		Part{Name: "AWS's names", Kind: Emulated, Detail: "machines find the emulator under AWS's host names, by HTTPS with an authority of this rehearsal, which Debian's own list trusts"},
 	)
 	for _, d := range doubles.List() {
 		out = append(out, Part{Name: d.Name, Kind: Double, Detail: "stands for " + d.StandsFor + "; " + d.Differs})
