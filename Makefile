@@ -26,7 +26,7 @@ test: packages $(CALLDATA) ## Every test: units, components, the engine on the e
 	go test -race -timeout 60m -p 2 ./...
 	$(MAKE) --no-print-directory test-modules
 	$(CALLDATA) rehearse dev --twice
-	$(CALLDATA) rehearse stage
+	$(CALLDATA) rehearse stage --twice
 	$(CALLDATA) rehearse prod
 
 .PHONY: test-modules
