@@ -41,7 +41,7 @@ type bench struct {
 	emulator *emulator.Emulator
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs engine and emulator, which -short leaves out")
@@ -89,7 +89,7 @@ func (b *bench) stack(t *testing.T, name string, settings map[string]any) *pulum
 }
 
 // workspace makes a directory that Pulumi can deploy the stack called name from.
-func (b *bench) workspace(t *testing.T, name string, settings map[string]any) string {
+func (b *bench) workspace(t testing.TB, name string, settings map[string]any) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "work")
 	all := EmulatorSettings()
