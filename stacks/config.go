@@ -140,8 +140,8 @@ type RetentionConfig struct {
 	LogDays int
 	// BackupDays is how long backups are kept (backupRetentionDays).
 	BackupDays int
-	// LockBackups keeps backups from being deleted before their time, in S3 and in AWS Backup. It is not Protect, which
-	// comes and goes: a bucket is made with its lock or without.
+	// LockBackups keeps backups from being deleted before their time, in S3 and in AWS Backup (lockBackups). It is not
+	// Protect, which comes and goes: a bucket is made with its lock or without.
 	LockBackups bool
 }
 
