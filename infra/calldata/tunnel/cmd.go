@@ -62,11 +62,18 @@ func run(ctx context.Context, o *Options) error {
 	if err := way.Check(); err != nil {
 		return cli.WithCode(cli.ExitPreflight, fmt.Errorf("tunnel: %w", err))
 	}
-	// ssh ends its ProxyCommand with this signal when all is said: there is nothing to clean up, nor to complain about.
+	// ssh ends its ProxyCommand with this signal when all is said: there is nothing to clean up, nor to complain about. Under
+	// nohup it arrives ignored. Caught here, it is the AWS CLI's to end by.
+	hangup := make(chan os.Signal, 1)
 	signal.Reset(syscall.SIGHUP)
+	signal.Notify(hangup, syscall.SIGHUP)
 	if way == SSM {
 		return become(command(o.Target))
 	}
+	go func() {
+		<-hangup
+		os.Exit(cli.ExitInterrupted)
+	}()
 	conn, err := Dial(ctx, way, o.Target)
 	if err != nil {
 		return cli.WithCode(cli.ExitUnreachable, fmt.Errorf("tunnel to %s: %w", o.Target.address(), err))
