@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -93,11 +91,6 @@ func perform(ctx context.Context, o Options, r *Report) (err error) {
 		return err
 	}
 	r.Parts = parts(tools)
-	if o.kind == stacks.KindAccount {
-		for _, part := range slices.Sorted(maps.Keys(unserved)) {
-			r.Parts = append(r.Parts, Part{Name: string(part), Kind: Absent, Detail: unserved[part]})
-		}
-	}
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
 	go w.scanner.processes(watching)

@@ -19,6 +19,8 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/stacks"
+	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
 
 func TestOptionsNameEveryMistake(t *testing.T) {
@@ -97,6 +99,22 @@ func TestWorkspaceLaysSettingsOverTheStacks(t *testing.T) {
 	target, err := os.Readlink(filepath.Join(dir, "ansible"))
 	require.NoError(t, err)
 	assert.Equal(t, filepath.Join(repo, "ansible"), target)
+}
+
+// A part that the scene left out, no rehearsal would prove.
+func TestSceneLeavesNoPartOfAnAccountOut(t *testing.T) {
+	t.Parallel()
+	repo, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "work")
+	require.NoError(t, Workspace(dir, repo, "account", "/opt/program", SceneSettings("account", stacks.KindAccount, "")))
+	file, err := stackfile.Read(dir, "account")
+	require.NoError(t, err)
+	config, err := stacks.ReadConfig("account", file)
+	require.NoError(t, err)
+	topology, err := stacks.New("account", config)
+	require.NoError(t, err)
+	assert.Equal(t, stacks.AccountParts(), topology.Account.Parts)
 }
 
 func TestWatchTellsTheConfigurationStage(t *testing.T) {

@@ -50,14 +50,12 @@ const (
 	Real     = "real"
 	Emulated = "emulated"
 	Double   = "double"
-	// Absent parts are in the stack on AWS, and not in the rehearsal.
-	Absent = "absent"
 )
 
 // Part is one thing that took part, and how far it was the real thing.
 type Part struct {
 	Name string `json:"name"`
-	// Kind is Real, Emulated, Double or Absent.
+	// Kind is Real, Emulated or Double.
 	Kind string `json:"kind"`
 	// Detail is its version, where it came from, and how it differs from the real thing.
 	Detail string `json:"detail"`
@@ -134,7 +132,7 @@ func (r *Report) Write(dir string) error {
 func (r *Report) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nRehearsal of %s: %s in %s\n", r.Stack, strings.ToUpper(r.Result), progress.Short(time.Duration(r.Seconds*float64(time.Second))))
-	for _, kind := range []string{Real, Emulated, Double, Absent} {
+	for _, kind := range []string{Real, Emulated, Double} {
 		for i, p := range r.PartsOf(kind) {
 			label := ""
 			if i == 0 {
@@ -192,5 +190,5 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 		return fmt.Sprintf("%.3f", 100*part/whole)
 	},
 	"indent": func(depth int) int { return depth * 14 },
-	"kinds":  func() []string { return []string{Real, Emulated, Double, Absent} },
+	"kinds":  func() []string { return []string{Real, Emulated, Double} },
 }).Parse(pageText))

@@ -3,8 +3,6 @@ package rehearsal
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,15 +30,6 @@ func kindOf(repo, stack string) (stacks.Kind, error) {
 	return stacks.Kind(stack), nil
 }
 
-// unserved are the parts of an account's baseline that the emulator cannot serve, each with what it lacks. They are left
-// out by the setting that leaves them out on AWS, and every report lists them.
-var unserved = map[stacks.AccountPart]string{
-	stacks.PartS3Block:   "S3 Control's host names begin with the account's number, which does not resolve on loopback",
-	stacks.PartGuardDuty: "features of a detector overwrite each other",
-	stacks.PartBudgets:   "budgets lose their tags",
-	stacks.PartAnomalies: "monitors of cost anomalies lose their tags",
-}
-
 // SceneSettings are values for the settings that have none for everybody. Key is the operator's public key.
 func SceneSettings(stack string, kind stacks.Kind, key string) map[string]any {
 	of := func(name string) string { return stacks.Project + ":" + name }
@@ -48,7 +37,6 @@ func SceneSettings(stack string, kind stacks.Kind, key string) map[string]any {
 	case stacks.KindAccount:
 		return map[string]any{
 			of("githubRepository"): "example/calldata-foundation", of("alertEmails"): []string{"ops@" + sceneZone},
-			of("accountPartsOff"): slices.Sorted(maps.Keys(unserved)),
 		}
 	case stacks.KindStage, stacks.KindProd:
 		return map[string]any{

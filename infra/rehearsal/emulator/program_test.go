@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/policy"
 	"github.com/calldata/calldata-foundation/infra/rehearsal"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/engine"
@@ -106,6 +107,25 @@ func (d *deployment) run(t *testing.T, args ...string) {
 	t.Logf("pulumi %v: %s", args, time.Since(begin).Round(100*time.Millisecond))
 }
 
+// publicMachines is what the policy about public addresses finds in the stack's state, and how many machines are there.
+func (d *deployment) publicMachines(t *testing.T) (violations []policy.Violation, machines int) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "state.json")
+	d.run(t, "stack", "export", "--file", file)
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	_, resources, err := policy.FromState(data)
+	require.NoError(t, err)
+	for _, r := range resources {
+		if r.Type == "aws:ec2/instance:Instance" {
+			machines++
+		}
+	}
+	rule, found := policy.FindRule("CD-14")
+	require.True(t, found)
+	return rule.Check(policy.Graph{Scope: policy.Stage, Resources: resources}), machines
+}
+
 // running are the instances and volumes that there are.
 func (d *deployment) running(t *testing.T) (instances, volumes []string) {
 	t.Helper()
@@ -133,6 +153,9 @@ func TestProgram(t *testing.T) {
 	d.run(t, "up", "--yes", "--skip-preview")
 	d.run(t, "preview", "--expect-no-changes")
 	d.run(t, "refresh", "--yes", "--skip-preview", "--expect-no-changes")
+	public, machines := d.publicMachines(t)
+	assert.Empty(t, public, "the machine is in a subnet that gives no public addresses")
+	assert.Equal(t, 1, machines)
 	instances, volumes := d.running(t)
 	assert.Len(t, instances, 3)
 	assert.Len(t, volumes, 4, "a root volume each, and the data volume")

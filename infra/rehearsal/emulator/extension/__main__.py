@@ -26,6 +26,7 @@ SERVICES = (
     "costexplorer",
     "ec2",
     "elbv2",
+    "guardduty",
     "motoapi",
     "rds",
     "refresh",

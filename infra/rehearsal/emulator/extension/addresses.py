@@ -99,3 +99,9 @@ def delete(original, self):
     """So does a deleted interface."""
     _forget_automatic(self)
     original(self)
+
+
+# An interface without a public address has no association; moto answers an empty one, which the provider, like other
+# clients, takes for a public address.
+_association = interfaces.NetworkInterface.association.fget
+interfaces.NetworkInterface.association = property(lambda self: _association(self) or None)

@@ -1,9 +1,13 @@
 """Calls that moto alone gets wrong, through boto3. Prints what was checked; any exception is a failure."""
 
 import json
+import os
 import time
+from urllib.parse import urlsplit
 
 import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 CHECKS = []
 
@@ -22,6 +26,16 @@ def network():
         for i, z in enumerate(zones)
     ]
     return ec2, vpc, subnets
+
+
+def refused(error, call, **parameters):
+    """The call fails with the error."""
+    try:
+        call(**parameters)
+    except ClientError as failure:
+        assert failure.response["Error"]["Code"] == error, failure
+    else:
+        raise AssertionError(f"want {error}")
 
 
 @check
@@ -286,6 +300,99 @@ def volumes_stay():
 
 
 @check
+def public_addresses():
+    ec2, _, (private, public) = network()
+    ec2.modify_subnet_attribute(SubnetId=public, MapPublicIpOnLaunch={"Value": True})
+    image = ec2.describe_images(Owners=["136693071363"])["Images"][0]["ImageId"]
+
+    def run(**where):
+        return ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, **where)["Instances"][0]["InstanceId"]
+
+    def has_one(instance):
+        found = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
+        interface = found["NetworkInterfaces"][0]
+        alone = ec2.describe_network_interfaces(NetworkInterfaceIds=[interface["NetworkInterfaceId"]])["NetworkInterfaces"][0]
+        signs = {bool(found.get("PublicIpAddress")), "Association" in interface, "Association" in alone}
+        assert len(signs) == 1, (found, alone)
+        return signs.pop()
+
+    def interface(subnet, **choice):
+        return [{"DeviceIndex": 0, "SubnetId": subnet, **choice}]
+
+    hidden = run(SubnetId=private)
+    assert not has_one(hidden)
+    assert has_one(run(SubnetId=public))
+    assert not has_one(run(NetworkInterfaces=interface(private)))
+    assert has_one(run(NetworkInterfaces=interface(public)))
+    assert has_one(run(NetworkInterfaces=interface(private, AssociatePublicIpAddress=True)))
+    assert not has_one(run(NetworkInterfaces=interface(public, AssociatePublicIpAddress=False)))
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    association = ec2.associate_address(AllocationId=address, InstanceId=hidden)["AssociationId"]
+    assert has_one(hidden)
+    ec2.disassociate_address(AssociationId=association)
+    assert not has_one(hidden)
+
+
+@check
+def public_access_of_the_account():
+    # The SDK puts the account's number before the endpoint's host, which only a proxy understands.
+    control = boto3.client("s3control", config=Config(proxies={"http": os.environ["AWS_ENDPOINT_URL"]}))
+    asked = set()
+    control.meta.events.register("before-send.s3-control", lambda request, **_: asked.add(urlsplit(request.url).hostname))
+    account = {"AccountId": "123456789012"}
+    block = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
+    refused("NoSuchPublicAccessBlockConfiguration", control.get_public_access_block, **account)
+    for wanted in (block, {**block, "IgnorePublicAcls": False}):
+        control.put_public_access_block(PublicAccessBlockConfiguration=wanted, **account)
+        assert control.get_public_access_block(**account)["PublicAccessBlockConfiguration"] == wanted
+    control.delete_public_access_block(**account)
+    refused("NoSuchPublicAccessBlockConfiguration", control.get_public_access_block, **account)
+    assert asked == {"123456789012.127.0.0.1"}, asked
+
+
+@check
+def detectors():
+    guard = boto3.client("guardduty")
+    detector = guard.create_detector(Enable=True, Tags={"a": "b"}, Features=[{"Name": "EKS_AUDIT_LOGS", "Status": "DISABLED"}])["DetectorId"]
+
+    def features():
+        return {f["Name"]: f for f in guard.get_detector(DetectorId=detector)["Features"]}
+
+    on, off = "ENABLED", "DISABLED"
+    before = features()
+    assert {n: f["Status"] for n, f in before.items()} == {
+        "CLOUD_TRAIL": on, "DNS_LOGS": on, "FLOW_LOGS": on, "S3_DATA_EVENTS": on, "EKS_AUDIT_LOGS": off, "EBS_MALWARE_PROTECTION": on,
+        "RDS_LOGIN_EVENTS": on, "LAMBDA_NETWORK_LOGS": on, "EKS_RUNTIME_MONITORING": off, "RUNTIME_MONITORING": off,
+    }, before  # fmt: skip
+    # Features change one by one, and what they configure does, too.
+    guard.update_detector(DetectorId=detector, Features=[{"Name": "LAMBDA_NETWORK_LOGS", "Status": off}])
+    agent = {"Name": "EC2_AGENT_MANAGEMENT", "Status": on}
+    guard.update_detector(DetectorId=detector, Features=[{"Name": "RUNTIME_MONITORING", "Status": on, "AdditionalConfiguration": [agent]}])
+    guard.update_detector(DetectorId=detector, FindingPublishingFrequency="FIFTEEN_MINUTES")
+    after = features()
+    changed = {n for n in after if after[n] != before[n]}
+    assert changed == {"LAMBDA_NETWORK_LOGS", "RUNTIME_MONITORING"}, changed
+    agents = {c["Name"]: c["Status"] for c in after["RUNTIME_MONITORING"]["AdditionalConfiguration"]}
+    assert agents == {"EKS_ADDON_MANAGEMENT": off, "ECS_FARGATE_AGENT_MANAGEMENT": off, "EC2_AGENT_MANAGEMENT": on}, agents
+    # Data sources are another name of three of them.
+    guard.update_detector(DetectorId=detector, DataSources={"S3Logs": {"Enable": False}, "Kubernetes": {"AuditLogs": {"Enable": True}}})
+    assert (features()["S3_DATA_EVENTS"]["Status"], features()["EKS_AUDIT_LOGS"]["Status"]) == (off, on)
+    sources = guard.get_detector(DetectorId=detector)["DataSources"]
+    assert (sources["S3Logs"]["Status"], sources["Kubernetes"]["AuditLogs"]["Status"]) == (off, on), sources
+    both = [{"Name": n, "Status": on} for n in ("EKS_RUNTIME_MONITORING", "RUNTIME_MONITORING")]
+    refused("BadRequestException", guard.update_detector, DetectorId=detector, Features=both)
+    refused("BadRequestException", guard.create_detector, Enable=True)
+    arn = f"arn:aws:guardduty:us-east-1:123456789012:detector/{detector}"
+    guard.tag_resource(ResourceArn=arn, Tags={"c": "d", "e": "f"})
+    guard.untag_resource(ResourceArn=arn, TagKeys=["a", "e"])
+    assert guard.list_tags_for_resource(ResourceArn=arn)["Tags"] == {"c": "d"}
+    assert guard.get_detector(DetectorId=detector)["Tags"] == {"c": "d"}
+    guard.delete_detector(DetectorId=detector)
+    refused("BadRequestException", guard.delete_detector, DetectorId=detector)
+    refused("BadRequestException", guard.list_tags_for_resource, ResourceArn=arn)
+
+
+@check
 def account_settings():
     ec2 = boto3.client("ec2")
     assert ec2.get_ebs_default_kms_key_id()["KmsKeyId"] == "alias/aws/ebs"
@@ -318,32 +425,73 @@ def backup_selections():
 
 
 @check
-def budget_subscribers():
-    budgets = boto3.client("budgets")
+def budgets_with_subscribers_and_tags():
+    budgets, account = boto3.client("budgets"), {"AccountId": "123456789012"}
     notification = {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 80}
     subscriber = {"SubscriptionType": "EMAIL", "Address": "ops@example.com"}
     budget = {"BudgetName": "b", "TimeUnit": "MONTHLY", "BudgetType": "COST", "BudgetLimit": {"Amount": "10", "Unit": "USD"}}
     budgets.create_budget(
-        AccountId="123456789012", Budget=budget,
-        NotificationsWithSubscribers=[{"Notification": notification, "Subscribers": [subscriber]}],
+        Budget={**budget, "CostFilters": {"TagKeyValue": ["user:Environment$dev"]}}, ResourceTags=[{"Key": "a", "Value": "b"}],
+        NotificationsWithSubscribers=[{"Notification": notification, "Subscribers": [subscriber]}], **account,
     )  # fmt: skip
-    key = {"AccountId": "123456789012", "BudgetName": "b"}
+    key = {**account, "BudgetName": "b"}
     found = budgets.describe_subscribers_for_notification(**key, Notification=notification)["Subscribers"]
     assert found == [subscriber], found
-    budgets.update_budget(AccountId="123456789012", NewBudget={**budget, "BudgetLimit": {"Amount": "20", "Unit": "USD"}})
-    assert float(budgets.describe_budget(**key)["Budget"]["BudgetLimit"]["Amount"]) == 20
+    refused("NotFoundException", budgets.describe_subscribers_for_notification, **key, Notification={**notification, "Threshold": 90})
+    before = budgets.describe_budget(**key)["Budget"]
+    budgets.update_budget(NewBudget={**budget, "BudgetLimit": {"Amount": "20", "Unit": "USD"}}, **account)
+    after = budgets.describe_budget(**key)["Budget"]
+    assert float(after["BudgetLimit"]["Amount"]) == 20 and after["TimePeriod"] == before["TimePeriod"], after
+    assert before["CostFilters"] and not after.get("CostFilters"), after
+    refused("NotFoundException", budgets.update_budget, NewBudget={**budget, "BudgetName": "c"}, **account)
+    refused("NotFoundException", budgets.describe_notifications_for_budget, BudgetName="c", **account)
+    arn = "arn:aws:budgets::123456789012:budget/b"
+    tagged(budgets, arn, "ResourceARN", "NotFoundException")
+    budgets.delete_budget(**key)
+    refused("NotFoundException", budgets.list_tags_for_resource, ResourceARN=arn)
+    # Another of the same name begins without tags.
+    budgets.create_budget(Budget=budget, **account)
+    assert budgets.list_tags_for_resource(ResourceARN=arn)["ResourceTags"] == []
+    budgets.delete_budget(**key)
+
+
+def tagged(client, arn, name, error):
+    """What carries the tag a=b can get others and lose them; what there is not has none."""
+    at = {name: arn}
+    assert client.list_tags_for_resource(**at)["ResourceTags"] == [{"Key": "a", "Value": "b"}]
+    client.tag_resource(**at, ResourceTags=[{"Key": "a", "Value": "c"}, {"Key": "d", "Value": "e"}])
+    assert client.list_tags_for_resource(**at)["ResourceTags"] == [{"Key": "a", "Value": "c"}, {"Key": "d", "Value": "e"}]
+    client.untag_resource(**at, ResourceTagKeys=["a"])
+    assert client.list_tags_for_resource(**at)["ResourceTags"] == [{"Key": "d", "Value": "e"}]
+    nothing = {name: arn + "x"}
+    refused(error, client.list_tags_for_resource, **nothing)
+    refused(error, client.tag_resource, **nothing, ResourceTags=[{"Key": "a", "Value": "b"}])
+    refused(error, client.untag_resource, **nothing, ResourceTagKeys=["a"])
 
 
 @check
 def cost_anomalies():
     ce = boto3.client("ce")
     monitor = {"MonitorName": "m", "MonitorType": "DIMENSIONAL", "MonitorDimension": "SERVICE"}
-    arn = ce.create_anomaly_monitor(AnomalyMonitor=monitor)["MonitorArn"]
+    tags = [{"Key": "a", "Value": "b"}]
+    arn = ce.create_anomaly_monitor(AnomalyMonitor=monitor, ResourceTags=tags)["MonitorArn"]
+    refused("LimitExceededException", ce.create_anomaly_monitor, AnomalyMonitor=monitor)
     assert ce.get_anomaly_monitors(MonitorArnList=[arn])["AnomalyMonitors"][0]["MonitorName"] == "m"
     ce.update_anomaly_monitor(MonitorArn=arn, MonitorName="n")
     assert ce.get_anomaly_monitors()["AnomalyMonitors"][0]["MonitorName"] == "n"
+    tagged(ce, arn, "ResourceArn", "ResourceNotFoundException")
+    subscription = {
+        "SubscriptionName": "s", "MonitorArnList": [arn], "Frequency": "DAILY", "Subscribers": [{"Type": "EMAIL", "Address": "ops@example.com"}],
+    }  # fmt: skip
+    told = ce.create_anomaly_subscription(AnomalySubscription=subscription, ResourceTags=tags)["SubscriptionArn"]
+    tagged(ce, told, "ResourceArn", "ResourceNotFoundException")
+    refused("UnknownMonitorException", ce.create_anomaly_subscription, AnomalySubscription={**subscription, "MonitorArnList": [arn + "x"]})
+    ce.delete_anomaly_subscription(SubscriptionArn=told)
+    refused("UnknownSubscriptionException", ce.get_anomaly_subscriptions, SubscriptionArnList=[told])
     ce.delete_anomaly_monitor(MonitorArn=arn)
     assert not ce.get_anomaly_monitors()["AnomalyMonitors"]
+    refused("UnknownMonitorException", ce.update_anomaly_monitor, MonitorArn=arn, MonitorName="o")
+    refused("ResourceNotFoundException", ce.list_tags_for_resource, ResourceArn=arn)
     ce.update_cost_allocation_tags_status(CostAllocationTagsStatus=[{"TagKey": "Owner", "Status": "Active"}])
     assert ce.list_cost_allocation_tags(TagKeys=["Owner"])["CostAllocationTags"][0]["Status"] == "Active"
 
