@@ -16,7 +16,7 @@ import (
 // Times of day, in UTC, at which few people call in Europe and America. AWS Backup stays out of the database's own
 // windows, and of the hour before the second.
 const (
-	databaseBackupWindow      = "03:00-03:30"
+	databaseBackupWindow      = "03:00-03:30" //nolint:gosec // no credential
 	databaseMaintenanceWindow = "sun:07:00-sun:08:00"
 	backupStart               = "04:00"
 )

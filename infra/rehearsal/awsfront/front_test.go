@@ -192,7 +192,7 @@ func (s *scene) run(ctx context.Context, change func(*ec2.RunInstancesInput)) (t
 }
 
 // asked is what the metadata service answers to an instance.
-func (s *scene) asked(m *metadata, i types.Instance, method, path string, header map[string]string) *http.Response {
+func (s *scene) asked(m *metadata, i types.Instance, method, path string, header map[string]string) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(context.Background(), method, path, nil)
 	r.RemoteAddr = *i.PrivateIpAddress + ":4711"
 	for k, v := range header {
@@ -200,26 +200,19 @@ func (s *scene) asked(m *metadata, i types.Instance, method, path string, header
 	}
 	w := httptest.NewRecorder()
 	m.ServeHTTP(w, r)
-	return w.Result()
-}
-
-func body(t *testing.T, r *http.Response) string {
-	t.Helper()
-	text, err := io.ReadAll(r.Body)
-	require.NoError(t, err)
-	return string(text)
+	return w
 }
 
 // session begins a session of version 2 and answers how to ask in it.
 func (s *scene) session(t *testing.T, m *metadata, i types.Instance) func(path string) (int, string) {
 	t.Helper()
 	r := s.asked(m, i, http.MethodPut, "/latest/api/token", map[string]string{ttlHeader: "60"})
-	token := body(t, r)
-	require.Equal(t, http.StatusOK, r.StatusCode, token)
-	require.Equal(t, "60", r.Header.Get(ttlHeader))
+	token := r.Body.String()
+	require.Equal(t, http.StatusOK, r.Code, token)
+	require.Equal(t, "60", r.Header().Get(ttlHeader))
 	return func(path string) (int, string) {
 		r := s.asked(m, i, http.MethodGet, path, map[string]string{tokenHeader: token})
-		return r.StatusCode, body(t, r)
+		return r.Code, r.Body.String()
 	}
 }
 
@@ -254,14 +247,14 @@ func TestMetadataTellsAnInstanceAboutItself(t *testing.T) {
 	assert.Equal(t, *s.instance.InstanceId, identity["instanceId"])
 
 	// The role's credentials are good for calls, and stay the same for a while.
-	var given struct{ Code, AccessKeyId, SecretAccessKey, Token, Expiration string }
+	var given struct{ Code, AccessKeyID, SecretAccessKey, Token, Expiration string }
 	_, text = ask("/latest/meta-data/iam/security-credentials/node")
 	require.NoError(t, json.Unmarshal([]byte(text), &given))
 	assert.Equal(t, "Success", given.Code)
 	_, again := ask("/latest/meta-data/iam/security-credentials/node")
 	assert.Equal(t, text, again)
 	config := s.config.Copy()
-	config.Credentials = credentials.NewStaticCredentialsProvider(given.AccessKeyId, given.SecretAccessKey, given.Token)
+	config.Credentials = credentials.NewStaticCredentialsProvider(given.AccessKeyID, given.SecretAccessKey, given.Token)
 	who, err := sts.NewFromConfig(config).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	require.NoError(t, err)
 	assert.Equal(t, "arn:aws:sts::123456789012:assumed-role/node/"+*s.instance.InstanceId, *who.Arn)
@@ -272,7 +265,7 @@ func TestMetadataWantsAToken(t *testing.T) {
 	m := newMetadata(s.account)
 	const path = "/latest/meta-data/instance-id"
 	status := func(i types.Instance, method, path string, header map[string]string) int {
-		return s.asked(m, i, method, path, header).StatusCode
+		return s.asked(m, i, method, path, header).Code
 	}
 	assert.Equal(t, http.StatusUnauthorized, status(s.instance, http.MethodGet, path, nil), "version 1 is turned off")
 	assert.Equal(t, http.StatusUnauthorized, status(s.instance, http.MethodGet, path, map[string]string{tokenHeader: "made up"}))
@@ -287,7 +280,7 @@ func TestMetadataWantsAToken(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, status(lax, http.MethodGet, path, nil))
 	assert.Equal(t, http.StatusNotFound, status(lax, http.MethodGet, "/latest/meta-data/tags/instance/", nil), "tags are shown on request")
-	token := body(t, s.asked(m, s.instance, http.MethodPut, "/latest/api/token", map[string]string{ttlHeader: "60"}))
+	token := s.asked(m, s.instance, http.MethodPut, "/latest/api/token", map[string]string{ttlHeader: "60"}).Body.String()
 	assert.Equal(t, http.StatusUnauthorized, status(lax, http.MethodGet, path, map[string]string{tokenHeader: token}), "a token belongs to one instance")
 	stranger := types.Instance{PrivateIpAddress: aws.String("10.20.9.9")}
 	assert.Equal(t, http.StatusNotFound, status(stranger, http.MethodGet, path, nil))
@@ -319,8 +312,7 @@ func TestMetadataTellsTheLifecycleState(t *testing.T) {
 	require.NoError(t, err)
 	m := newMetadata(s.account)
 	state := func() string {
-		r := s.asked(m, found[0].Instance, http.MethodGet, "/latest/meta-data/autoscaling/target-lifecycle-state", nil)
-		return body(t, r)
+		return s.asked(m, found[0].Instance, http.MethodGet, "/latest/meta-data/autoscaling/target-lifecycle-state", nil).Body.String()
 	}
 	assert.Equal(t, "InService", state())
 	_, err = client.UpdateAutoScalingGroup(t.Context(), &autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: aws.String("fleet"), MinSize: aws.Int32(0), DesiredCapacity: aws.Int32(0)})
@@ -472,7 +464,9 @@ func TestAgentCanBeInstalled(t *testing.T) {
 	defer func() { _ = r.Body.Close() }()
 	require.Equal(t, http.StatusOK, r.StatusCode)
 	deb := filepath.Join(t.TempDir(), "agent.deb")
-	require.NoError(t, os.WriteFile(deb, []byte(body(t, r)), 0o600))
+	agent, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(deb, agent, 0o600))
 	out, err := exec.CommandContext(t.Context(), "dpkg-deb", "--contents", deb).CombinedOutput()
 	require.NoError(t, err, string(out))
 	assert.Contains(t, string(out), "-rwxr-xr-x root/root")

@@ -2,6 +2,7 @@ package awsfront
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -235,14 +236,14 @@ func naptr(words []string) *dnsmessage.UnknownResource {
 	var out []byte
 	for _, n := range words[:2] {
 		value := number(n)
-		out = append(out, byte(value>>8), byte(value))
+		out = binary.BigEndian.AppendUint16(out, value)
 	}
 	for _, text := range words[2:5] {
-		out = append(append(out, byte(len(text))), text...)
+		out = append(append(out, byte(len(text))), text...) //nolint:gosec // Route 53 takes at most 255 characters
 	}
 	for label := range strings.SplitSeq(strings.Trim(words[5], "."), ".") {
 		if label != "" {
-			out = append(append(out, byte(len(label))), label...)
+			out = append(append(out, byte(len(label))), label...) //nolint:gosec // a label has at most 63
 		}
 	}
 	return &dnsmessage.UnknownResource{Type: typeNAPTR, Data: append(out, 0)}

@@ -37,6 +37,9 @@ func (e *Emulator) Env() []string {
 		"AWS_CONFIG_FILE=/dev/null",
 		"AWS_SHARED_CREDENTIALS_FILE=/dev/null",
 		"AWS_EC2_METADATA_DISABLED=true",
+		// S3 Control is reached by a proxy: see Settings.
+		"NO_PROXY=",
+		"no_proxy=",
 		// Newer SDKs miss checksums that the emulator does not send, and say so on every read.
 		"AWS_RESPONSE_CHECKSUM_VALIDATION=when_required",
 	}
