@@ -116,7 +116,8 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 		if p, err = openStack(ctx, w.pulumiRoot(), w.network.Name(), work, o.Stack, w.env, w.log); err != nil {
 			return
 		}
-		changes, err := p.up(ctx, s)
+		changes, err := p.up(ctx, s, tools.Policies)
+		r.Checks = append(r.Checks, policies(p.judged, err))
 		if err != nil {
 			return
 		}

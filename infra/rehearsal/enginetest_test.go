@@ -56,7 +56,7 @@ func newBench(t testing.TB) *bench {
 	require.NoError(t, err)
 	python, err := pyenv.Prepare(ctx, filepath.Join(cache, "venv"), progress.Discard)
 	require.NoError(t, err)
-	require.NoError(t, buildProgram(ctx, repo, b.program, progress.Discard))
+	require.NoError(t, buildProgram(ctx, repo, programPackage, b.program, progress.Discard))
 	b.emulator, err = emulator.Start(ctx, emulator.Options{
 		Python: python.Python(), Dir: filepath.Join(t.TempDir(), "emulator"), EIPPool: elasticPool, Progress: progress.Discard,
 	})

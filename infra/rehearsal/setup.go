@@ -22,8 +22,8 @@ type Tools struct {
 	Engine *engine.Engine
 	Python *pyenv.Env
 	Image  *machines.Image
-	// Program is the compiled Pulumi program.
-	Program string
+	// Program is the compiled Pulumi program, Policies the compiled policy pack.
+	Program, Policies string
 }
 
 // Prepare fetches or builds the tools, side by side: the parts that wait for the network run while others compile.
@@ -31,7 +31,8 @@ func Prepare(ctx context.Context, repo, cache string, report progress.Reporter) 
 	if err := preflight(); err != nil {
 		return nil, err
 	}
-	t := &Tools{Program: filepath.Join(repo, ".calldata", "bin", "program")}
+	bin := filepath.Join(repo, ".calldata", "bin")
+	t := &Tools{Program: filepath.Join(bin, "program"), Policies: filepath.Join(bin, "policies")}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		t.Engine, err = engine.Prepare(ctx, engine.Options{Root: repo, CacheDir: filepath.Join(cache, "engine"), Progress: report})
@@ -45,7 +46,13 @@ func Prepare(ctx context.Context, repo, cache string, report progress.Reporter) 
 		t.Image, err = machines.EnsureImage(ctx, filepath.Join(cache, "image"), report)
 		return err
 	})
-	group.Go(func() error { return buildProgram(ctx, repo, t.Program, report) })
+	group.Go(func() error {
+		err := buildProgram(ctx, repo, programPackage, t.Program, report)
+		if err == nil {
+			err = buildProgram(ctx, repo, policyPackage, t.Policies, report)
+		}
+		return err
+	})
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
@@ -65,19 +72,27 @@ func preflight() error {
 	return cli.WithCode(cli.ExitPreflight, errors.New(text))
 }
 
-// buildProgram compiles the Pulumi program. The Go tool's own cache makes the second time quick.
-func buildProgram(ctx context.Context, repo, to string, report progress.Reporter) (err error) {
-	step := report.Step("Pulumi program")
+// The programs that Pulumi starts, and what people call them.
+const (
+	programPackage = "./infra"
+	policyPackage  = "./infra/policy/pack"
+)
+
+var programNames = map[string]string{programPackage: "Pulumi program", policyPackage: "policy pack"}
+
+// buildProgram compiles a program. The Go tool's own cache makes the second time quick.
+func buildProgram(ctx context.Context, repo, pkg, to string, report progress.Reporter) (err error) {
+	step := report.Step(programNames[pkg])
 	defer func() { step.Done(err) }()
-	step.Progress(0, 0, "go build ./infra")
+	step.Progress(0, 0, "go build "+pkg)
 	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-p", "2", "-o", to, "./infra")
+	cmd := exec.CommandContext(ctx, "go", "build", "-p", "2", "-o", to, pkg)
 	cmd.Dir = repo
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("go build ./infra: %w\n%s", err, tail(out, 30))
+		return fmt.Errorf("go build %s: %w\n%s", pkg, err, tail(out, 30))
 	}
 	return nil
 }

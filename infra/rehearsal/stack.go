@@ -33,6 +33,8 @@ const commandType = "command:local:Command"
 type pulumiStack struct {
 	stack auto.Stack
 	log   io.Writer
+	// judged is what policies said during the last operation.
+	judged []apitype.PolicyEvent
 }
 
 // openStack selects or makes the stack in workdir. Root holds a bin/pulumi that enters the namespace netns.
@@ -52,10 +54,10 @@ func openStack(ctx context.Context, root, netns, workdir, name string, env map[s
 	return &pulumiStack{stack: stack, log: log}, nil
 }
 
-// up deploys. It answers how many resources changed, by kind of change.
-func (p *pulumiStack) up(ctx context.Context, step progress.Step) (map[string]int, error) {
+// up deploys, judged by policy packs. It answers how many resources changed, by kind of change.
+func (p *pulumiStack) up(ctx context.Context, step progress.Step, packs ...string) (map[string]int, error) {
 	return p.run(step, func(events chan<- events.EngineEvent) error {
-		_, err := p.stack.Up(ctx, optup.EventStreams(events), optup.Parallel(parallel),
+		_, err := p.stack.Up(ctx, optup.EventStreams(events), optup.Parallel(parallel), optup.PolicyPacks(packs...),
 			optup.ProgressStreams(p.log), optup.ErrorProgressStreams(p.log), optup.Color("never"), optup.SuppressOutputs())
 		return err
 	})
@@ -66,6 +68,7 @@ func (p *pulumiStack) run(step progress.Step, operation func(chan<- events.Engin
 	watch := newWatch(step)
 	err := operation(watch.events)
 	watch.wait()
+	p.judged = watch.judged
 	return watch.changes, watch.explain(err)
 }
 
@@ -150,6 +153,7 @@ type watch struct {
 	count   int64
 	errors  []string
 	changes map[string]int
+	judged  []apitype.PolicyEvent
 }
 
 func newWatch(step progress.Step) *watch {
@@ -207,6 +211,8 @@ func (w *watch) handle(e events.EngineEvent) {
 		w.finish(e.ResOpFailedEvent.Metadata.URN, errors.New("see the error below"))
 	case e.DiagnosticEvent != nil:
 		w.diagnose(*e.DiagnosticEvent)
+	case e.PolicyEvent != nil:
+		w.judge(*e.PolicyEvent)
 	case e.SummaryEvent != nil:
 		for op, n := range e.SummaryEvent.ResourceChanges {
 			w.changes[string(op)] += n
