@@ -49,6 +49,10 @@ lint: packages $(CALLDATA) ## gofmt, vet, golangci-lint, ansible-lint, yamllint,
 tools: packages $(CALLDATA) ## Fetch or build everything that a rehearsal and the tests need
 	$(CALLDATA) tools prepare
 
+.PHONY: policies
+policies: ## Build the policy pack: pulumi preview --policy-pack bin/calldata-policies
+	go build -o bin/calldata-policies ./infra/policy/pack
+
 .PHONY: packages
 packages: ## Install the Debian packages that the rehearsal needs, where that is allowed
 	@.ci/packages
