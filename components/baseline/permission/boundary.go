@@ -9,7 +9,7 @@ import (
 // services are those that the components use. A boundary gives nothing: it is the most that policies can. A component
 // that uses another service needs it here, and in a policy of Deploy.
 var services = []string{
-	"ec2:*", "ec2messages:*", "ec2-instance-connect:*", "ebs:*", "elasticloadbalancing:*", "autoscaling:*", "rds:*", "rds-db:*", "kms:*", "secretsmanager:*", "ssm:*", "ssmmessages:*",
+	"ec2:*", "ec2messages:*", "ebs:*", "elasticloadbalancing:*", "autoscaling:*", "rds:*", "rds-db:*", "kms:*", "secretsmanager:*", "ssm:*", "ssmmessages:*",
 	"logs:*", "cloudwatch:*", "events:*", "sns:*", "backup:*", "backup-storage:*", "acm:*", "wafv2:*", "servicequotas:Get*", "servicequotas:List*", "tag:Get*",
 }
 
