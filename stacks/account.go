@@ -6,13 +6,19 @@ import "slices"
 func account(stack string, c Config) (Topology, error) {
 	t := base(stack, c)
 	t.Configuration = Configuration{}
+	a := c.Account
 	spec := &AccountSpec{
-		Repository: c.Account.Repository, Environments: c.Account.Environments, AlertEmails: c.Account.AlertEmails, StateBucket: c.Account.StateBucket,
+		Repository: a.Repository, OwnerID: a.OwnerID, RepositoryID: a.RepositoryID, ProviderExists: a.ProviderExists, Environments: a.Environments, OtherRegions: a.OtherRegions,
+		StateBucket: a.StateBucket, SecretsKeyAlias: a.SecretsKeyAlias, AlertEmails: a.AlertEmails, AnomalyMonitorARN: a.AnomalyMonitorARN, AnomalyUSD: a.AnomalyUSD,
+		AuditDays: a.AuditDays, TrailLockDays: a.TrailLockDays,
 	}
 	for _, part := range AccountParts() {
-		if !slices.Contains(c.Account.Off, part) {
+		if !slices.Contains(a.Off, part) {
 			spec.Parts = append(spec.Parts, part)
 		}
+	}
+	if a.CostTags {
+		spec.Parts = append(spec.Parts, PartCostTags)
 	}
 	t.Account = spec
 	return t, nil

@@ -200,7 +200,7 @@ func ReadConfig(stack string, settings Settings) (Config, error) {
 	c.Fleets = readFleets(r)
 	c.Database = readDatabase(r)
 	c.Web = readWeb(r, c.Topology)
-	c.Account = readAccount(r, c.Topology)
+	c.Account = readAccount(r, c.Topology, c.Region)
 	c.Retention = RetentionConfig{
 		LogDays:    r.oneOf("logRetentionDays", r.defaults.logRetentionDays, logRetentions),
 		BackupDays: r.sized("backupRetentionDays", r.defaults.backupRetentionDays, 1, maxBackupDays), LockBackups: r.choice("lockBackups", r.defaults.lockBackups),
@@ -233,11 +233,16 @@ func readRegion(r *reader) string {
 	case !regionForm.MatchString(region):
 		r.fail(regionKey, region, "want an AWS region", r.set(regionKey, "us-east-1"))
 		return ""
-	case strings.HasPrefix(region, "cn-") || strings.HasPrefix(region, "us-gov-") || strings.Contains(region, "-iso"):
+	case otherPartition(region):
 		r.fail(regionKey, region, "Debian's images and the managed policies have other names in that partition, which this project does not serve",
 			r.set(regionKey, "us-east-1"))
 	}
 	return region
+}
+
+// otherPartition reports whether a region is in a part of AWS of its own: China, the government's or a secret one.
+func otherPartition(region string) bool {
+	return strings.HasPrefix(region, "cn-") || strings.HasPrefix(region, "us-gov-") || strings.Contains(region, "-iso")
 }
 
 func readNetwork(r *reader, region string) NetworkConfig {
@@ -355,7 +360,7 @@ func readEdges(r *reader) []Edge {
 		case edge != EdgeCarriers && edge != EdgePhones:
 			r.fail(at, name, fmt.Sprintf("want %s or %s", EdgeCarriers, EdgePhones), r.setPath(at, string(EdgePhones)))
 		case slices.Contains(edges, edge):
-			r.fail(at, name, "an earlier item is the same", fmt.Sprintf("pulumi config rm --path '%s' -s %s", fullKey(at), r.stack))
+			r.fail(at, name, "an earlier item is the same", r.unsetPath(at))
 		default:
 			edges = append(edges, edge)
 		}

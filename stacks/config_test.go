@@ -58,7 +58,7 @@ func TestReadConfigDefaults(t *testing.T) {
 		Fleets:    FleetsConfig{SBCs: FleetSize{2, 6, 400}, Routers: FleetSize{2, 6, 2000}, CPUTarget: 50, DrainTimeout: time.Hour},
 		Database:  DatabaseConfig{Version: 16},
 		Web:       WebConfig{BlueWeight: 100},
-		Account:   AccountConfig{Environments: []Environment{{"dev", 100}, {"stage", 300}, {"prod", 1000}}},
+		Account:   AccountConfig{Environments: []Environment{{Name: "dev", BudgetUSD: 100}, {Name: "stage", BudgetUSD: 300}, {Name: "prod", BudgetUSD: 1000}}, AnomalyUSD: 20},
 		Retention: RetentionConfig{LogDays: 14, BackupDays: 7}, Provisioner: ProvisionerConfig{Enabled: true, Timeout: 45 * time.Minute},
 	}, c)
 }
@@ -101,8 +101,32 @@ func TestReadConfigDefaultsByTopology(t *testing.T) {
 	c, err = ReadConfig("account", of(KindAccount, "adminCidrs", "-", "sshPublicKey", "-", "accountPartsOff", `["guardduty"]`, "environments", `["dev=50"]`))
 	require.NoError(t, err, "an account has no machines, and needs neither operators' ranges nor a key")
 	assert.Equal(t, AccountConfig{
-		Repository: "example/calldata-foundation", Environments: []Environment{{"dev", 50}}, AlertEmails: []string{"ops@example.com"}, Off: []AccountPart{PartGuardDuty},
+		Repository: "example/calldata-foundation", Environments: []Environment{{Name: "dev", BudgetUSD: 50}}, AlertEmails: []string{"ops@example.com"}, AnomalyUSD: 20,
+		Off: []AccountPart{PartGuardDuty},
 	}, c.Account)
+}
+
+// An account that is in use has some of the baseline already, and rules of its own.
+func TestReadConfigOfAnAccountInUse(t *testing.T) {
+	t.Parallel()
+	const monitor = "arn:aws:ce::123456789012:anomalymonitor/11111111-2222-3333-4444-555555555555"
+	c, err := ReadConfig("account", of(KindAccount, "githubOwnerId", "12", "githubRepositoryId", "345678901234", "githubProviderExists", "true",
+		"environments", `["dev=50","prod=900"]`, "environmentDomains", `["prod=voice.example.com","dev=dev.example.com","prod=example.org"]`,
+		"otherRegions", `["eu-central-1","ap-southeast-2"]`, "stateBucket", "our-state", "secretsKeyAlias", "alias/our/secrets", "anomalyMonitorArn", monitor,
+		"anomalyUsd", "75", "costTags", "true", "auditRetentionDays", "2555", "trailLockDays", "2555"))
+	require.NoError(t, err)
+	assert.Equal(t, AccountConfig{
+		Repository: "example/calldata-foundation", OwnerID: 12, RepositoryID: 345678901234, ProviderExists: true,
+		Environments: []Environment{
+			{Name: "dev", BudgetUSD: 50, Domains: []string{"dev.example.com"}}, {Name: "prod", BudgetUSD: 900, Domains: []string{"voice.example.com", "example.org"}},
+		},
+		OtherRegions: []string{"eu-central-1", "ap-southeast-2"}, StateBucket: "our-state", SecretsKeyAlias: "alias/our/secrets", AlertEmails: []string{"ops@example.com"},
+		AnomalyMonitorARN: monitor, AnomalyUSD: 75, CostTags: true, AuditDays: 2555, TrailLockDays: 2555,
+	}, c.Account)
+
+	c, err = ReadConfig("account", of(KindAccount, "trailLockDays", "365"))
+	require.NoError(t, err, "what is kept for ever can be locked for any time")
+	assert.Equal(t, 365, c.Account.TrailLockDays)
 }
 
 func TestReadConfigEverythingSet(t *testing.T) {
@@ -216,6 +240,26 @@ func TestReadConfigErrors(t *testing.T) {
 		"environment twice":        {of(KindAccount, "environments", `["dev=1","dev=2"]`), []string{`environments[1] is "dev=2": an earlier item is of the same stack`}},
 		"part unknown":             {of(KindAccount, "accountPartsOff", `["trail"]`), []string{`accountPartsOff[0] is "trail": want one of [github cloudtrail`}},
 		"bucket malformed":         {of(KindAccount, "stateBucket", "My_Bucket"), []string{`stateBucket is "My_Bucket": want the name of a bucket`}},
+		"alias malformed":          {of(KindAccount, "secretsKeyAlias", "secrets"), []string{`secretsKeyAlias is "secrets": want a key's alias`, "alias/example-secrets -s dev"}},
+		"owner's id not a number":  {of(KindAccount, "githubOwnerId", "example"), []string{`githubOwnerId is "example": want the number`, `"$(gh api repos/OWNER/NAME --jq .owner.id)" -s dev`}},
+		"owner's id alone":         {of(KindAccount, "githubOwnerId", "12"), []string{"githubRepositoryId is not set: GitHub's tokens have the numbers", `"$(gh api repos/OWNER/NAME --jq .id)" -s dev`}},
+		"repository's id alone":    {of(KindAccount, "githubRepositoryId", "345"), []string{"githubOwnerId is not set: GitHub's tokens have the numbers"}},
+		"repository's id negative": {of(KindAccount, "githubOwnerId", "12", "githubRepositoryId", "-1"), []string{`githubRepositoryId is "-1": want the number`}},
+		"provider not a flag":      {of(KindAccount, "githubProviderExists", "arn:aws:iam::123456789012:oidc-provider/x"), []string{"want true or false"}},
+		"monitor malformed":        {of(KindAccount, "anomalyMonitorArn", "Default-Services-Monitor"), []string{`anomalyMonitorArn is "Default-Services-Monitor": want the ARN of a monitor`}},
+		"anomaly of nothing":       {of(KindAccount, "anomalyUsd", "0"), []string{`anomalyUsd is "0": want a whole number from 1 to 1000000`, "anomalyUsd 20 -s dev"}},
+		"cost tags not a flag":     {of(KindAccount, "costTags", "on"), []string{`costTags is "on": want true or false`}},
+		"cost tags twice":          {of(KindAccount, "accountPartsOff", `["cost-tags"]`), []string{`accountPartsOff[0] is "cost-tags": want one of [github`}},
+		"records for 200 years":    {of(KindAccount, "auditRetentionDays", "73000"), []string{`auditRetentionDays is "73000": want a whole number from 0 to 36500`}},
+		"lock outlives records":    {of(KindAccount, "auditRetentionDays", "365", "trailLockDays", "366"), []string{`trailLockDays is "366": records are kept for 365 days only`, "trailLockDays 365 -s dev"}},
+		"other region misspelt":    {of(KindAccount, "otherRegions", `["frankfurt"]`), []string{`otherRegions[0] is "frankfurt": want an AWS region`}},
+		"other region of China":    {of(KindAccount, "otherRegions", `["cn-north-1"]`), []string{`otherRegions[0] is "cn-north-1": credentials of one partition`}},
+		"other region is its own":  {of(KindAccount, "otherRegions", `["us-east-1"]`), []string{`otherRegions[0] is "us-east-1": that is the stack's own region`, "config rm --path"}},
+		"other region twice":       {of(KindAccount, "otherRegions", `["eu-west-1","eu-west-1"]`), []string{`otherRegions[1] is "eu-west-1": an earlier item is the same`}},
+		"domain of no stack":       {of(KindAccount, "environmentDomains", `["test=example.com"]`), []string{`environmentDomains[0] is "test=example.com": environments has no such stack`}},
+		"domain without a stack":   {of(KindAccount, "environmentDomains", `["example.com"]`), []string{`environmentDomains[0] is "example.com": want a stack's name and a domain`}},
+		"domain with a star":       {of(KindAccount, "environmentDomains", `["dev=*.example.com"]`), []string{"want a stack's name and a domain"}},
+		"domain twice":             {of(KindAccount, "environmentDomains", `["dev=example.com","dev=example.com"]`), []string{`environmentDomains[1] is "dev=example.com": an earlier item is the same`}},
 		"boundary malformed":       {settings("workloadBoundary", "mine"), []string{`workloadBoundary is "mine": want the ARN of a policy`}},
 		"exceptions not a list":    {settings("policyExceptions", "CD-21"), []string{`policyExceptions is "CD-21": want a list`}},
 		"every mistake in one run": {settings("adminCidrs", "-", "sshPublicKey", "-", "rootVolumeGiB", "1"), []string{"adminCidrs", "sshPublicKey", "rootVolumeGiB"}},

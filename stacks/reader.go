@@ -39,6 +39,11 @@ func (r *reader) setPath(at, example string) string {
 	return fmt.Sprintf("pulumi config set --path '%s' %s -s %s", fullKey(at), example, r.stack)
 }
 
+// unsetPath is the command that takes the item at a place out of a list.
+func (r *reader) unsetPath(at string) string {
+	return fmt.Sprintf("pulumi config rm --path '%s' -s %s", fullKey(at), r.stack)
+}
+
 // setItem is the command that gives the first item of a list an example value.
 func (r *reader) setItem(name, example string) string { return r.setPath(name+"[0]", example) }
 

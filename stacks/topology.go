@@ -293,14 +293,27 @@ type BackupSpec struct {
 
 // AccountSpec is the baseline of an AWS account.
 type AccountSpec struct {
-	// Repository is the GitHub repository whose workflows deploy.
-	Repository string `json:"repository"`
+	// Repository is the GitHub repository whose workflows deploy; OwnerID and RepositoryID are its numbers, or zero.
+	Repository   string `json:"repository"`
+	OwnerID      int64  `json:"ownerId,omitempty"`
+	RepositoryID int64  `json:"repositoryId,omitempty"`
+	// ProviderExists says that the account has GitHub's identity provider already.
+	ProviderExists bool `json:"providerExists,omitempty"`
 	// Environments are the stacks that it deploys.
 	Environments []Environment `json:"environments"`
+	// OtherRegions are regions of stacks besides the account's own.
+	OtherRegions []string `json:"otherRegions,omitempty"`
+	// StateBucket is Pulumi's backend, SecretsKeyAlias the key of it and of secrets; empty means those of `calldata bootstrap`.
+	StateBucket     string `json:"stateBucket,omitempty"`
+	SecretsKeyAlias string `json:"secretsKeyAlias,omitempty"`
 	// AlertEmails hear of budgets and cost anomalies.
 	AlertEmails []string `json:"alertEmails"`
-	// StateBucket is Pulumi's backend; empty means the one that `calldata bootstrap` makes.
-	StateBucket string `json:"stateBucket,omitempty"`
+	// AnomalyMonitorARN is the monitor of what services cost; empty makes one. AnomalyUSD is what is worth a mail.
+	AnomalyMonitorARN string `json:"anomalyMonitorArn,omitempty"`
+	AnomalyUSD        int    `json:"anomalyUsd"`
+	// AuditDays is how long records of the account are kept, 0 for ever; TrailLockDays how long nobody can delete a trail's.
+	AuditDays     int `json:"auditDays,omitempty"`
+	TrailLockDays int `json:"trailLockDays,omitempty"`
 	// Parts are what is made.
 	Parts []AccountPart `json:"parts"`
 }

@@ -141,6 +141,8 @@ func TestAccount(t *testing.T) {
 	assert.Nil(t, top.Network)
 	assert.Len(t, top.Account.Parts, len(AccountParts())-1)
 	assert.NotContains(t, top.Account.Parts, PartGuardDuty)
+	assert.NotContains(t, top.Account.Parts, PartCostTags, "AWS refuses them in a new account")
+	assert.Contains(t, topologyOf(t, KindAccount, "costTags", "true").Account.Parts, PartCostTags)
 	assert.False(t, top.Configuration.Enabled)
 }
 

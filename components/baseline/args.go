@@ -8,9 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/calldata/calldata-foundation/components/baseline/permission"
 	"github.com/calldata/calldata-foundation/components/tags"
@@ -31,21 +28,15 @@ type Args struct {
 	// OwnerID and RepositoryID are its numbers, both or neither. Repositories made, renamed or transferred since July 15, 2026
 	// need them, see permission.Repository. `gh api repos/OWNER/NAME --jq '.owner.id, .id'` tells them.
 	OwnerID, RepositoryID int64
-	// ProviderARN is the provider of GitHub's tokens if the account has one; empty makes it.
-	ProviderARN string
-	// DeploySession is how long a deployment may take: its credentials are not renewed, and when they end in the middle of a
-	// deployment, Pulumi cannot save what it has done. From one to twelve hours; zero is four. The workflow must end sooner.
-	// Source: aws-actions/configure-aws-credentials#359; AWS IAM User Guide, "Maximum session duration".
-	DeploySession time.Duration
-	// OtherRegions are further regions that deployments may use, for example for copies of backups.
+	// ProviderExists says that the account has the provider of GitHub's tokens already: AWS takes one of each issuer. It must
+	// know the audience permission.Audience. False makes it.
+	ProviderExists bool
+	// OtherRegions are further regions that deployments may use, where a stack is in another region than the baseline.
 	OtherRegions []string
 	// StateBucket is Pulumi's backend, and SecretsKeyAlias the key of it and of the stacks' secrets, as "alias/...". Empty
 	// means those that `calldata bootstrap` makes.
 	StateBucket, SecretsKeyAlias string
 
-	// ServiceRoles are the services of which this stack makes the role that AWS's service has in the account: those of
-	// LinkedServices that the account has not yet. AWS Config and key policies for Auto Scaling need theirs beforehand.
-	ServiceRoles []string
 	// LogRetentionDays is how long CloudWatch keeps the trail's events, for alarms and questions; one of the values that
 	// CloudWatch Logs knows.
 	LogRetentionDays int
@@ -54,8 +45,6 @@ type Args struct {
 	// TrailLockDays is how long nobody without s3:BypassGovernanceRetention can delete a record of the trail. Zero is no
 	// lock; going from zero to a number, or back, replaces the bucket.
 	TrailLockDays int
-	// EBSKeyARN is the key of new disks that name none. Nil is AWS's own key for EBS.
-	EBSKeyARN pulumi.StringInput
 	// AnomalyMonitorARN is the monitor of AWS services if the account has one, as accounts have that looked at their costs
 	// since March 2023: AWS allows one. Empty makes it.
 	// Source: AWS Cost Management User Guide, "Default alert preferences".
@@ -86,20 +75,11 @@ type Environment struct {
 }
 
 const (
-	defaultDeploySession = 4 * time.Hour
 	// DefaultAnomalyUSD is more than the noise of a small account, and a fifth of the smallest environment's budget.
 	DefaultAnomalyUSD = 20
 	// maxEmails is how many addresses AWS Budgets writes to. Source: AWS Budgets API Reference, CreateNotification.
 	maxEmails = 10
-	minHours  = 1
-	maxHours  = 12
 )
-
-// LinkedServices are the services whose roles a baseline can make.
-// Source: AWS IAM User Guide, "AWS services that work with IAM", service-linked roles.
-func LinkedServices() []string {
-	return []string{"autoscaling.amazonaws.com", "backup.amazonaws.com", configService, "elasticloadbalancing.amazonaws.com", "rds.amazonaws.com"}
-}
 
 var (
 	repositoryForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}$`)
@@ -108,7 +88,6 @@ var (
 	regionForm      = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d$`)
 	bucketForm      = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	aliasForm       = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]{1,249}$`)
-	providerForm    = regexp.MustCompile(`^arn:aws:iam::\d{12}:oidc-provider/` + regexp.QuoteMeta(permission.Issuer) + `$`)
 	monitorForm     = regexp.MustCompile(`^arn:aws:ce::\d{12}:anomalymonitor/[A-Za-z0-9-]+$`)
 )
 
@@ -133,10 +112,6 @@ func (a Args) Validate() error {
 	}
 	a.checkRecords(&e)
 	a.checkAlerts(&e)
-	for i, s := range a.ServiceRoles {
-		e.need(slices.Contains(LinkedServices(), s), "service roles: %q is none of %v", s, LinkedServices())
-		e.need(!slices.Contains(a.ServiceRoles[:i], s), "service roles: %q is there twice", s)
-	}
 	if err := a.Tags.Validate(); err != nil {
 		e = append(e, fmt.Errorf("tags: %w", err))
 	}
@@ -167,10 +142,7 @@ func (a Args) checkEnvironments(e *errs) {
 func (a Args) checkGitHub(e *errs) {
 	e.need(repositoryForm.MatchString(a.Repository), "repository: %q is not like OWNER/NAME", a.Repository)
 	e.need(a.OwnerID >= 0 && a.RepositoryID >= 0 && (a.OwnerID == 0) == (a.RepositoryID == 0), "repository: the owner's id %d and its own id %d must both be given, or neither", a.OwnerID, a.RepositoryID)
-	e.need(a.ProviderARN == "" || providerForm.MatchString(a.ProviderARN), "provider ARN: %q is not like arn:aws:iam::ACCOUNT:oidc-provider/%s", a.ProviderARN, permission.Issuer)
 	e.need(len(a.Environments) > 0, "environments: there is none, so that no role would be made")
-	e.need(a.DeploySession == 0 || a.DeploySession >= minHours*time.Hour && a.DeploySession <= maxHours*time.Hour && a.DeploySession%time.Second == 0,
-		"deploy session: %s, want whole seconds from %d to %d hours", a.DeploySession, minHours, maxHours)
 	e.need(a.StateBucket == "" || bucketForm.MatchString(a.StateBucket), "state bucket: %q is not the name of a bucket", a.StateBucket)
 	e.need(a.SecretsKeyAlias == "" || aliasForm.MatchString(a.SecretsKeyAlias), "secrets key: %q is not like alias/NAME", a.SecretsKeyAlias)
 	for _, r := range a.OtherRegions {
@@ -234,13 +206,6 @@ func (a Args) scope(env Environment, account, region string) permission.Scope {
 func (a Args) repository() permission.Repository {
 	owner, name, _ := strings.Cut(a.Repository, "/")
 	return permission.Repository{Owner: owner, Name: name, OwnerID: a.OwnerID, ID: a.RepositoryID}
-}
-
-func (a Args) deploySession() time.Duration {
-	if a.DeploySession == 0 {
-		return defaultDeploySession
-	}
-	return a.DeploySession
 }
 
 func (a Args) anomalyUSD() int {

@@ -71,7 +71,6 @@ func (b *builder) build(self *Baseline) error {
 		on       bool
 		register func(*Baseline) error
 	}{
-		{len(b.args.ServiceRoles) > 0, b.serviceRoles},
 		{p.GitHub, func(self *Baseline) error { return b.gitHub(self, policies) }},
 		{p.notices(), b.notices},
 		{p.archive(), b.accessLogs},

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/assert"
@@ -31,7 +30,6 @@ const (
 	filterType     = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
 	eventType      = "aws:cloudwatch/eventRule:EventRule"
 	targetType     = "aws:cloudwatch/eventTarget:EventTarget"
-	linkedType     = "aws:iam/serviceLinkedRole:ServiceLinkedRole"
 	monitorType    = "aws:costexplorer/anomalyMonitor:AnomalyMonitor"
 	subscribeType  = "aws:costexplorer/anomalySubscription:AnomalySubscription"
 )
@@ -63,7 +61,7 @@ func run(t *testing.T, parts Parts, change func(*Args)) *componenttest.Recorder 
 
 func TestEveryPartHasItsParent(t *testing.T) {
 	t.Parallel()
-	rec := run(t, AllParts(), func(a *Args) { a.ServiceRoles = LinkedServices() })
+	rec := run(t, AllParts(), nil)
 	direct := 0
 	for _, r := range rec.Resources() {
 		switch {
@@ -154,7 +152,7 @@ func TestRolesOfWorkflows(t *testing.T) {
 		assert.Equal(t, name, r.Inputs["name"], "workflows know the role by its name")
 		_, rest, _ := strings.Cut(name, "calldata-foundation-")
 		environment, kind, _ := strings.Cut(rest, "-")
-		subject, seconds := "repo:calldata/foundation:environment:"+environment, 4*3600.0
+		subject, seconds := "repo:calldata/foundation:environment:"+environment, 6*3600.0
 		if kind == "preview" {
 			subject, seconds = subject+"-preview", 3600.0
 		}
@@ -193,14 +191,13 @@ func TestRepositoryWithNumbersAndProviderThatExists(t *testing.T) {
 	t.Parallel()
 	const provider = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
 	rec := run(t, Parts{GitHub: true}, func(a *Args) {
-		a.OwnerID, a.RepositoryID, a.ProviderARN, a.DeploySession = 12, 345, provider, 90*time.Minute
+		a.OwnerID, a.RepositoryID, a.ProviderExists = 12, 345, true
 		a.StateBucket, a.SecretsKeyAlias = "elsewhere", "alias/elsewhere"
 	})
 	assert.Empty(t, rec.OfType("aws:iam/openIdConnectProvider:OpenIdConnectProvider"))
 	role := rec.OfType(roleType)["calldata-foundation-dev-deploy"]
 	assert.Contains(t, role.Inputs["assumeRolePolicy"], "repo:calldata@12/foundation@345:environment:dev")
 	assert.Contains(t, role.Inputs["assumeRolePolicy"], provider)
-	assert.InDelta(t, 5400, role.Inputs["maxSessionDuration"], 0)
 	policy := rec.OfType(policyType)["account-dev-deploy-state"].Inputs["policy"]
 	assert.Contains(t, policy, "arn:aws:s3:::elsewhere/.pulumi/")
 	assert.Contains(t, policy, "alias/elsewhere")
@@ -295,14 +292,11 @@ func TestNotices(t *testing.T) {
 
 func TestRecorder(t *testing.T) {
 	t.Parallel()
-	rec := run(t, Parts{Recorder: true}, func(a *Args) { a.ServiceRoles = []string{"config.amazonaws.com"} })
+	rec := run(t, Parts{Recorder: true}, nil)
 	recorder := rec.One(t, "aws:cfg/recorder:Recorder")
 	assert.Equal(t, "default", recorder.Inputs["name"], "a region has one")
 	assert.Equal(t, "arn:aws:iam::123456789012:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig", recorder.Inputs["roleArn"])
 	assert.Equal(t, map[string]any{"allSupported": true, "includeGlobalResourceTypes": true}, recorder.Inputs["recordingGroup"])
-	linked := rec.One(t, linkedType)
-	assert.True(t, linked.RetainOnDelete)
-	assert.Equal(t, []string{linkedType + " account-config.amazonaws.com"}, recorder.Dependencies)
 	channel := rec.One(t, "aws:cfg/deliveryChannel:DeliveryChannel")
 	assert.Equal(t, "account-config", channel.Inputs["s3BucketName"])
 	assert.Equal(t, "arn:aws:kms:us-east-1:123456789012:account-records", channel.Inputs["s3KmsKeyArn"])
@@ -312,7 +306,6 @@ func TestRecorder(t *testing.T) {
 	for name, r := range rec.OfType(ruleType) {
 		assert.Equal(t, []string{"aws:cfg/recorderStatus:RecorderStatus account-config"}, r.Dependencies, name)
 	}
-	assert.Empty(t, run(t, Parts{Recorder: true}, nil).OfType(linkedType), "who has the role already leaves it out")
 }
 
 func TestRules(t *testing.T) {
@@ -366,9 +359,8 @@ func TestDetection(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	rec := run(t, AllParts(), func(a *Args) { a.EBSKeyARN = pulumi.String("arn:key") })
+	rec := run(t, AllParts(), nil)
 	assert.Equal(t, true, rec.One(t, "aws:ebs/encryptionByDefault:EncryptionByDefault").Inputs["enabled"])
-	assert.Equal(t, "arn:key", rec.One(t, "aws:ebs/defaultKmsKey:DefaultKmsKey").Inputs["keyArn"])
 	assert.Equal(t, "block-all-sharing", rec.One(t, "aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess").Inputs["state"])
 	metadata := rec.One(t, "aws:ec2/instanceMetadataDefaults:InstanceMetadataDefaults").Inputs
 	assert.Equal(t, "required", metadata["httpTokens"])
@@ -441,11 +433,11 @@ func TestArgsAreCheckedBeforeTheFirstResource(t *testing.T) {
 	rec := &componenttest.Recorder{}
 	err := rec.Run(func(ctx *pulumi.Context) error {
 		_, err := NewBaseline(ctx, "dev-account", Args{
-			Parts: AllParts(), Repository: "calldata", OwnerID: 1, ProviderARN: "arn:x", StateBucket: "-", SecretsKeyAlias: "x", DeploySession: 13 * time.Hour, OtherRegions: []string{"mars"},
+			Parts: AllParts(), Repository: "calldata", OwnerID: 1, StateBucket: "-", SecretsKeyAlias: "x", OtherRegions: []string{"mars"},
 			Environments: []Environment{
 				{Name: "dev", Domains: []string{"*"}}, {Name: "dev-preview", BudgetUSD: 1}, {Name: "account", BudgetUSD: 1}, {Name: "P", BudgetUSD: 1}, {Name: "calldata", BudgetUSD: 1},
 			},
-			AlertEmails: []string{"Ops <ops@example.com>", "a@example.com", "a@example.com"}, TrailLockDays: 30, ArchiveDays: 10, ServiceRoles: []string{"ec2.amazonaws.com"},
+			AlertEmails: []string{"Ops <ops@example.com>", "a@example.com", "a@example.com"}, TrailLockDays: 30, ArchiveDays: 10,
 			AnomalyMonitorARN: "x", AnomalyUSD: -1, Tags: tags.Tags{Project: "calldata-foundation"},
 		})
 		return err
@@ -453,10 +445,10 @@ func TestArgsAreCheckedBeforeTheFirstResource(t *testing.T) {
 	require.Error(t, err)
 	for _, want := range []string{
 		"baseline dev-account: ", `name: "dev-account" begins with the environment "dev"`, `repository: "calldata" is not like OWNER/NAME`, "repository: the owner's id 1 and its own id 0",
-		`provider ARN: "arn:x"`, `state bucket: "-"`, `secrets key: "x"`, "deploy session: 13h0m0s", `other regions: "mars"`, "environments: the budget of dev is 0 USD",
+		`state bucket: "-"`, `secrets key: "x"`, `other regions: "mars"`, "environments: the budget of dev is 0 USD",
 		`environments: "*" of dev is not a domain`, `environments: "dev-preview" begins with "dev"`, `environments: "account" is the account itself`, `environments: "P" is not a stack's name`,
 		`environments: the project "calldata-foundation" begins with "calldata"`, `alert e-mails: "Ops <ops@example.com>" is not an address`, `alert e-mails: "a@example.com" is there twice`,
-		"log retention: 0 days", "trail lock: 30 days, want 0 to the 10", `service roles: "ec2.amazonaws.com" is none of`, `anomaly monitor: "x"`, "anomaly: -1 USD", "tags: tag CostCenter: the value is empty",
+		"log retention: 0 days", "trail lock: 30 days, want 0 to the 10", `anomaly monitor: "x"`, "anomaly: -1 USD", "tags: tag CostCenter: the value is empty",
 	} {
 		assert.ErrorContains(t, err, want)
 	}
@@ -469,13 +461,12 @@ func TestValidate(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, args(AllParts()).Validate())
 	for want, change := range map[string]func(*Args){
-		"parts: none is on":                               func(a *Args) { a.Parts = Parts{} },
-		"parts: TrailAlarms needs Trail":                  func(a *Args) { a.Parts.Trail = false },
-		"parts: SecurityHub needs Recorder":               func(a *Args) { a.Parts.Recorder = false },
-		"alert e-mails: there are 0":                      func(a *Args) { a.AlertEmails = nil },
-		"environments: there is none":                     func(a *Args) { a.Environments = nil },
-		"archive: -1 days":                                func(a *Args) { a.ArchiveDays = -1 },
-		"service roles: \"rds.amazonaws.com\" is there t": func(a *Args) { a.ServiceRoles = []string{"rds.amazonaws.com", "rds.amazonaws.com"} },
+		"parts: none is on":                 func(a *Args) { a.Parts = Parts{} },
+		"parts: TrailAlarms needs Trail":    func(a *Args) { a.Parts.Trail = false },
+		"parts: SecurityHub needs Recorder": func(a *Args) { a.Parts.Recorder = false },
+		"alert e-mails: there are 0":        func(a *Args) { a.AlertEmails = nil },
+		"environments: there is none":       func(a *Args) { a.Environments = nil },
+		"archive: -1 days":                  func(a *Args) { a.ArchiveDays = -1 },
 	} {
 		a := args(AllParts())
 		change(&a)

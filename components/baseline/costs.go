@@ -17,9 +17,6 @@ var warnings = []struct {
 	percent float64
 }{{"ACTUAL", 50}, {"ACTUAL", 80}, {"ACTUAL", 100}, {"FORECASTED", 100}}
 
-// costKeys are the tags that the bill tells apart. ManagedBy and Name say nothing about costs.
-var costKeys = []string{tags.KeyProject, tags.KeyEnvironment, tags.KeyRole, tags.KeyOwner, tags.KeyCostCenter}
-
 // budgets registers a budget of each environment, and one of the account with their sum: what carries no tag, and
 // everything while the bill does not know the tags yet, only that one sees.
 func (b *builder) budgets(*Baseline) error {
@@ -57,7 +54,7 @@ func (b *builder) budget(name string, usd int, filters budgets.BudgetCostFilterA
 }
 
 func (b *builder) costTags(*Baseline) error {
-	for _, key := range costKeys {
+	for _, key := range tags.CostKeys() {
 		if _, err := costexplorer.NewCostAllocationTag(b.ctx, b.name+"-"+key, &costexplorer.CostAllocationTagArgs{TagKey: pulumi.String(key), Status: pulumi.String("Active")}, b.parent); err != nil {
 			return err
 		}

@@ -9,13 +9,7 @@ import (
 )
 
 func (b *builder) ebsEncryption(*Baseline) error {
-	name := b.name + "-ebs"
-	if b.args.EBSKeyARN != nil {
-		if _, err := ebs.NewDefaultKmsKey(b.ctx, name, &ebs.DefaultKmsKeyArgs{KeyArn: b.args.EBSKeyARN}, b.parent); err != nil {
-			return err
-		}
-	}
-	_, err := ebs.NewEncryptionByDefault(b.ctx, name, &ebs.EncryptionByDefaultArgs{Enabled: pulumi.Bool(true)}, b.parent)
+	_, err := ebs.NewEncryptionByDefault(b.ctx, b.name+"-ebs", &ebs.EncryptionByDefaultArgs{Enabled: pulumi.Bool(true)}, b.parent)
 	return err
 }
 

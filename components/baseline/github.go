@@ -10,8 +10,15 @@ import (
 	"github.com/calldata/calldata-foundation/components/baseline/permission"
 )
 
-// previewSession is longer than any preview, and the shortest that IAM allows.
-const previewSession = time.Hour
+const (
+	// previewSession is longer than any preview, and the shortest that IAM allows.
+	previewSession = time.Hour
+	// deploySession is as long as a job on GitHub's own runners can last. Credentials are not renewed: if they ended in the
+	// middle of a deployment, Pulumi could not save what it has done. A workflow asks for as much of it as it needs.
+	// Source: GitHub Docs, "Actions limits", job execution time; aws-actions/configure-aws-credentials#359; AWS IAM User Guide,
+	// "Maximum session duration".
+	deploySession = 6 * time.Hour
+)
 
 // document is a policy as text.
 type document struct{ name, text string }
@@ -47,8 +54,8 @@ func (b *builder) documents() (map[string]documents, error) {
 
 // gitHub registers the provider of GitHub's tokens, and the roles of every environment.
 func (b *builder) gitHub(self *Baseline, policies map[string]documents) error {
-	provider := pulumi.String(b.args.ProviderARN).ToStringOutput()
-	if b.args.ProviderARN == "" {
+	provider := pulumi.String(permission.ProviderARN(b.account)).ToStringOutput()
+	if !b.args.ProviderExists {
 		// Without thumbprints: AWS trusts GitHub's certificate authority by itself.
 		// Source: AWS IAM User Guide, "Obtain the thumbprint for an OpenID Connect identity provider".
 		made, err := iam.NewOpenIdConnectProvider(b.ctx, b.name+"-github", &iam.OpenIdConnectProviderArgs{
@@ -93,7 +100,7 @@ func (b *builder) environment(self *Baseline, env Environment, provider pulumi.S
 	self.WorkloadBoundaryARNs[env.Name] = boundaries[scope.WorkloadBoundary().Name]
 	self.DeployRoleARNs[env.Name], err = b.role(role{
 		name: scope.DeployRole(), what: "Deployments of " + env.Name, provider: provider, subject: repository.Subject(env.Name),
-		session: b.args.deploySession(), policies: policies.deploy, boundary: boundaries[scope.Boundary().Name], prefix: env.Name + "-deploy",
+		session: deploySession, policies: policies.deploy, boundary: boundaries[scope.Boundary().Name], prefix: env.Name + "-deploy",
 	})
 	return err
 }

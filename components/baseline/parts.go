@@ -39,7 +39,9 @@ type Parts struct {
 	// Budgets warn of each environment's cost, and of the account's. They cost nothing without actions.
 	Budgets bool
 	// CostTags has the bill tell our tags apart, which the environments' budgets need. It costs nothing. AWS refuses a tag
-	// that it has not seen in a bill yet: in a new account, switch it on a day after the first environment is there.
+	// that it has not seen in a bill yet: switch it on a day after the first environment is there. In an organisation only the
+	// management account can.
+	// Source: AWS Billing User Guide, "Activating user-defined cost allocation tags".
 	CostTags bool
 	// CostAnomalies tells when something costs more than it used to. It costs nothing.
 	CostAnomalies bool

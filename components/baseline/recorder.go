@@ -8,30 +8,24 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/calldata/calldata-foundation/components/buckets"
+	"github.com/calldata/calldata-foundation/components/linkedrole"
 )
-
-// configService is AWS Config. It records with the role that it has in the account, since Security Hub wants no other
-// (Config.1); the role is made once, by this stack or by whoever used AWS Config first.
-const configService = "config.amazonaws.com"
 
 // only is the name of a region's only recorder and delivery channel.
 const only = "default"
 
-// recorder registers AWS Config: everything is recorded as it changes, brought to S3 once a day, and judged by rules.
+// recorder registers AWS Config: everything is recorded as it changes, brought to S3 once a day, and judged by rules. It
+// records with the role that AWS Config has in the account, since Security Hub wants no other (Config.1).
 func (b *builder) recorder(*Baseline) error {
 	bucket, err := b.records("config", buckets.WriterConfig, 0)
 	if err != nil {
 		return err
 	}
-	var first []pulumi.Resource
-	if role, made := b.shared.linked[configService]; made {
-		first = append(first, role)
-	}
 	name := b.name + "-config"
 	recorder, err := cfg.NewRecorder(b.ctx, name, &cfg.RecorderArgs{
-		Name: pulumi.String(only), RoleArn: pulumi.Sprintf("arn:aws:iam::%s:role/aws-service-role/%s/AWSServiceRoleForConfig", b.account, configService),
+		Name: pulumi.String(only), RoleArn: pulumi.String(linkedrole.Config.ARN(b.account)),
 		RecordingGroup: cfg.RecorderRecordingGroupArgs{AllSupported: pulumi.Bool(true), IncludeGlobalResourceTypes: pulumi.Bool(true)},
-	}, b.parent, pulumi.DependsOn(first))
+	}, b.parent)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package baseline
 
 import (
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -11,27 +10,11 @@ import (
 
 // shared are what several parts use. Each is there once a part that needs it is on.
 type shared struct {
-	linked     map[string]pulumi.Resource // roles of services that were made here
 	topic      *sns.Topic
 	told       []pulumi.Resource // what lets services publish to the topic
 	accessLogs *buckets.Bucket
 	recordKey  *keys.Key
 	trailGroup pulumi.StringOutput // the log group's name
-}
-
-// serviceRoles registers roles of AWS's services. They stay when the stack goes: what others made may use them, and AWS
-// refuses to delete one in use.
-func (b *builder) serviceRoles(*Baseline) error {
-	b.shared.linked = map[string]pulumi.Resource{}
-	for _, service := range b.args.ServiceRoles {
-		made, err := iam.NewServiceLinkedRole(b.ctx, b.name+"-"+service, &iam.ServiceLinkedRoleArgs{AwsServiceName: pulumi.String(service), Tags: b.tags(b.name + "-" + service)},
-			b.parent, pulumi.RetainOnDelete(true))
-		if err != nil {
-			return err
-		}
-		b.shared.linked[service] = made
-	}
-	return nil
 }
 
 // accessLogs registers the key of what is recorded about the account, and the bucket that tells who looked at it.

@@ -52,7 +52,7 @@ type Args struct {
 	Use Use
 	// AutoScaling admits machines that autoscaling groups start; only for UseVolumes. EC2 Auto Scaling starts them as its
 	// service-linked role, which must exist in the account before the key: KMS refuses a policy that names an unknown
-	// role. `aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com` makes it, once per account.
+	// role. `calldata bootstrap` makes it, once per account.
 	AutoScaling bool
 	// Protect keeps Pulumi from deleting the key, and leaves it in AWS if the stack forgets it.
 	Protect bool

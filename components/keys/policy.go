@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/calldata/calldata-foundation/components/iamdoc"
+	"github.com/calldata/calldata-foundation/components/linkedrole"
 )
 
 // administer are the actions of whoever looks after a key. None of them encrypts or decrypts, or lets somebody else.
@@ -90,7 +91,7 @@ func (p place) through(services []string) []iamdoc.Statement {
 // not speak of our keys, so that the key itself must.
 // Source: Amazon EC2 Auto Scaling User Guide, "Required AWS KMS key policy for use with encrypted volumes".
 func (p place) autoScaling() []iamdoc.Statement {
-	role := p.principal("role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling")
+	role := map[string][]string{"AWS": {linkedrole.AutoScaling.ARN(p.account)}}
 	return []iamdoc.Statement{
 		{Sid: "AutoScalingUses", Actions: use, Resources: everything, Principals: role},
 		{Sid: "AutoScalingGrants", Actions: []string{"kms:CreateGrant"}, Resources: everything, Principals: role,

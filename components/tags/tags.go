@@ -19,6 +19,11 @@ const (
 	KeyManagedBy   = "ManagedBy"
 )
 
+// CostKeys are the tags that a bill should tell apart. ManagedBy and Name say nothing about costs.
+func CostKeys() []string {
+	return []string{KeyProject, KeyEnvironment, KeyRole, KeyOwner, KeyCostCenter}
+}
+
 // ManagedBy is the value of the ManagedBy tag: whoever changes such a resource by hand will be overruled.
 const ManagedBy = "pulumi"
 

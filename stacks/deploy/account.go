@@ -29,12 +29,17 @@ func (d *deployment) baselineArgs() baseline.Args {
 			PasswordPolicy: on(stacks.PartPasswordPolicy), Budgets: on(stacks.PartBudgets),
 			CostTags: on(stacks.PartCostTags), CostAnomalies: on(stacks.PartAnomalies),
 		},
-		AlertEmails: spec.AlertEmails, Repository: spec.Repository, StateBucket: spec.StateBucket, LogRetentionDays: d.topology.LogRetentionDays,
+		Repository: spec.Repository, OwnerID: spec.OwnerID, RepositoryID: spec.RepositoryID, ProviderExists: spec.ProviderExists, OtherRegions: spec.OtherRegions,
+		StateBucket: spec.StateBucket, SecretsKeyAlias: spec.SecretsKeyAlias,
+		AlertEmails: spec.AlertEmails, AnomalyMonitorARN: spec.AnomalyMonitorARN, AnomalyUSD: spec.AnomalyUSD,
+		LogRetentionDays: d.topology.LogRetentionDays, ArchiveDays: spec.AuditDays, TrailLockDays: spec.TrailLockDays,
 		Protect: d.topology.Protect, Tags: d.tags("account"),
 	}
 	for _, e := range spec.Environments {
 		// What cannot be undone in the environment that callers depend on is for people, not for a workflow.
-		args.Environments = append(args.Environments, baseline.Environment{Name: e.Name, BudgetUSD: e.BudgetUSD, Guarded: e.Name == string(stacks.KindProd)})
+		args.Environments = append(args.Environments, baseline.Environment{
+			Name: e.Name, BudgetUSD: e.BudgetUSD, Guarded: e.Name == string(stacks.KindProd), Domains: e.Domains,
+		})
 	}
 	// The account's own stack is previewed by workflows and deployed by people.
 	args.Environments = append(args.Environments, baseline.Environment{Name: d.topology.Stack, PreviewOnly: true})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -190,6 +191,49 @@ func TestWorkloadBoundary(t *testing.T) {
 	for name, role := range roles {
 		assert.Equal(t, arn, role.Inputs["permissionsBoundary"], name)
 	}
+}
+
+// The first deployment of the account's stack makes nothing that AWS refuses in an empty account.
+func TestEmptyAccount(t *testing.T) {
+	t.Parallel()
+	rec := graph(t, topologyOf(t, stacks.KindAccount))
+	assert.Empty(t, rec.OfType("aws:costexplorer/costAllocationTag:CostAllocationTag"), "the bill knows no tags before something carries them")
+	rec.One(t, "aws:iam/openIdConnectProvider:OpenIdConnectProvider")
+	rec.One(t, "aws:costexplorer/anomalyMonitor:AnomalyMonitor")
+	assert.Empty(t, rec.OfType("aws:s3/bucketObjectLockConfigurationV2:BucketObjectLockConfigurationV2"))
+}
+
+func TestAccountInUse(t *testing.T) {
+	t.Parallel()
+	const monitor = "arn:aws:ce::123456789012:anomalymonitor/11111111-2222-3333-4444-555555555555"
+	rec := graph(t, topologyOf(t, stacks.KindAccount, "githubOwnerId", "12", "githubRepositoryId", "345", "githubProviderExists", "true",
+		"environmentDomains", `["dev=dev.example.com"]`, "otherRegions", `["eu-central-1"]`, "stateBucket", "our-state", "secretsKeyAlias", "alias/our-secrets",
+		"anomalyMonitorArn", monitor, "anomalyUsd", "75", "costTags", "true", "auditRetentionDays", "2555", "trailLockDays", "365"))
+
+	assert.Empty(t, rec.OfType("aws:iam/openIdConnectProvider:OpenIdConnectProvider"), "AWS takes no second")
+	trust := rec.OfType("aws:iam/role:Role")["calldata-foundation-dev-deploy"].Inputs["assumeRolePolicy"]
+	assert.Contains(t, trust, "repo:example@12/calldata-foundation@345:environment:dev")
+	assert.Contains(t, trust, "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com")
+	policies := rec.OfType("aws:iam/policy:Policy")
+	assert.Contains(t, policies["account-dev-deploy-edge"].Inputs["policy"], `["dev.example.com","*.dev.example.com"]`)
+	assert.NotContains(t, policies["account-prod-deploy-edge"].Inputs["policy"], "example.com")
+	assert.Contains(t, policies["account-dev-deploy-network"].Inputs["policy"], `"aws:RequestedRegion":["us-east-1","eu-central-1"]`)
+	assert.Contains(t, policies["account-dev-deploy-boundary"].Inputs["policy"], `"aws:RequestedRegion":["us-east-1","eu-central-1"]`)
+	assert.Contains(t, policies["account-dev-deploy-state"].Inputs["policy"], "arn:aws:s3:::our-state/.pulumi/")
+	assert.Contains(t, policies["account-dev-deploy-state"].Inputs["policy"], `"kms:ResourceAliases":["alias/our-secrets"]`)
+
+	assert.Empty(t, rec.OfType("aws:costexplorer/anomalyMonitor:AnomalyMonitor"), "AWS takes no second")
+	subscription := rec.One(t, "aws:costexplorer/anomalySubscription:AnomalySubscription").Inputs
+	assert.Equal(t, []any{monitor}, subscription["monitorArnLists"])
+	assert.Contains(t, fmt.Sprint(subscription["thresholdExpression"]), "values:[75]")
+	assert.Len(t, rec.OfType("aws:costexplorer/costAllocationTag:CostAllocationTag"), 5)
+
+	for name, l := range rec.OfType("aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2") {
+		assert.Contains(t, fmt.Sprint(l.Inputs["rules"]), "days:2555", name)
+	}
+	lock := rec.One(t, "aws:s3/bucketObjectLockConfigurationV2:BucketObjectLockConfigurationV2")
+	assert.Equal(t, "account-trail", lock.Name)
+	assert.Contains(t, fmt.Sprint(lock.Inputs["rule"]), "days:365")
 }
 
 func TestConfigurationStage(t *testing.T) {

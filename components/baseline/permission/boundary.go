@@ -9,7 +9,7 @@ import (
 // services are those that the components use. A boundary gives nothing: it is the most that policies can. A component
 // that uses another service needs it here, and in a policy of Deploy.
 var services = []string{
-	"ec2:*", "ec2messages:*", "ec2-instance-connect:*", "ebs:*", "elasticloadbalancing:*", "autoscaling:*", "rds:*", "rds-db:*", "kms:*", "secretsmanager:*", "ssm:*", "ssmmessages:*",
+	"ec2:*", "ec2messages:*", "ebs:*", "elasticloadbalancing:*", "autoscaling:*", "rds:*", "rds-db:*", "kms:*", "secretsmanager:*", "ssm:*", "ssmmessages:*",
 	"logs:*", "cloudwatch:*", "events:*", "sns:*", "backup:*", "backup-storage:*", "acm:*", "wafv2:*", "servicequotas:Get*", "servicequotas:List*", "tag:Get*",
 }
 
@@ -25,6 +25,14 @@ var irreversible = []string{
 	"rds:DeleteDBInstance", "rds:DeleteDBSnapshot", "rds:DeleteDBInstanceAutomatedBackup", "ec2:DeleteVolume", "ec2:DeleteSnapshot", "ec2:ReleaseAddress",
 	"s3:DeleteBucket", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention", "kms:ScheduleKeyDeletion", "kms:DisableKey",
 	"backup:DeleteBackupVault", "backup:DeleteBackupVaultLockConfiguration", "backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle", "logs:DeleteLogGroup",
+}
+
+// remote are the actions by which Systems Manager runs commands on machines. It chooses them by tags, and asks IAM about the
+// document rather than about each machine. Nothing of ours needs them.
+// Source: AWS Service Authorization Reference, AWS Systems Manager, CreateAssociation and others, resource types.
+var remote = []string{
+	"ssm:SendCommand", "ssm:CreateAssociation*", "ssm:UpdateAssociation", "ssm:StartAssociationsOnce", "ssm:StartAutomationExecution", "ssm:StartChangeRequestExecution",
+	"ssm:RegisterTaskWithMaintenanceWindow", "ssm:UpdateMaintenanceWindowTask",
 }
 
 // Boundary is the limit of the role of deployments, whatever policies it has.
@@ -55,7 +63,7 @@ func (s Scope) ceiling(buckets ...string) []iamdoc.Statement {
 	}
 }
 
-// apart denies what belongs to other environments, and making anything that would. What carries no tag Environment, or
+// apart denies what belongs to other environments, making anything that would, and commands for machines anywhere. What carries no tag Environment, or
 // the value of no environment of ours, is not denied: a domain's zone or an image can be shared.
 func (s Scope) apart(others []string) []iamdoc.Statement {
 	var statements []iamdoc.Statement
@@ -65,6 +73,7 @@ func (s Scope) apart(others []string) []iamdoc.Statement {
 	}
 	statements = append(statements, iamdoc.Statement{Sid: "NotForOthers", Effect: iamdoc.EffectDeny, Actions: []string{"*"}, Resources: []string{"*"},
 		Conditions: conditions{"StringEquals": {"aws:RequestTag/Environment": append(slices.Clone(s.Others), Account)}}})
+	statements = append(statements, iamdoc.Statement{Sid: "NoRemoteCommands", Effect: iamdoc.EffectDeny, Actions: remote, Resources: []string{"*"}})
 	if s.Guarded {
 		statements = append(statements, iamdoc.Statement{Sid: "NothingForEver", Effect: iamdoc.EffectDeny, Actions: irreversible, Resources: []string{"*"}})
 	}

@@ -102,7 +102,7 @@ func (s Scope) edge() []iamdoc.Statement {
 
 // compute is machines and fleets, and the way to them.
 func (s Scope) compute() []iamdoc.Statement {
-	instances := s.arns("ec2", "instance/*")
+	checked := conditions{"BoolIfExists": {"ssm:SessionDocumentAccessCheck": {"true"}}}
 	return []iamdoc.Statement{
 		{Sid: "Machines", Conditions: s.here(), Resources: []string{"*"}, Actions: []string{
 			"ec2:RunInstances", "ec2:TerminateInstances", "ec2:StartInstances", "ec2:StopInstances", "ec2:RebootInstances", "ec2:MonitorInstances", "ec2:UnmonitorInstances",
@@ -122,18 +122,20 @@ func (s Scope) compute() []iamdoc.Statement {
 			"autoscaling:StartInstanceRefresh", "autoscaling:CancelInstanceRefresh", "autoscaling:RollbackInstanceRefresh", "autoscaling:SetInstanceProtection", "autoscaling:SetInstanceHealth",
 			"autoscaling:EnterStandby", "autoscaling:ExitStandby", "autoscaling:TerminateInstanceInAutoScalingGroup", "autoscaling:PutWarmPool", "autoscaling:DeleteWarmPool",
 		}},
-		// Ansible and `calldata` reach machines through Session Manager.
-		{Sid: "Sessions", Actions: []string{"ssm:StartSession", "ssm:SendCommand"}, Resources: instances, Conditions: s.own()},
-		{Sid: "SessionDocuments", Actions: []string{"ssm:StartSession", "ssm:SendCommand"}, Resources: []string{
-			"arn:aws:ssm:*::document/AWS-StartSSHSession", "arn:aws:ssm:*::document/AWS-StartPortForwardingSession", "arn:aws:ssm:*::document/AWS-RunShellScript",
-			"arn:aws:ssm:*:" + s.Account + ":document/SSM-SessionManagerRunShell",
+		// Ansible and `calldata` reach machines by SSH through Session Manager, and in no other way: a shell, a command or
+		// another port would need no SSH key. Without the check, a session that names no document would be a shell, and the
+		// check must be in every statement about StartSession.
+		// Source: AWS Systems Manager User Guide, "Start a session with a document by specifying the session documents in IAM
+		// policies".
+		{Sid: "Sessions", Actions: []string{"ssm:StartSession"}, Resources: s.arns("ec2", "instance/*"), Conditions: conditions{
+			"StringEquals": s.own()["StringEquals"], "BoolIfExists": checked["BoolIfExists"],
 		}},
+		{Sid: "SessionDocument", Actions: []string{"ssm:StartSession"}, Resources: []string{"arn:aws:ssm:*::document/AWS-StartSSHSession"}, Conditions: checked},
 		{Sid: "OwnSessions", Actions: []string{"ssm:ResumeSession", "ssm:TerminateSession"}, Resources: s.arns("ssm", "session/*"),
 			// Source: AWS Systems Manager User Guide, "Quickstart default IAM policies for Session Manager".
 			Conditions: conditions{"StringLike": {"ssm:resourceTag/aws:ssmmessages:session-id": {"${aws:userid}"}}}},
 		// The stream of a session is guarded by the token that StartSession answers.
 		{Sid: "SessionStreams", Actions: []string{"ssmmessages:OpenDataChannel"}, Resources: []string{"*"}, Conditions: s.here()},
-		{Sid: "SessionKeys", Actions: []string{"ec2-instance-connect:SendSSHPublicKey"}, Resources: instances, Conditions: s.own()},
 	}
 }
 
@@ -182,7 +184,7 @@ func (s Scope) data() []iamdoc.Statement {
 	}
 }
 
-// operations is logs, alarms, notices and maintenance.
+// operations is logs, alarms, notices and parameters.
 func (s Scope) operations() []iamdoc.Statement {
 	e := s.Environment
 	groups := s.arns("logs", "log-group:"+e+"-*", "log-group:"+s.path()+"/*", "log-group:/aws/*/"+e+"-*", "log-group:aws-waf-logs-"+e+"-*")
@@ -203,16 +205,8 @@ func (s Scope) operations() []iamdoc.Statement {
 		{Sid: "Events", Resources: s.arns("events", "rule/"+e+"-*"), Actions: []string{
 			"events:PutRule", "events:DeleteRule", "events:EnableRule", "events:DisableRule", "events:PutTargets", "events:RemoveTargets", "events:TagResource", "events:UntagResource",
 		}},
-		{Sid: "Parameters", Resources: s.arns("ssm", s.parameters(), "document/"+e+"-*"), Actions: []string{
-			"ssm:PutParameter", "ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:CreateDocument", "ssm:UpdateDocument", "ssm:UpdateDocumentDefaultVersion", "ssm:DeleteDocument",
-			"ssm:AddTagsToResource", "ssm:RemoveTagsFromResource",
-		}},
-		{Sid: "NewMaintenance", Actions: []string{"ssm:CreateMaintenanceWindow", "ssm:CreatePatchBaseline"}, Resources: []string{"*"}, Conditions: s.here()},
-		{Sid: "Maintenance", Conditions: s.here(), Resources: s.arns("ssm", "maintenancewindow/*", "patchbaseline/*", "association/*", "windowtarget/*", "windowtask/*", "document/*"), Actions: []string{
-			"ssm:UpdateMaintenanceWindow", "ssm:DeleteMaintenanceWindow", "ssm:RegisterTargetWithMaintenanceWindow", "ssm:DeregisterTargetFromMaintenanceWindow",
-			"ssm:RegisterTaskWithMaintenanceWindow", "ssm:DeregisterTaskFromMaintenanceWindow", "ssm:UpdateMaintenanceWindowTarget", "ssm:UpdateMaintenanceWindowTask",
-			"ssm:UpdatePatchBaseline", "ssm:DeletePatchBaseline", "ssm:CreateAssociation", "ssm:UpdateAssociation", "ssm:DeleteAssociation",
-			"ssm:AddTagsToResource", "ssm:RemoveTagsFromResource",
+		{Sid: "Parameters", Resources: s.arns("ssm", s.parameters()), Actions: []string{
+			"ssm:PutParameter", "ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource",
 		}},
 	}
 }

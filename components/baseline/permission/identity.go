@@ -4,13 +4,13 @@ import "github.com/calldata/calldata-foundation/components/iamdoc"
 
 // passedTo are the services that our roles are for.
 var passedTo = []string{
-	"ec2.amazonaws.com", "vpc-flow-logs.amazonaws.com", "monitoring.rds.amazonaws.com", "backup.amazonaws.com", "autoscaling.amazonaws.com", "ssm.amazonaws.com", "events.amazonaws.com",
+	"ec2.amazonaws.com", "vpc-flow-logs.amazonaws.com", "monitoring.rds.amazonaws.com", "backup.amazonaws.com", "autoscaling.amazonaws.com", "events.amazonaws.com",
 }
 
 // linkedTo are the services whose own roles AWS makes on first use, in the name of whoever uses them first.
 // Source: AWS IAM User Guide, "Create a service-linked role".
 var linkedTo = []string{
-	"autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com", "rds.amazonaws.com", "backup.amazonaws.com", "ssm.amazonaws.com", "wafv2.amazonaws.com",
+	"autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com", "rds.amazonaws.com", "backup.amazonaws.com", "wafv2.amazonaws.com",
 }
 
 // identity is the environment's roles. Each must have the workload boundary: what a deployment cannot do itself, it cannot

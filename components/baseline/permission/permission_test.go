@@ -2,6 +2,7 @@ package permission
 
 import (
 	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +87,12 @@ func TestPreviewReadsAndSeesNoSecrets(t *testing.T) {
 		{request{"ec2:GetConsoleOutput", arn("ec2", "instance/i-1"), nil}, false},
 		{request{"ec2:TerminateInstances", arn("ec2", "instance/i-1"), tagged("dev")}, false},
 		{request{"iam:CreateRole", "arn:aws:iam::123456789012:role/dev-x", nil}, false},
+		{request{"ssm:StartSession", arn("ec2", "instance/i-1"), tagged("dev")}, false},
+		{request{"ssm:StartSession", sessionDocument, nil}, false},
+		{request{"ssm:ResumeSession", arn("ssm", "session/me-1"), session("AROA1:me")}, false},
+		{request{"ssm:TerminateSession", arn("ssm", "session/me-1"), session("AROA1:me")}, false},
+		{request{"ssm:SendCommand", arn("ec2", "instance/i-1"), tagged("dev")}, false},
+		{request{"ssmmessages:OpenDataChannel", arn("ssm", "session/me-1"), nil}, false},
 	} {
 		assert.Equal(t, tc.want, allowed(policies, nil, tc.request), "%s on %s %v", tc.action, tc.resource, tc.context)
 	}
@@ -121,6 +128,14 @@ func passed(service string) map[string]string {
 	return map[string]string{"iam:PassedToService": service}
 }
 
+// sessionDocument is the one that tunnels ask for, see infra/calldata/tunnel.
+const sessionDocument = "arn:aws:ssm:eu-central-1::document/AWS-StartSSHSession"
+
+// session is the context of a call on a session that somebody began. The simulator knows us as AROA1:me.
+func session(of string) map[string]string {
+	return map[string]string{"ssm:resourceTag/aws:ssmmessages:session-id": of}
+}
+
 const workload = "calldata-foundation-dev-workload-boundary"
 
 // deployments are calls, and whether a deployment of dev may make them.
@@ -150,7 +165,10 @@ var deployments = []struct {
 	{request{"route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z1", nil}, true},
 	{request{"elasticloadbalancing:CreateLoadBalancer", arn("elasticloadbalancing", "loadbalancer/app/x/1"), nil}, true},
 	{request{"ssm:StartSession", arn("ec2", "instance/i-1"), tagged("dev")}, true},
-	{request{"ssm:StartSession", "arn:aws:ssm:eu-central-1::document/AWS-StartSSHSession", nil}, true},
+	{request{"ssm:StartSession", sessionDocument, nil}, true},
+	{request{"ssm:ResumeSession", arn("ssm", "session/me-1"), session("AROA1:me")}, true},
+	{request{"ssm:TerminateSession", arn("ssm", "session/me-1"), session("AROA1:me")}, true},
+	{request{"ssmmessages:OpenDataChannel", arn("ssm", "session/me-1"), nil}, true},
 	{request{"secretsmanager:GetSecretValue", arn("secretsmanager", "secret:dev-trunk-1"), nil}, true},
 	{request{"ssm:GetParameter", arn("ssm", "parameter/calldata/dev/x"), nil}, true},
 	// Its own state.
@@ -200,7 +218,18 @@ var deployments = []struct {
 	{request{"kms:TagResource", key, map[string]string{"aws:RequestTag/Environment": "dev", "aws:ResourceTag/Environment": "prod"}}, false},
 	{request{"kms:CreateAlias", arn("kms", "alias/calldata-foundation-secrets"), nil}, false},
 	{request{"ssm:StartSession", arn("ec2", "instance/i-1"), tagged("prod")}, false},
-	{request{"ssm:SendCommand", arn("ec2", "instance/i-1"), nil}, false},
+	{request{"ssm:StartSession", arn("ec2", "instance/i-1"), nil}, false},
+	{request{"ssm:TerminateSession", arn("ssm", "session/you-1"), session("AROA1:you")}, false},
+	// Ways to a machine that need no SSH key.
+	{request{"ssm:StartSession", "arn:aws:ssm:eu-central-1::document/AWS-StartPortForwardingSession", nil}, false},
+	{request{"ssm:StartSession", "arn:aws:ssm:eu-central-1::document/AWS-StartInteractiveCommand", nil}, false},
+	{request{"ssm:StartSession", arn("ssm", "document/SSM-SessionManagerRunShell"), nil}, false},
+	{request{"ssm:StartSession", arn("ec2", "instance/i-1"), map[string]string{"aws:ResourceTag/Environment": "dev", "ssm:SessionDocumentAccessCheck": "false"}}, false},
+	{request{"ssm:SendCommand", arn("ec2", "instance/i-1"), tagged("dev")}, false},
+	{request{"ssm:CreateAssociation", arn("ssm", "document/dev-x"), nil}, false},
+	{request{"ssm:CreateAssociation", arn("ssm", "association/*"), nil}, false},
+	{request{"ssm:StartAutomationExecution", "arn:aws:ssm:eu-central-1::automation-definition/AWS-RunShellScript:1", nil}, false},
+	{request{"ec2-instance-connect:SendSSHPublicKey", arn("ec2", "instance/i-1"), tagged("dev")}, false},
 	{request{"secretsmanager:GetSecretValue", arn("secretsmanager", "secret:prod-trunk-1"), nil}, false},
 	{request{"secretsmanager:GetSecretValue", arn("secretsmanager", "secret:rds!db-1"), nil}, false},
 	{request{"autoscaling:SetDesiredCapacity", arn("autoscaling", "autoScalingGroup:1:autoScalingGroupName/prod-c4-sbc"), nil}, false},
@@ -216,6 +245,15 @@ var deployments = []struct {
 	{request{"ec2:RunInstances", arn("ec2", "instance/*"), map[string]string{"aws:RequestedRegion": "ap-south-1"}}, false},
 	{request{"ec2:DisableEbsEncryptionByDefault", "*", nil}, false},
 	{request{"s3:PutAccountPublicAccessBlock", "*", nil}, false},
+}
+
+// The document that is allowed is the one that tunnels ask for.
+func TestSessionDocument(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../../../infra/calldata/tunnel/ssm.go")
+	require.NoError(t, err)
+	_, name, _ := strings.Cut(sessionDocument, "document/")
+	assert.Contains(t, string(source), `"--document-name", "`+name+`"`)
 }
 
 func TestDeploymentsChangeOneEnvironment(t *testing.T) {
@@ -235,6 +273,7 @@ func TestBoundaryHoldsAnAdministrator(t *testing.T) {
 	for _, tc := range deployments {
 		escalates := strings.HasPrefix(tc.action, "iam:") || strings.HasPrefix(tc.action, "sts:") || strings.HasPrefix(tc.action, "organizations:") ||
 			strings.HasPrefix(tc.action, "cloudtrail:") || strings.HasPrefix(tc.action, "guardduty:") || strings.HasPrefix(tc.action, "config:") ||
+			slices.Contains([]string{"ssm:SendCommand", "ssm:CreateAssociation", "ssm:StartAutomationExecution"}, tc.action) ||
 			tc.context["aws:ResourceTag/Environment"] == "prod" || tc.context["aws:RequestTag/Environment"] == "prod" || strings.Contains(tc.resource, "prod.json") ||
 			strings.Contains(tc.resource, ":::prod-")
 		if !tc.want && escalates {
@@ -261,6 +300,7 @@ func TestRolesThatDeploymentsMake(t *testing.T) {
 		{"kms:Decrypt", key, tagged("prod")},
 		{"secretsmanager:GetSecretValue", arn("secretsmanager", "secret:x"), tagged("prod")},
 		{"sts:AssumeRole", "arn:aws:iam::123456789012:role/prod-x", nil},
+		{"ssm:CreateAssociation", arn("ssm", "association/*"), nil},
 	} {
 		assert.False(t, allowed(anything, made, r), "%s on %s %v", r.action, r.resource, r.context)
 	}
@@ -298,7 +338,7 @@ func TestBoundaryLeavesWhatPoliciesGive(t *testing.T) {
 			for _, keys := range st.Conditions {
 				for key, values := range keys {
 					if values[0] != "true" {
-						context[key] = values[0]
+						context[key] = expand(values[0])
 					}
 				}
 			}
@@ -386,6 +426,11 @@ func TestSubject(t *testing.T) {
 	assert.Equal(t, "repo:calldata/foundation:environment:dev-preview", r.Subject(PreviewEnvironment("dev")))
 	r.OwnerID, r.ID = 12, 345
 	assert.Equal(t, "repo:calldata@12/foundation@345:environment:dev", r.Subject("dev"))
+}
+
+func TestProviderARN(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com", ProviderARN("123456789012"))
 }
 
 func TestTrust(t *testing.T) {

@@ -78,14 +78,19 @@ func holds(operator string, values []string, value string) bool {
 	case "StringEquals", "ForAnyValue:StringEquals":
 		return value != "" && slices.Contains(values, value)
 	case "StringLike":
-		return value != "" && slices.ContainsFunc(values, func(p string) bool { return glob(p, value, false) })
+		return value != "" && slices.ContainsFunc(values, func(p string) bool { return glob(expand(p), value, false) })
 	case "ForAllValues:StringLike":
 		return value == "" || slices.ContainsFunc(values, func(p string) bool { return glob(p, value, false) })
+	case "BoolIfExists":
+		return value == "" || slices.Contains(values, value)
 	case "Null":
 		return slices.Contains(values, map[bool]string{true: "true", false: "false"}[value == ""])
 	}
 	panic("the simulator does not know " + operator)
 }
+
+// expand puts in the policy variables that our policies have, for the caller AROA1:me.
+func expand(pattern string) string { return strings.ReplaceAll(pattern, "${aws:userid}", "AROA1:me") }
 
 // expressions are patterns that were seen before: there are few, and the tests ask many times.
 var expressions sync.Map

@@ -13,6 +13,12 @@ const (
 	Audience = "sts.amazonaws.com"
 )
 
+// ProviderARN is the ARN of GitHub's OIDC provider in an account: IAM names a provider after its issuer.
+// Source: AWS IAM User Guide, "IAM identifiers", IAM ARNs.
+func ProviderARN(account string) string {
+	return "arn:aws:iam::" + account + ":oidc-provider/" + Issuer
+}
+
 // Repository is a repository of GitHub.
 type Repository struct {
 	// Owner and Name are its names.

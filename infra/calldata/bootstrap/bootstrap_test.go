@@ -10,18 +10,23 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/calldata/calldata-foundation/components/linkedrole"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/awsapi"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/emulatortest"
@@ -43,7 +48,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	e := emulatortest.Start(t)
 	settings := e.AWSConfig()
-	return &world{e, clients{region: settings.Region, sts: sts.NewFromConfig(settings), kms: kms.NewFromConfig(settings), s3: awsapi.S3(settings)}}
+	return &world{e, clients{region: settings.Region, sts: sts.NewFromConfig(settings), kms: kms.NewFromConfig(settings), s3: awsapi.S3(settings), iam: iam.NewFromConfig(settings)}}
 }
 
 // bootstrap runs the command and answers its report, what it printed for a person, and its error.
@@ -80,7 +85,7 @@ func results(r Report) map[string]Result {
 func every(all Result, but map[string]Result) map[string]Result {
 	want := map[string]Result{}
 	for _, name := range []string{"key key", "key alias", "key rotation", "key tags", "bucket bucket", "bucket public access", "bucket ownership",
-		"bucket encryption", "bucket policy", "bucket versioning", "bucket lifecycle", "bucket tags"} {
+		"bucket encryption", "bucket policy", "bucket versioning", "bucket lifecycle", "bucket tags", "role autoscaling.amazonaws.com", "role config.amazonaws.com"} {
 		want[name] = all
 	}
 	for name, result := range but {
@@ -119,7 +124,7 @@ func TestBootstrapMakesEverythingOnce(t *testing.T) {
 	assert.Equal(t, every(Found, map[string]Result{"key alias": ""}), results(report))
 	assert.Zero(t, report.Changes)
 	assert.Equal(t, before.KeyARN, report.KeyARN)
-	assert.Contains(t, text, "All 11 settings are as they should be.")
+	assert.Contains(t, text, "All 13 settings are as they should be.")
 	keys, err := w.clients.kms.ListKeys(t.Context(), &kms.ListKeysInput{})
 	require.NoError(t, err)
 	assert.Len(t, keys.Keys, 1)
@@ -152,6 +157,51 @@ func (w *world) check(t *testing.T, keyARN string) {
 	rotation, err := w.clients.kms.GetKeyRotationStatus(ctx, &kms.GetKeyRotationStatusInput{KeyId: aws.String(keyARN)})
 	require.NoError(t, err)
 	assert.True(t, rotation.KeyRotationEnabled)
+	for _, want := range linkedrole.All() {
+		role, err := w.clients.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(want.Name)})
+		require.NoError(t, err)
+		assert.Equal(t, want.ARN(account), aws.ToString(role.Role.Arn))
+	}
+}
+
+// hidden is an IAM that does not show roles at first, as when AWS makes one while we look.
+type hidden struct {
+	roleAPI
+	looks *atomic.Int32
+	deny  error
+}
+
+func (h hidden) GetRole(ctx context.Context, in *iam.GetRoleInput, opts ...func(*iam.Options)) (*iam.GetRoleOutput, error) {
+	switch {
+	case h.deny != nil:
+		return nil, h.deny
+	case h.looks.Add(1) <= int32(len(linkedrole.All())): //nolint:gosec // two
+		return nil, &iamtypes.NoSuchEntityException{}
+	}
+	return h.roleAPI.GetRole(ctx, in, opts...)
+}
+
+func TestBootstrapTakesRolesThatOthersMade(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	whole := w.clients.iam
+	_, err := whole.CreateServiceLinkedRole(t.Context(), &iam.CreateServiceLinkedRoleInput{AWSServiceName: aws.String("autoscaling.amazonaws.com")})
+	require.NoError(t, err)
+	w.clients.iam = hidden{roleAPI: whole, deny: &smithy.GenericAPIError{Code: "AccessDenied", Message: "iam:GetRole"}}
+	_, _, err = w.bootstrap(t)
+	require.ErrorContains(t, err, "role AWSServiceRoleForConfig: AccessDenied: iam:GetRole")
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
+
+	w.clients.iam = hidden{roleAPI: whole, looks: &atomic.Int32{}}
+	report, text, err := w.bootstrap(t)
+	require.NoError(t, err, "somebody was faster, and that is as good")
+	assert.Equal(t, Made, results(report)["role config.amazonaws.com"])
+	assert.Contains(t, text, "role AWSServiceRoleForAutoScaling")
+
+	w.clients.iam = whole
+	report, _, err = w.bootstrap(t)
+	require.NoError(t, err)
+	assert.Zero(t, report.Changes)
 }
 
 func TestBootstrapMendsAndKeepsWhatOthersMade(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/spf13/cobra"
@@ -68,6 +69,7 @@ type clients struct {
 	sts    awsapi.Identifier
 	kms    keyAPI
 	s3     bucketAPI
+	iam    roleAPI
 }
 
 // NewCmdBootstrap makes the command.
@@ -78,8 +80,9 @@ func NewCmdBootstrap(streams *cli.IO) *cobra.Command {
 func newCmd(opts *Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bootstrap",
-		Short: "Make the state bucket and the secrets key, before the first stack",
-		Long: `Make what has to exist before the first stack: an S3 bucket for Pulumi's state, and a KMS key for its secrets.
+		Short: "Make the state bucket, the secrets key and AWS's own roles, before the first stack",
+		Long: `Make what has to exist before the first stack: an S3 bucket for Pulumi's state, a KMS key for its secrets, and the roles
+of EC2 Auto Scaling and AWS Config, which stacks name before these services would make them.
 
 The key gets the alias, yearly rotation and tags; its policy is KMS's own, which leaves access to IAM. The bucket is
 versioned, encrypted with that key, closed to the public, to plain HTTP and to other accounts, without ACLs, and forgets
@@ -116,7 +119,7 @@ func connect(ctx context.Context, o *Options) (clients, error) {
 	if err != nil {
 		return clients{}, err
 	}
-	return clients{region: settings.Region, sts: sts.NewFromConfig(settings), kms: kms.NewFromConfig(settings), s3: awsapi.S3(settings)}, nil
+	return clients{region: settings.Region, sts: sts.NewFromConfig(settings), kms: kms.NewFromConfig(settings), s3: awsapi.S3(settings), iam: iam.NewFromConfig(settings)}, nil
 }
 
 // validate reports everything that is wrong with the options.

@@ -88,13 +88,14 @@ func (f *foundation) inspect(ctx context.Context) ([]setting, error) {
 	f.bucket = cmp.Or(f.Bucket, fmt.Sprintf("calldata-foundation-state-%s-%s", f.id.Account, f.region))
 	key, keyErr := f.inspectKey(ctx)
 	bucket, bucketErr := f.inspectBucket(ctx)
-	if err := errors.Join(keyErr, bucketErr); err != nil {
+	roles, roleErr := f.inspectRoles(ctx)
+	if err := errors.Join(keyErr, bucketErr, roleErr); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		return nil, cli.WithCode(cli.ExitUsage, fmt.Errorf("nothing was changed:\n%w", err))
 	}
-	return append(key, bucket...), nil
+	return slices.Concat(key, bucket, roles), nil
 }
 
 // patiently tries again while AWS does not know yet what this run has made.

@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -334,7 +335,7 @@ func (s *sum) account() {
 	if has(stacks.PartTrail) {
 		s.add(groupAccount, "CloudTrail: encryption keys of trail, logs and notices", 3, keyMonth)
 		s.add(groupAccount, "CloudTrail: logs in CloudWatch", trailLogGB, logIngestGB)
-		s.add(groupAccount, "CloudTrail: logs in S3", trailLogGB*float64(s.t.LogRetentionDays)/30, objectGB)
+		s.add(groupAccount, "CloudTrail: logs in S3", trailLogGB*float64(cmp.Or(s.t.Account.AuditDays, s.t.LogRetentionDays))/30, objectGB)
 		s.add(groupAccount, "CloudTrail: metrics", trailAlarms, metricMonth)
 		s.add(groupAccount, "CloudTrail: alarms", trailAlarms, alarmMonth)
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
@@ -97,26 +96,6 @@ func (i *inspector) instanceTypes(ctx context.Context) found {
 			return fail("%s", strings.Join(problems, "\n"))
 		}
 		return ok("%s", strings.Join(n.typeNames(), ", "))
-	})
-}
-
-// autoScalingRole is what Auto Scaling starts machines as.
-const autoScalingRole = "AWSServiceRoleForAutoScaling"
-
-// serviceRole looks for the role of Auto Scaling. AWS makes it with an account's first group, but the key of the machines'
-// disks names it before there is one, and KMS refuses policies that name nobody.
-// Source: Amazon EC2 Auto Scaling User Guide, "Service-linked roles"; AWS KMS API Reference, PutKeyPolicy, Policy.
-func (i *inspector) serviceRole(ctx context.Context) found {
-	return i.with(func(t *stacks.Topology) bool { return len(t.Fleets) > 0 }, func(*stacks.Topology) found {
-		_, err := i.clients.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(autoScalingRole)})
-		switch {
-		case awsapi.Is(err, "NoSuchEntity"):
-			return fail("account %s has no role %s, which the disks' key must name: aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com",
-				i.id.Account, autoScalingRole)
-		case err != nil:
-			return unknown(err)
-		}
-		return ok("%s", autoScalingRole)
 	})
 }
 

@@ -33,6 +33,9 @@ const (
 	CheckVCPUs         = "quota-vcpus"
 	CheckRules         = "quota-firewall-rules"
 	CheckServiceRole   = "service-role"
+	CheckProvider      = "identity-provider"
+	CheckMonitor       = "anomaly-monitor"
+	CheckCostTags      = "cost-tags"
 	CheckImage         = "image"
 	CheckNATAddresses  = "nat-addresses"
 	CheckHostedZone    = "hosted-zone"
@@ -43,8 +46,8 @@ const (
 
 var order = []string{
 	CheckSettings, CheckSSHKey, CheckPulumi, CheckAnsible, CheckSession, CheckCredentials, CheckRegion, CheckZones, CheckInstanceTypes,
-	CheckVPCs, CheckAddresses, CheckNATGateways, CheckVCPUs, CheckRules, CheckServiceRole, CheckImage, CheckNATAddresses, CheckHostedZone, CheckState, CheckLock,
-	CheckSecretsKey,
+	CheckVPCs, CheckAddresses, CheckNATGateways, CheckVCPUs, CheckRules, CheckServiceRole, CheckProvider, CheckMonitor, CheckCostTags, CheckImage, CheckNATAddresses,
+	CheckHostedZone, CheckState, CheckLock, CheckSecretsKey,
 }
 
 // found is how a check ended.
@@ -99,7 +102,7 @@ func (i *inspector) aws(ctx context.Context) {
 	checks := map[string]func(context.Context) found{
 		CheckRegion: i.regionEnabled, CheckZones: i.zones, CheckInstanceTypes: i.instanceTypes, CheckVPCs: i.vpcs, CheckAddresses: i.addresses,
 		CheckNATGateways: i.natGateways, CheckVCPUs: i.vcpus, CheckRules: i.rules, CheckServiceRole: i.serviceRole, CheckImage: i.image, CheckNATAddresses: i.natAddresses,
-		CheckHostedZone: i.hostedZone, CheckSecretsKey: i.secretsKey,
+		CheckHostedZone: i.hostedZone, CheckSecretsKey: i.secretsKey, CheckProvider: i.identityProvider, CheckMonitor: i.anomalyMonitor, CheckCostTags: i.costTags,
 	}
 	if f := i.check(ctx, CheckCredentials, i.credentials); f.status != verdict.OK {
 		for name := range checks {

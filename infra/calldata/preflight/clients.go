@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/costexplorer"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -25,7 +26,8 @@ type clients struct {
 	home    regionAPI
 	ec2     computeAPI
 	quotas  quotaAPI
-	iam     roleAPI
+	iam     identityAPI
+	costs   costAPI
 	route53 zoneAPI
 	// kms answers a client of a region, s3 one for a state's URL.
 	kms func(region string) keyAPI
@@ -54,8 +56,15 @@ type quotaAPI interface {
 	GetAWSDefaultServiceQuota(context.Context, *servicequotas.GetAWSDefaultServiceQuotaInput, ...func(*servicequotas.Options)) (*servicequotas.GetAWSDefaultServiceQuotaOutput, error)
 }
 
-type roleAPI interface {
+type identityAPI interface {
 	GetRole(context.Context, *iam.GetRoleInput, ...func(*iam.Options)) (*iam.GetRoleOutput, error)
+	GetOpenIDConnectProvider(context.Context, *iam.GetOpenIDConnectProviderInput, ...func(*iam.Options)) (*iam.GetOpenIDConnectProviderOutput, error)
+}
+
+type costAPI interface {
+	costexplorer.GetAnomalyMonitorsAPIClient
+	costexplorer.ListCostAllocationTagsAPIClient
+	ListTagsForResource(context.Context, *costexplorer.ListTagsForResourceInput, ...func(*costexplorer.Options)) (*costexplorer.ListTagsForResourceOutput, error)
 }
 
 type zoneAPI interface {
@@ -94,6 +103,7 @@ func clientsFor(settings aws.Config) *clients {
 		ec2:     ec2.NewFromConfig(settings),
 		quotas:  servicequotas.NewFromConfig(settings),
 		iam:     iam.NewFromConfig(settings),
+		costs:   costexplorer.NewFromConfig(at(home)), // which has no other region
 		route53: route53.NewFromConfig(settings),
 		kms:     func(region string) keyAPI { return kms.NewFromConfig(at(region)) },
 		s3:      func(b backend) stateAPI { return b.client(settings) },

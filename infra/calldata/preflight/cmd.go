@@ -45,8 +45,9 @@ func newCmd(opts *Options) *cobra.Command {
 
 On this machine: the stack's settings, the SSH key, Pulumi, Ansible, and what leads to machines without an open SSH port.
 In AWS: credentials, the region and its zones, instance types, the quotas that the stack needs next to what is in use, the
-role of Auto Scaling, the machines' image, the domain's hosted zone, the key of the secrets. Of the state: its bucket, and
-whether somebody holds the stack's lock.
+roles of AWS's services that it names, the machines' image, the domain's hosted zone, the key of the secrets. For the
+account's stack, what AWS takes one of and the account may have already: GitHub's identity provider and a monitor of cost
+anomalies; and whether the bill knows our tags. Of the state: its bucket, and whether somebody holds the stack's lock.
 
 What could not be checked, for want of permission for example, is a warning. A stack that is deployed already counts for
 what it has. Where a setting is only missing, the other checks go on with an example of it.

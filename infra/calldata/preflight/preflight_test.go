@@ -20,9 +20,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/costexplorer"
+	costtypes "github.com/aws/aws-sdk-go-v2/service/costexplorer/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
@@ -37,6 +40,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/calldata/calldata-foundation/components/tags"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/emulatortest"
@@ -59,7 +63,12 @@ type account struct {
 	quotas    map[string]float64
 	hosted    []route53types.HostedZone
 	servers   []string // that the internet asks
-	noRole    bool
+	noRole    string   // the role that is missing
+	provider  *iam.GetOpenIDConnectProviderOutput
+	monitors  []costtypes.AnomalyMonitor
+	monitorOf []costtypes.ResourceTag
+	costTags  []costtypes.CostAllocationTag
+	costs     error
 	key       kmstypes.KeyState
 	bucket    error
 	versions  s3types.BucketVersioningStatus
@@ -86,7 +95,7 @@ func sound() *account {
 }
 
 func (a *account) clients() *clients {
-	return &clients{sts: a, home: a, ec2: a, quotas: a, iam: a, route53: a, kms: func(string) keyAPI { return a }, s3: func(backend) stateAPI { return a },
+	return &clients{sts: a, home: a, ec2: a, quotas: a, iam: a, costs: a, route53: a, kms: func(string) keyAPI { return a }, s3: func(backend) stateAPI { return a },
 		nameServers: func(context.Context, string) ([]string, error) { return a.servers, a.err }}
 }
 
@@ -162,11 +171,51 @@ func (a *account) GetAWSDefaultServiceQuota(context.Context, *servicequotas.GetA
 	return &servicequotas.GetAWSDefaultServiceQuotaOutput{Quota: &quotatypes.ServiceQuota{Value: aws.Float64(5)}}, a.err
 }
 
-func (a *account) GetRole(context.Context, *iam.GetRoleInput, ...func(*iam.Options)) (*iam.GetRoleOutput, error) {
-	if a.noRole {
+func (a *account) GetRole(_ context.Context, in *iam.GetRoleInput, _ ...func(*iam.Options)) (*iam.GetRoleOutput, error) {
+	if *in.RoleName == a.noRole {
 		return nil, &smithy.GenericAPIError{Code: "NoSuchEntity"}
 	}
 	return &iam.GetRoleOutput{}, a.err
+}
+
+func (a *account) GetOpenIDConnectProvider(_ context.Context, in *iam.GetOpenIDConnectProviderInput, _ ...func(*iam.Options)) (*iam.GetOpenIDConnectProviderOutput, error) {
+	if a.provider == nil || *in.OpenIDConnectProviderArn != provider {
+		return nil, &smithy.GenericAPIError{Code: "NoSuchEntity"}
+	}
+	return a.provider, a.err
+}
+
+func (a *account) GetAnomalyMonitors(context.Context, *costexplorer.GetAnomalyMonitorsInput, ...func(*costexplorer.Options)) (*costexplorer.GetAnomalyMonitorsOutput, error) {
+	return &costexplorer.GetAnomalyMonitorsOutput{AnomalyMonitors: a.monitors}, a.costs
+}
+
+func (a *account) ListTagsForResource(context.Context, *costexplorer.ListTagsForResourceInput, ...func(*costexplorer.Options)) (*costexplorer.ListTagsForResourceOutput, error) {
+	return &costexplorer.ListTagsForResourceOutput{ResourceTags: a.monitorOf}, a.costs
+}
+
+func (a *account) ListCostAllocationTags(context.Context, *costexplorer.ListCostAllocationTagsInput, ...func(*costexplorer.Options)) (*costexplorer.ListCostAllocationTagsOutput, error) {
+	return &costexplorer.ListCostAllocationTagsOutput{CostAllocationTags: a.costTags}, a.costs
+}
+
+// What an account has once.
+const (
+	provider = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
+	monitor  = "arn:aws:ce::111122223333:anomalymonitor/11111111-2222-3333-4444-555555555555"
+)
+
+// watched gives the account a monitor of what services cost, beside one of something else.
+func (a *account) watched() {
+	a.monitors = []costtypes.AnomalyMonitor{
+		{MonitorArn: aws.String("arn:aws:ce::111122223333:anomalymonitor/custom"), MonitorType: costtypes.MonitorTypeCustom},
+		{MonitorArn: aws.String(monitor), MonitorType: costtypes.MonitorTypeDimensional, MonitorDimension: costtypes.MonitorDimensionService},
+	}
+}
+
+// billed lets the bill know the tags, with a status.
+func (a *account) billed(status costtypes.CostAllocationTagStatus, keys ...string) {
+	for _, key := range keys {
+		a.costTags = append(a.costTags, costtypes.CostAllocationTag{TagKey: aws.String(key), Status: status})
+	}
 }
 
 func (a *account) ListHostedZonesByName(context.Context, *route53.ListHostedZonesByNameInput, ...func(*route53.Options)) (*route53.ListHostedZonesByNameOutput, error) {
@@ -340,7 +389,7 @@ func TestQuotas(t *testing.T) {
 	b := newBench(a)
 	err := b.run(t, "prod")
 	assert.Equal(t, cli.ExitUnhealthy, cli.Code(err))
-	require.ErrorContains(t, err, "stack prod cannot be deployed yet: 4 of 21 checks failed: quota-vpcs, quota-addresses, quota-nat-gateways, quota-firewall-rules")
+	require.ErrorContains(t, err, "stack prod cannot be deployed yet: 4 of 24 checks failed: quota-vpcs, quota-addresses, quota-nat-gateways, quota-firewall-rules")
 	for check, want := range map[string]string{
 		CheckVPCs: "VPCs: the stack needs 1, and has 0; 1 of 1 are in use, so it lacks 1\n",
 		// 3 NAT gateways, 3 addresses for carriers, 6 SBCs and one that takes over: 13, of which the stack has 3; 5 are in use.
@@ -387,9 +436,13 @@ func TestWhatStandsInTheWay(t *testing.T) {
 			"is for arm64, want x86_64"},
 		"pinned and old": {"dev", []string{"--set", "amiId=ami-0aaaaaaaaaaaaaaaa"}, func(a *account, _ *bench) { a.images[0].DeprecationTime = aws.String("2026-01-02T00:00:00.000Z") },
 			CheckImage, verdict.Warn, "is deprecated since 2026-01-02"},
-		"no role of Auto Scaling": {"prod", nil, func(a *account, _ *bench) { a.noRole = true }, CheckServiceRole, verdict.Fail,
-			"aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com"},
-		"no role needed": {"stage", nil, func(a *account, _ *bench) { a.noRole = true }, CheckServiceRole, verdict.Skip, "the stack needs none"},
+		"no role of Auto Scaling": {"prod", nil, func(a *account, _ *bench) { a.noRole = "AWSServiceRoleForAutoScaling" }, CheckServiceRole, verdict.Fail,
+			"`calldata bootstrap` makes it, or aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com"},
+		"no role of AWS Config": {"account", nil, func(a *account, _ *bench) { a.noRole = "AWSServiceRoleForConfig" }, CheckServiceRole, verdict.Fail,
+			"has no role AWSServiceRoleForConfig, which the recorder of AWS Config must name: `calldata bootstrap`"},
+		"no role of AWS Config needed": {"account", []string{"--set", `accountPartsOff=["config","securityhub"]`}, func(a *account, _ *bench) { a.noRole = "AWSServiceRoleForConfig" },
+			CheckServiceRole, verdict.Skip, "the stack needs none"},
+		"no role needed": {"stage", nil, func(a *account, _ *bench) { a.noRole = "AWSServiceRoleForAutoScaling" }, CheckServiceRole, verdict.Skip, "the stack needs none"},
 		"no image":       {"dev", nil, func(a *account, _ *bench) { a.images = nil }, CheckImage, verdict.Fail, "publishes no Debian 12 image in us-east-1"},
 		"newest image":   {"dev", nil, nil, CheckImage, verdict.OK, "ami-0bbbbbbbbbbbbbbbb"},
 		"addresses for NAT": {"stage", []string{"--set", `natAllocationIds=["eipalloc-0123456789abcdef0"]`}, nil, CheckNATAddresses, verdict.Fail,
@@ -448,6 +501,87 @@ func TestWhatStandsInTheWay(t *testing.T) {
 	}
 }
 
+// TestWhatAnAccountHasOnce is about what AWS takes one of, and what an account may have already.
+func TestWhatAnAccountHasOnce(t *testing.T) {
+	t.Parallel()
+	ours := map[string]string{"Project": "calldata-foundation", "Environment": "account"}
+	has := func(audience string, with map[string]string) func(*account) {
+		return func(a *account) {
+			a.provider = &iam.GetOpenIDConnectProviderOutput{ClientIDList: []string{audience}}
+			for key, value := range with {
+				a.provider.Tags = append(a.provider.Tags, iamtypes.Tag{Key: aws.String(key), Value: aws.String(value)})
+			}
+		}
+	}
+	watched := func(with map[string]string) func(*account) {
+		return func(a *account) {
+			a.watched()
+			for key, value := range with {
+				a.monitorOf = append(a.monitorOf, costtypes.ResourceTag{Key: aws.String(key), Value: aws.String(value)})
+			}
+		}
+	}
+	denied := func(message string) func(*account) {
+		return func(a *account) { a.costs = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: message} }
+	}
+	keys := tags.CostKeys()
+	tests := map[string]struct {
+		set    string
+		damage func(*account)
+		check  string
+		status verdict.Status
+		want   string
+	}{
+		"no provider":                {"", nil, CheckProvider, verdict.OK, "the stack makes it"},
+		"no provider to take":        {"githubProviderExists=true", nil, CheckProvider, verdict.Fail, "githubProviderExists false -s account"},
+		"provider of others":         {"", has("sts.amazonaws.com", nil), CheckProvider, verdict.Fail, "takes no second: pulumi config set calldata-foundation:githubProviderExists true -s account"},
+		"provider taken":             {"githubProviderExists=true", has("sts.amazonaws.com", nil), CheckProvider, verdict.OK, provider},
+		"provider for others":        {"githubProviderExists=true", has("https://github.com/example", nil), CheckProvider, verdict.Fail, "add-client-id-to-open-id-connect-provider"},
+		"provider is ours":           {"", has("sts.amazonaws.com", ours), CheckProvider, verdict.OK, provider},
+		"provider would go":          {"githubProviderExists=true", has("sts.amazonaws.com", ours), CheckProvider, verdict.Fail, "would delete it: pulumi config set calldata-foundation:githubProviderExists false"},
+		"provider is not needed":     {`accountPartsOff=["github"]`, has("x", nil), CheckProvider, verdict.Skip, "the stack needs none"},
+		"no monitor":                 {"", nil, CheckMonitor, verdict.OK, "the stack makes it"},
+		"monitor of others":          {"", watched(nil), CheckMonitor, verdict.Fail, "takes no second monitor: pulumi config set calldata-foundation:anomalyMonitorArn " + monitor + " -s account"},
+		"monitor taken":              {"anomalyMonitorArn=" + monitor, watched(nil), CheckMonitor, verdict.OK, monitor},
+		"monitor of something taken": {"anomalyMonitorArn=arn:aws:ce::111122223333:anomalymonitor/custom", watched(nil), CheckMonitor, verdict.OK, "custom"},
+		"monitor is ours":            {"", watched(ours), CheckMonitor, verdict.OK, monitor},
+		"monitor would go":           {"anomalyMonitorArn=" + monitor, watched(ours), CheckMonitor, verdict.Fail, "would delete it: pulumi config rm calldata-foundation:anomalyMonitorArn -s account"},
+		"another monitor": {"anomalyMonitorArn=arn:aws:ce::111122223333:anomalymonitor/gone", watched(nil), CheckMonitor, verdict.Fail,
+			"has no monitor arn:aws:ce::111122223333:anomalymonitor/gone: pulumi config set calldata-foundation:anomalyMonitorArn " + monitor},
+		"no monitor to take":       {"anomalyMonitorArn=" + monitor, nil, CheckMonitor, verdict.Fail, "pulumi config rm calldata-foundation:anomalyMonitorArn -s account"},
+		"costs are off":            {"", denied("User not enabled for cost explorer access"), CheckMonitor, verdict.Warn, "accountPartsOff[0]' cost-anomalies -s account"},
+		"costs are denied":         {"", denied("no"), CheckMonitor, verdict.Warn, "could not be checked: AccessDeniedException: no"},
+		"monitor is not needed":    {`accountPartsOff=["cost-anomalies"]`, watched(nil), CheckMonitor, verdict.Skip, "the stack needs none"},
+		"new account":              {"", nil, CheckCostTags, verdict.Skip, "does not know Project, Environment, Role, Owner, CostCenter yet"},
+		"tags too early":           {"costTags=true", func(a *account) { a.billed("Inactive", keys[:3]...) }, CheckCostTags, verdict.Fail, "does not know Owner, CostCenter yet"},
+		"how to wait":              {"costTags=true", nil, CheckCostTags, verdict.Fail, "until then: pulumi config set calldata-foundation:costTags false -s account"},
+		"time for tags":            {"", func(a *account) { a.billed("Inactive", keys...) }, CheckCostTags, verdict.Warn, "pulumi config set calldata-foundation:costTags true -s account"},
+		"tags are about to be":     {"costTags=true", func(a *account) { a.billed("Inactive", keys...) }, CheckCostTags, verdict.OK, "Project, Environment"},
+		"tags are there":           {"", func(a *account) { a.billed("Active", keys...) }, CheckCostTags, verdict.OK, "Project, Environment"},
+		"member of organisation":   {"", denied("Linked account doesn't have access to cost allocation tags."), CheckCostTags, verdict.Skip, "costTags is off"},
+		"tags in an organisation":  {"costTags=true", denied("Linked account doesn't have access to cost allocation tags."), CheckCostTags, verdict.Fail, "management account alone"},
+		"tags that nobody answers": {"costTags=true", denied("no"), CheckCostTags, verdict.Warn, "could not be checked"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := sound()
+			if tt.damage != nil {
+				tt.damage(a)
+			}
+			b, args := newBench(a), []string{"account"}
+			if tt.set != "" {
+				args = append(args, "--set", tt.set)
+			}
+			err := b.run(t, args...)
+			got := b.of(t, tt.check)
+			assert.Equal(t, tt.status, got.Status, b.text)
+			assert.Contains(t, got.Detail, tt.want)
+			assert.Equal(t, tt.status == verdict.Fail, err != nil, b.text)
+		})
+	}
+}
+
 // TestMissingSettings goes on with examples, but judges none of them.
 func TestMissingSettings(t *testing.T) {
 	t.Parallel()
@@ -456,7 +590,7 @@ func TestMissingSettings(t *testing.T) {
 	b := newBench(a)
 	b.settings = nil
 	err := b.run(t, "prod")
-	require.ErrorContains(t, err, "1 of 21 checks failed: settings")
+	require.ErrorContains(t, err, "1 of 24 checks failed: settings")
 	for _, setting := range []string{"domain", "carrierCidrs", "sshPublicKey"} {
 		assert.Contains(t, b.of(t, CheckSettings).Detail, "calldata-foundation:"+setting)
 	}
@@ -610,7 +744,8 @@ func TestOnTheEmulator(t *testing.T) {
 	}
 	require.NoError(t, b.run(t, "prod"), b.text)
 	t.Log("\n" + b.text)
-	want := map[string]verdict.Status{CheckAddresses: verdict.Warn, CheckVCPUs: verdict.Warn, CheckNATAddresses: verdict.Skip, CheckSecretsKey: verdict.Skip}
+	want := map[string]verdict.Status{CheckAddresses: verdict.Warn, CheckVCPUs: verdict.Warn, CheckNATAddresses: verdict.Skip, CheckSecretsKey: verdict.Skip,
+		CheckProvider: verdict.Skip, CheckMonitor: verdict.Skip, CheckCostTags: verdict.Skip}
 	for _, c := range b.report.Checks {
 		status, special := want[c.Name]
 		if !special {
@@ -624,6 +759,23 @@ func TestOnTheEmulator(t *testing.T) {
 	require.NoError(t, err)
 	require.Error(t, b.run(t, "prod"))
 	assert.Contains(t, b.of(t, CheckLock).Detail, "process 999999999, which no longer runs on this machine")
+
+	// The account's stack: nothing is there, and then what AWS takes one of.
+	require.Error(t, b.run(t, "account"))
+	assert.Contains(t, b.of(t, CheckServiceRole).Detail, "has no role AWSServiceRoleForConfig")
+	assert.Equal(t, "the stack makes it", b.of(t, CheckProvider).Detail)
+	assert.Equal(t, "the stack makes it", b.of(t, CheckMonitor).Detail)
+	assert.Contains(t, b.of(t, CheckCostTags).Detail, "does not know Project")
+	_, err = iam.NewFromConfig(settings).CreateServiceLinkedRole(t.Context(), &iam.CreateServiceLinkedRoleInput{AWSServiceName: aws.String("config.amazonaws.com")})
+	require.NoError(t, err)
+	_, err = iam.NewFromConfig(settings).CreateOpenIDConnectProvider(t.Context(), &iam.CreateOpenIDConnectProviderInput{
+		Url: aws.String("https://token.actions.githubusercontent.com"), ClientIDList: []string{"sts.amazonaws.com"}})
+	require.NoError(t, err)
+	made, err := costexplorer.NewFromConfig(settings).CreateAnomalyMonitor(t.Context(), &costexplorer.CreateAnomalyMonitorInput{AnomalyMonitor: &costtypes.AnomalyMonitor{
+		MonitorName: aws.String("Default-Services-Monitor"), MonitorType: costtypes.MonitorTypeDimensional, MonitorDimension: costtypes.MonitorDimensionService}})
+	require.NoError(t, err)
+	require.ErrorContains(t, b.run(t, "account"), "2 of 24 checks failed: identity-provider, anomaly-monitor", b.text)
+	require.NoError(t, b.run(t, "account", "--set", "githubProviderExists=true", "--set", "anomalyMonitorArn="+*made.MonitorArn), b.text)
 }
 
 func hostname(t *testing.T) string {

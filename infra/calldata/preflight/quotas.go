@@ -105,6 +105,11 @@ func (i *inspector) ours(list []types.Tag) bool {
 	for _, tag := range list {
 		has[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
 	}
+	return i.owns(has)
+}
+
+// owns reports whether something with these tags is this stack's own.
+func (i *inspector) owns(has map[string]string) bool {
 	return has[tags.KeyProject] == stacks.Project && has[tags.KeyEnvironment] == i.file.Stack
 }
 

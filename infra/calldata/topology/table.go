@@ -123,9 +123,9 @@ func (p *printer) account(a *stacks.AccountSpec) {
 	}
 	p.say("\nrepository %s deploys; budgets and anomalies go to %s; the state is in %s\n", a.Repository, strings.Join(a.AlertEmails, ", "),
 		cmp.Or(a.StateBucket, "the bucket of `calldata bootstrap`"))
-	p.table("ENVIRONMENT\tBUDGET", len(a.Environments), func(i int) []any {
+	p.table("ENVIRONMENT\tBUDGET\tDNS RECORDS", len(a.Environments), func(i int) []any {
 		e := a.Environments[i]
-		return []any{e.Name, fmt.Sprintf("%d USD a month", e.BudgetUSD)}
+		return []any{e.Name, fmt.Sprintf("%d USD a month", e.BudgetUSD), cmp.Or(strings.Join(e.Domains, ", "), "of every zone")}
 	})
 	p.table("PART OF THE BASELINE", len(a.Parts), func(i int) []any { return []any{a.Parts[i]} })
 }

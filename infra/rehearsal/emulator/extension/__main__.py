@@ -30,6 +30,7 @@ SERVICES = (
     "motoapi",
     "rds",
     "refresh",
+    "roles",
     "route53",
     "s3",
     "securityhub",

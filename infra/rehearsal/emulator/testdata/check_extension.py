@@ -61,6 +61,22 @@ def endpoints_go():
 
 
 @check
+def service_linked_roles():
+    iam = boto3.client("iam")
+    names = {"config": "Config", "autoscaling": "AutoScaling", "rds": "RDS"}
+    for service, name in names.items():
+        made = iam.create_service_linked_role(AWSServiceName=service + ".amazonaws.com")["Role"]
+        assert made["Path"] == f"/aws-service-role/{service}.amazonaws.com/", made
+        assert iam.get_role(RoleName="AWSServiceRoleFor" + name)["Role"]["Arn"] == made["Arn"]
+    try:
+        iam.create_service_linked_role(AWSServiceName="config.amazonaws.com")
+    except iam.exceptions.InvalidInputException as failure:
+        assert "AWSServiceRoleForConfig has been taken in this account" in str(failure), failure
+        return
+    raise AssertionError("an account has two roles of a service")
+
+
+@check
 def gateway_endpoints_change_tables():
     ec2, vpc, _ = network()
     tables = [ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2)]

@@ -1,0 +1,50 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/calldata/calldata-foundation/components/linkedrole"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/awsapi"
+)
+
+// roleAPI is the part of IAM that this command uses.
+type roleAPI interface {
+	GetRole(context.Context, *iam.GetRoleInput, ...func(*iam.Options)) (*iam.GetRoleOutput, error)
+	CreateServiceLinkedRole(context.Context, *iam.CreateServiceLinkedRoleInput, ...func(*iam.Options)) (*iam.CreateServiceLinkedRoleOutput, error)
+}
+
+// inspectRoles looks for the roles of AWS's services that stacks name. Each is one setting: what it may do is AWS's to say.
+func (f *foundation) inspectRoles(ctx context.Context) ([]setting, error) {
+	var settings []setting
+	var errs []error
+	for _, role := range linkedrole.All() {
+		s := setting{resource: "role " + role.Name, name: role.Service, want: "for " + role.Needed}
+		_, err := f.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(role.Name)})
+		switch {
+		case awsapi.Is(err, "NoSuchEntity"):
+			s.missing, s.mend = true, func(ctx context.Context) error { return f.createRole(ctx, role) }
+		case err != nil:
+			errs = append(errs, fmt.Errorf("%s: %s", s.resource, awsapi.Message(err)))
+		default:
+			s.found = s.want
+		}
+		settings = append(settings, s)
+	}
+	return settings, errors.Join(errs...)
+}
+
+// createRole makes a role, unless its service or somebody else was faster.
+func (f *foundation) createRole(ctx context.Context, role linkedrole.Role) error {
+	_, err := f.iam.CreateServiceLinkedRole(ctx, &iam.CreateServiceLinkedRoleInput{AWSServiceName: aws.String(role.Service)})
+	if awsapi.Is(err, "InvalidInput") {
+		if _, there := f.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(role.Name)}); there == nil {
+			return nil
+		}
+	}
+	return err
+}
