@@ -36,7 +36,7 @@ func SceneSettings(stack string, kind stacks.Kind, key string) map[string]any {
 	switch kind {
 	case stacks.KindAccount:
 		return map[string]any{
-			of("githubRepository"): "example/calldata-foundation", of("alertEmails"): []string{"ops@" + sceneZone},
+			of("githubRepository"): "example/calldata-foundation", of("alertEmails"): []string{"ops@" + sceneZone}, of("costTags"): true,
 		}
 	case stacks.KindStage, stacks.KindProd:
 		return map[string]any{
