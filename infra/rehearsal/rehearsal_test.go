@@ -114,7 +114,7 @@ func TestSceneLeavesNoPartOfAnAccountOut(t *testing.T) {
 	require.NoError(t, err)
 	topology, err := stacks.New("account", config)
 	require.NoError(t, err)
-	assert.Equal(t, stacks.AccountParts(), topology.Account.Parts)
+	assert.Equal(t, append(stacks.AccountParts(), stacks.PartCostTags), topology.Account.Parts)
 }
 
 func TestWatchTellsTheConfigurationStage(t *testing.T) {
