@@ -56,7 +56,7 @@ func newBench(t testing.TB) *bench {
 	require.NoError(t, err)
 	python, err := pyenv.Prepare(ctx, filepath.Join(cache, "venv"), progress.Discard)
 	require.NoError(t, err)
-	require.NoError(t, buildProgram(ctx, repo, programPackage, b.program, progress.Discard))
+	require.NoError(t, buildProgram(ctx, repo, pulumiProgram, b.program, progress.Discard))
 	b.emulator, err = emulator.Start(ctx, emulator.Options{
 		Python: python.Python(), Dir: filepath.Join(t.TempDir(), "emulator"), EIPPool: elasticPool, Progress: progress.Discard,
 	})
@@ -70,14 +70,9 @@ func newBench(t testing.TB) *bench {
 func (b *bench) stack(t *testing.T, name string, settings map[string]any) *pulumitest.PulumiTest {
 	t.Helper()
 	dir := b.workspace(t, name, settings)
-	// The Automation API wants bin/pulumi below its root.
-	root := t.TempDir()
-	require.NoError(t, os.Symlink(b.engine.Dir, filepath.Join(root, "bin")))
-	pulumi, err := auto.NewPulumiCommand(&auto.PulumiCommandOptions{Root: root, SkipVersionCheck: true})
-	require.NoError(t, err)
 	opts := []opttest.Option{
 		opttest.TestInPlace(), opttest.SkipInstall(), opttest.StackName(name), opttest.DisableGrpcLog(),
-		opttest.WorkspaceOptions(auto.Pulumi(pulumi)), opttest.Env(engine.ProgramVariable, b.program),
+		opttest.WorkspaceOptions(auto.Pulumi(b.pulumi(t))), opttest.Env(engine.ProgramVariable, b.program),
 		// Destroy is part of the test itself.
 		opttest.NewStackOptions(optnewstack.DisableAutoDestroy()),
 	}
@@ -86,6 +81,26 @@ func (b *bench) stack(t *testing.T, name string, settings map[string]any) *pulum
 		opts = append(opts, opttest.Env(name, value))
 	}
 	return pulumitest.NewPulumiTest(t, dir, opts...)
+}
+
+// pulumi is the engine's command line. The Automation API wants bin/pulumi below its root.
+func (b *bench) pulumi(t testing.TB) auto.PulumiCommand {
+	t.Helper()
+	root := t.TempDir()
+	require.NoError(t, os.Symlink(b.engine.Dir, filepath.Join(root, "bin")))
+	pulumi, err := auto.NewPulumiCommand(&auto.PulumiCommandOptions{Root: root, SkipVersionCheck: true})
+	require.NoError(t, err)
+	return pulumi
+}
+
+// scene makes in the emulator what a stack of kind finds there, and answers its settings. There are no machines to
+// configure.
+func (b *bench) scene(t testing.TB, kind stacks.Kind) map[string]any {
+	t.Helper()
+	require.NoError(t, SetScene(t.Context(), b.emulator.AWSConfig(), kind))
+	settings := SceneSettings(string(kind), kind, testKey)
+	settings[stacks.Project+":configure"] = "false"
+	return settings
 }
 
 // workspace makes a directory that Pulumi can deploy the stack called name from.
@@ -257,10 +272,7 @@ func deployed(t *testing.T, kind stacks.Kind) (*bench, *pulumitest.PulumiTest, [
 	t.Helper()
 	b := newBench(t)
 	before := b.things(t)
-	require.NoError(t, SetScene(t.Context(), b.emulator.AWSConfig(), kind))
-	settings := SceneSettings(string(kind), kind, testKey)
-	settings["calldata-foundation:configure"] = "false"
-	p := b.stack(t, string(kind), settings)
+	p := b.stack(t, string(kind), b.scene(t, kind))
 	assertup.HasNoDeletes(t, p.Up(t, optup.Parallel(parallel)))
 	return b, p, before
 }

@@ -20,10 +20,8 @@ import (
 func TestEngineAsksThePolicies(t *testing.T) {
 	b := newBench(t)
 	pack := filepath.Join(t.TempDir(), "policies")
-	require.NoError(t, buildProgram(t.Context(), b.repo, policyPackage, pack, progress.Discard))
-	require.NoError(t, SetScene(t.Context(), b.emulator.AWSConfig(), stacks.KindProd))
-	settings := SceneSettings("prod", stacks.KindProd, testKey)
-	settings["calldata-foundation:configure"] = "false"
+	require.NoError(t, buildProgram(t.Context(), b.repo, policyPack, pack, progress.Discard))
+	settings := b.scene(t, stacks.KindProd)
 	settings["calldata-foundation:databaseMultiAz"] = "false"
 	p := b.stack(t, "prod", settings)
 	_, err := p.CurrentStack().Preview(t.Context(), optpreview.PolicyPacks(pack))

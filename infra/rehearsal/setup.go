@@ -47,9 +47,9 @@ func Prepare(ctx context.Context, repo, cache string, report progress.Reporter) 
 		return err
 	})
 	group.Go(func() error {
-		err := buildProgram(ctx, repo, programPackage, t.Program, report)
+		err := buildProgram(ctx, repo, pulumiProgram, t.Program, report)
 		if err == nil {
-			err = buildProgram(ctx, repo, policyPackage, t.Policies, report)
+			err = buildProgram(ctx, repo, policyPack, t.Policies, report)
 		}
 		return err
 	})
@@ -72,27 +72,27 @@ func preflight() error {
 	return cli.WithCode(cli.ExitPreflight, errors.New(text))
 }
 
-// The programs that Pulumi starts, and what people call them.
-const (
-	programPackage = "./infra"
-	policyPackage  = "./infra/policy/pack"
+// program is one that Pulumi starts: its package, and what people call it.
+type program struct{ pkg, name string }
+
+var (
+	pulumiProgram = program{"./infra", "Pulumi program"}
+	policyPack    = program{"./infra/policy/pack", "policy pack"}
 )
 
-var programNames = map[string]string{programPackage: "Pulumi program", policyPackage: "policy pack"}
-
 // buildProgram compiles a program. The Go tool's own cache makes the second time quick.
-func buildProgram(ctx context.Context, repo, pkg, to string, report progress.Reporter) (err error) {
-	step := report.Step(programNames[pkg])
+func buildProgram(ctx context.Context, repo string, p program, to string, report progress.Reporter) (err error) {
+	step := report.Step(p.name)
 	defer func() { step.Done(err) }()
-	step.Progress(0, 0, "go build "+pkg)
+	step.Progress(0, 0, "go build "+p.pkg)
 	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-p", "2", "-o", to, pkg)
+	cmd := exec.CommandContext(ctx, "go", "build", "-p", "2", "-o", to, p.pkg)
 	cmd.Dir = repo
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("go build %s: %w\n%s", pkg, err, tail(out, 30))
+		return fmt.Errorf("go build %s: %w\n%s", p.pkg, err, tail(out, 30))
 	}
 	return nil
 }

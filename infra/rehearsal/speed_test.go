@@ -3,8 +3,6 @@ package rehearsal
 import (
 	"cmp"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -48,14 +46,7 @@ func timedUp(b *testing.B, kind stacks.Kind, cut bool) (time.Duration, chain) {
 	e := newBench(b)
 	defer e.emulator.Stop()
 	ctx := b.Context()
-	require.NoError(b, SetScene(ctx, e.emulator.AWSConfig(), kind))
-	settings := SceneSettings(string(kind), kind, testKey)
-	settings[stacks.Project+":configure"] = "false"
-	dir := e.workspace(b, string(kind), settings)
-	root := b.TempDir()
-	require.NoError(b, os.Symlink(e.engine.Dir, filepath.Join(root, "bin")))
-	pulumi, err := auto.NewPulumiCommand(&auto.PulumiCommandOptions{Root: root, SkipVersionCheck: true})
-	require.NoError(b, err)
+	dir := e.workspace(b, string(kind), e.scene(b, kind))
 	built := *e.engine
 	built.FastWait = cut
 	env := map[string]string{
@@ -65,7 +56,7 @@ func timedUp(b *testing.B, kind stacks.Kind, cut bool) (time.Duration, chain) {
 		name, value, _ := strings.Cut(pair, "=")
 		env[name] = value
 	}
-	ws, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(dir), auto.EnvVars(env), auto.Pulumi(pulumi))
+	ws, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(dir), auto.EnvVars(env), auto.Pulumi(e.pulumi(b)))
 	require.NoError(b, err)
 	stack, err := auto.UpsertStack(ctx, string(kind), ws)
 	require.NoError(b, err)

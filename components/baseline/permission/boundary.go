@@ -63,8 +63,9 @@ func (s Scope) ceiling(buckets ...string) []iamdoc.Statement {
 	}
 }
 
-// apart denies what belongs to other environments, making anything that would, and commands for machines anywhere. What carries no tag Environment, or
-// the value of no environment of ours, is not denied: a domain's zone or an image can be shared.
+// apart denies what belongs to other environments, making anything that would, and commands for machines anywhere. What
+// carries no tag Environment, or the value of no environment of ours, is not denied: a domain's zone or an image can be
+// shared.
 func (s Scope) apart(others []string) []iamdoc.Statement {
 	var statements []iamdoc.Statement
 	if len(others) > 0 {

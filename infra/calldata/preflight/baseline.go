@@ -60,6 +60,11 @@ func (i *inspector) setCommand(setting, value string) string {
 	return fmt.Sprintf("pulumi config set %s:%s %s -s %s", stacks.Project, setting, value, i.file.Stack)
 }
 
+// unsetCommand is the command that takes a setting of the stack away.
+func (i *inspector) unsetCommand(setting string) string {
+	return fmt.Sprintf("pulumi config rm %s:%s -s %s", stacks.Project, setting, i.file.Stack)
+}
+
 // identityProvider looks for GitHub's identity provider, of which AWS takes one.
 func (i *inspector) identityProvider(ctx context.Context) found {
 	return i.with(hasPart(stacks.PartGitHub), func(t *stacks.Topology) found {
@@ -116,7 +121,7 @@ func (i *inspector) anomalyMonitor(ctx context.Context) found {
 		case given != "" && !named && services != "":
 			return fail("account %s has no monitor %s: %s", i.id.Account, given, i.setCommand(setting, services))
 		case given != "" && !named:
-			return fail("account %s has no monitor %s: pulumi config rm %s:%s -s %s", i.id.Account, given, stacks.Project, setting, i.file.Stack)
+			return fail("account %s has no monitor %s: %s", i.id.Account, given, i.unsetCommand(setting))
 		case services == "" && given == "":
 			return ok("the stack makes it")
 		}
@@ -125,7 +130,7 @@ func (i *inspector) anomalyMonitor(ctx context.Context) found {
 		case err != nil:
 			return unknown(err)
 		case ours && given == services:
-			return fail("%s is the stack's own, which would delete it: pulumi config rm %s:%s -s %s", given, stacks.Project, setting, i.file.Stack)
+			return fail("%s is the stack's own, which would delete it: %s", given, i.unsetCommand(setting))
 		case !ours && given == "":
 			return fail("account %s watches the costs of services already, and AWS takes no second monitor: %s", i.id.Account, i.setCommand(setting, services))
 		case given != "":
