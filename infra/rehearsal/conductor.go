@@ -128,7 +128,7 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 		return
 	})
 	if err != nil {
-		return errors.Join(err, w.watcher.Err())
+		return errors.Join(err, w.watcher.Err(), w.database.Err())
 	}
 	file := filepath.Join(w.dir, "outputs.json")
 	if err := os.WriteFile(file, raw, 0o600); err != nil {
@@ -203,6 +203,9 @@ func failures(checks []Check) error {
 
 // close ends what runs, the gentle way; Remove deals with whatever resists.
 func (w *world) close() {
+	if w.database != nil {
+		w.database.Stop()
+	}
 	if w.watcher != nil {
 		w.watcher.Stop()
 	}
@@ -246,6 +249,7 @@ func parts(t *Tools) []Part {
 	out = append(out,
 		Part{Name: "Ansible", Kind: Real, Detail: "over SSH, through the stack's configuration stage"},
 		Part{Name: "EC2 machines", Kind: Real, Detail: "Debian 12 in systemd-nspawn: own systemd, cloud-init, network and disk; the kernel is this machine's"},
+		Part{Name: "RDS", Kind: Double, Detail: "PostgreSQL 15 on a Debian machine under the endpoint's name, with TLS and the managed password; one machine also for Multi-AZ"},
 		Part{Name: "AWS API", Kind: Emulated, Detail: "moto with our extension; security groups and routes are records, they filter nothing"},
 		Part{Name: "Pulumi backend", Kind: Emulated, Detail: "S3 bucket in the emulator, secrets by passphrase"},
 		Part{Name: "instance metadata", Kind: Emulated, Detail: "IMDSv2 at its own address, with what the emulator knows of the instance; user data and keys reach cloud-init by its NoCloud source"},

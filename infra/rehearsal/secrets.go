@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/crypto/ssh"
@@ -22,8 +23,16 @@ type secrets struct {
 	vars, passphrase, key string
 	// publicKey is the SSH public key in authorized_keys form.
 	publicKey string
-	// values are what a scan looks for: name to value.
+	// values are what a scan looks for: name to value. More are added while scans run.
+	mu     sync.Mutex
 	values map[string]string
+}
+
+// add makes scans look for one more secret.
+func (s *secrets) add(name, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values[name] = value
 }
 
 func newSecrets(dir string) (*secrets, error) {
@@ -77,6 +86,8 @@ func newSecrets(dir string) (*secrets, error) {
 // find answers the names of the secrets that data holds, as they are or with line breaks taken out.
 func (s *secrets) find(data []byte) []string {
 	joined := bytes.ReplaceAll(data, []byte("\n"), nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var names []string
 	for name, value := range s.values {
 		if bytes.Contains(data, []byte(value)) || bytes.Contains(joined, []byte(value)) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/awsfront"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/database"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/machines"
 )
@@ -54,6 +55,7 @@ type world struct {
 	emulator cloud
 	front    *awsfront.Front
 	watcher  *machines.Watcher
+	database *database.Watcher
 	secrets  *secrets
 	scanner  *scanner
 	log      *lockedFile
@@ -117,6 +119,10 @@ func build(ctx context.Context, o Options, t *Tools, step progress.Step) (_ *wor
 		Resolver: w.front.Resolver(), Trust: w.front.Authority(), Progress: step,
 	})
 	w.watcher.Start(ctx)
+	w.database = database.Start(ctx, database.Options{
+		Config: w.emulator.AWSConfig(), Machines: w.watcher.Machines, Network: w.network, PublicKey: w.secrets.publicKey, KeyFile: w.secrets.key,
+		KnownHosts: filepath.Join(w.dir, "known_hosts"), Front: w.front, Secret: w.secrets.add, Progress: step,
+	})
 
 	w.env, err = w.environment(o, t)
 	return w, err

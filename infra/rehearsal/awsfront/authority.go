@@ -88,3 +88,23 @@ func (a *authority) issue(name string) (*tls.Certificate, error) {
 	a.issued[name] = made
 	return made, nil
 }
+
+// Certificate answers, in PEM, a certificate for one of AWS's names with the authority's behind it, and its key: for a
+// machine that plays a service of AWS's.
+func (f *Front) Certificate(name string) (certificate, key []byte, err error) {
+	issued, err := f.authority.issue(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	var chain, private bytes.Buffer
+	for _, der := range issued.Certificate {
+		if err := pem.Encode(&chain, &pem.Block{Type: "CERTIFICATE", Bytes: der}); err != nil {
+			return nil, nil, err
+		}
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(issued.PrivateKey)
+	if err == nil {
+		err = pem.Encode(&private, &pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	}
+	return chain.Bytes(), private.Bytes(), err
+}

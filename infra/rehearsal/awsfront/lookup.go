@@ -74,7 +74,7 @@ func (n *names) service(ctx context.Context, name string) ([]netip.Addr, error) 
 	case strings.HasSuffix(name, ".elb.amazonaws.com"):
 		return n.account.targets(ctx, strings.TrimPrefix(name, "dualstack."))
 	case strings.HasSuffix(name, ".rds.amazonaws.com"):
-		return nil, errUnknown // a database of the emulator's has a name alone
+		return nil, errUnknown // SetHost tells which machine plays it
 	}
 	return []netip.Addr{serviceAddress}, nil
 }

@@ -2,9 +2,6 @@ package lab
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/crypto/ssh"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
@@ -55,6 +51,9 @@ type Options struct {
 func Run(ctx context.Context, o Options) (err error) {
 	if err := o.Spec.Validate(); err != nil {
 		return cli.WithCode(cli.ExitUsage, err)
+	}
+	if !nameForm.MatchString(o.Name) {
+		return cli.UsageErrorf("the machines' name is %q: want lower case letters, digits and dashes", o.Name)
 	}
 	if missing := machines.Preflight(); len(missing) > 0 {
 		return cli.WithCode(cli.ExitPreflight, fmt.Errorf("this machine lacks what machines need: %v", missing))
@@ -127,7 +126,7 @@ func (l *lab) boot(ctx context.Context) (err error) {
 	if err := os.MkdirAll(l.file("console"), 0o700); err != nil {
 		return err
 	}
-	if l.key, err = newKey(l.file("id_ed25519")); err != nil {
+	if l.key, err = machines.NewLogin(l.file("id_ed25519")); err != nil {
 		return err
 	}
 	if l.network, err = machines.NewNetwork(ctx, l.id, machines.NetworkOptions{Addresses: l.Spec.outside()}); err != nil {
@@ -188,26 +187,9 @@ func (l *lab) command(ctx context.Context, env []string) error {
 	return cmd.Run()
 }
 
-// newKey writes an SSH key to file and answers its public half in authorized_keys form.
-func newKey(file string) (string, error) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return "", err
-	}
-	block, err := ssh.MarshalPrivateKey(private, "calldata lab")
-	if err != nil {
-		return "", err
-	}
-	authorized, err := ssh.NewPublicKey(public)
-	if err != nil {
-		return "", err
-	}
-	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(authorized))), os.WriteFile(file, pem.EncodeToMemory(block), 0o600)
-}
-
 // lock keeps two labs of one name apart. The kernel drops it with the process.
 func lock(id string) (func(), error) {
-	f, err := os.OpenFile(filepath.Join(os.TempDir(), id+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), id+".lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the name is checked
 	if err != nil {
 		return nil, err
 	}

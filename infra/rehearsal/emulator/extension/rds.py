@@ -1,4 +1,7 @@
-"""RDS: monitoring settings, read replicas, and parameters that moto forgets or invents."""
+"""RDS: monitoring settings, read replicas, parameters and the master user's name, which moto forgets or invents."""
+
+import json
+import secrets
 
 import moto.rds.models as models
 from moto.moto_api._internal import mock_random
@@ -52,6 +55,12 @@ def create_replica(original, self, db_kwargs):
     replica.dbi_resource_id = "db-" + mock_random.get_random_hex(26).upper()
     _keep(replica, db_kwargs)
     return replica
+
+
+@around(models.MasterUserSecret, "_generate_secret_string")
+def secret_string(original, self):
+    """moto's user is always admin, and the password the same everywhere."""
+    return json.dumps({"username": self.resource.master_username, "password": secrets.token_urlsafe(24)})
 
 
 @around(models.DBParameterGroup, "update_parameters")

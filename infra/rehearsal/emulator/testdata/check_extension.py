@@ -626,6 +626,17 @@ def private_zones():
 
 
 @check
+def database_password():
+    made = boto3.client("rds").create_db_instance(
+        DBInstanceIdentifier="managed", Engine="postgres", AllocatedStorage=20, DBInstanceClass="db.t3.small",
+        MasterUsername="calldata", ManageMasterUserPassword=True,
+    )  # fmt: skip
+    secret = boto3.client("secretsmanager").get_secret_value(SecretId=made["DBInstance"]["MasterUserSecret"]["SecretArn"])
+    login = json.loads(secret["SecretString"])
+    assert login["username"] == "calldata" and len(login["password"]) > 8, login["username"]
+
+
+@check
 def database_monitoring_and_replicas():
     rds = boto3.client("rds")
     common = {"DBInstanceClass": "db.t3.small", "PerformanceInsightsRetentionPeriod": 7, "EnablePerformanceInsights": True}

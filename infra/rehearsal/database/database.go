@@ -1,0 +1,248 @@
+package database
+
+import (
+	"context"
+	_ "embed" // the machines' setup
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/rds/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/machines"
+)
+
+//go:embed setup.sh
+var setup string
+
+const (
+	pollInterval = time.Second
+	bootTimeout  = 3 * time.Minute
+	// fromTheEnd is how far from the end of its subnet a database has its address: the emulator gives out the first ones.
+	fromTheEnd = 6
+)
+
+// Front is what makes a machine known by an AWS name. *awsfront.Front is one.
+type Front interface {
+	SetHost(name string, addresses ...netip.Addr)
+	Certificate(name string) (certificate, key []byte, err error)
+}
+
+// Options say which account is played, and where.
+type Options struct {
+	// Config is for the AWS API whose database instances become machines.
+	Config aws.Config
+	// Machines are where the machines are made, in Network.
+	Machines *machines.Set
+	Network  *machines.Network
+	// PublicKey, in authorized_keys form, and the private key's file KeyFile let this package in. KnownHosts is Machines' own.
+	PublicKey, KeyFile, KnownHosts string
+	Front                          Front
+	// Secret hears of every password.
+	Secret func(name, value string)
+	// Progress hears of every database.
+	Progress progress.Reporter
+}
+
+// Watcher makes and removes machines as the account's database instances come and go.
+type Watcher struct {
+	o       Options
+	rds     *rds.Client
+	ec2     *ec2.Client
+	secrets *secretsmanager.Client
+	cancel  context.CancelFunc
+	done    chan struct{}
+
+	mu    sync.Mutex
+	known map[string]string // identifier to endpoint
+	errs  []error
+}
+
+// Start begins to watch, until Stop is called or ctx ends.
+func Start(ctx context.Context, o Options) *Watcher {
+	w := &Watcher{
+		o: o, rds: rds.NewFromConfig(o.Config), ec2: ec2.NewFromConfig(o.Config), secrets: secretsmanager.NewFromConfig(o.Config),
+		done: make(chan struct{}), known: map[string]string{},
+	}
+	ctx, w.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(w.done)
+		for {
+			w.poll(ctx)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(pollInterval):
+			}
+		}
+	}()
+	return w
+}
+
+// Stop ends the watching. The machines stay with their set.
+func (w *Watcher) Stop() {
+	w.cancel()
+	<-w.done
+}
+
+// Err is everything that went wrong so far.
+func (w *Watcher) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return errors.Join(w.errs...)
+}
+
+// Machine is the name of the machine that plays the database instance called identifier.
+func Machine(identifier string) string { return "rds-" + identifier }
+
+func (w *Watcher) poll(ctx context.Context) {
+	out, err := w.rds.DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{})
+	if err != nil {
+		return // an emulator that is starting or going: the next poll tells
+	}
+	there := map[string]bool{}
+	for _, i := range out.DBInstances {
+		id := aws.ToString(i.DBInstanceIdentifier)
+		// A replica is a name alone.
+		if i.Endpoint == nil || aws.ToString(i.DBInstanceStatus) != "available" || i.ReadReplicaSourceDBInstanceIdentifier != nil {
+			continue
+		}
+		there[id] = true
+		if w.known[id] == "" {
+			w.known[id] = aws.ToString(i.Endpoint.Address)
+			w.note(w.boot(ctx, id, i))
+		}
+	}
+	for id, endpoint := range w.known {
+		if !there[id] {
+			delete(w.known, id)
+			w.o.Front.SetHost(endpoint)
+			w.note(w.o.Machines.Terminate(ctx, Machine(id)))
+		}
+	}
+}
+
+func (w *Watcher) note(err error) {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.errs = append(w.errs, err)
+}
+
+// boot makes the machine of a database instance and gives it the instance's name when PostgreSQL answers there.
+func (w *Watcher) boot(ctx context.Context, id string, i types.DBInstance) (err error) {
+	step := w.o.Progress.Step("database " + id)
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("database %s: %w", id, err)
+		}
+		step.Done(err)
+	}()
+	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
+	defer cancel()
+	address, err := w.address(ctx, i.DBSubnetGroup)
+	if err != nil {
+		return err
+	}
+	settings, err := w.settings(ctx, i)
+	if err != nil {
+		return err
+	}
+	err = w.o.Machines.Launch(ctx, machines.Spec{InstanceID: Machine(id), PrivateIP: address, PublicKeys: []string{w.o.PublicKey}})
+	if err == nil {
+		err = w.o.Machines.WaitBooted(ctx, Machine(id))
+	}
+	if err != nil {
+		return err
+	}
+	cmd := w.o.Network.Command(ctx, "ssh", "-i", w.o.KeyFile, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
+		"-o", "UserKnownHostsFile="+w.o.KnownHosts, "admin@"+address.Addr().String(), "--", "sudo", "bash", "-s")
+	cmd.Stdin = strings.NewReader(settings + setup)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
+		}
+		return fmt.Errorf("set PostgreSQL up: %w", err)
+	}
+	w.o.Front.SetHost(aws.ToString(i.Endpoint.Address), address.Addr())
+	return nil
+}
+
+// address is near the end of the group's first subnet.
+func (w *Watcher) address(ctx context.Context, group *types.DBSubnetGroup) (netip.Prefix, error) {
+	if group == nil || len(group.Subnets) == 0 {
+		return netip.Prefix{}, errors.New("it has no subnets")
+	}
+	ids := []string{}
+	for _, s := range group.Subnets {
+		ids = append(ids, aws.ToString(s.SubnetIdentifier))
+	}
+	out, err := w.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: ids})
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	var subnets []netip.Prefix
+	for _, s := range out.Subnets {
+		p, err := netip.ParsePrefix(aws.ToString(s.CidrBlock))
+		if err != nil {
+			return netip.Prefix{}, err
+		}
+		subnets = append(subnets, p)
+	}
+	if len(subnets) == 0 {
+		return netip.Prefix{}, errors.New("its subnets are not there")
+	}
+	return address(slices.MinFunc(subnets, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })), nil
+}
+
+// address is the one that is fromTheEnd of a subnet.
+func address(subnet netip.Prefix) netip.Prefix {
+	first := subnet.Masked().Addr().As4()
+	last := binary.BigEndian.Uint32(first[:]) | (1<<(32-subnet.Bits()) - 1)
+	var at [4]byte
+	binary.BigEndian.PutUint32(at[:], last-fromTheEnd)
+	return netip.PrefixFrom(netip.AddrFrom4(at), subnet.Bits())
+}
+
+// settings are the lines before setup, each a variable of the shell.
+func (w *Watcher) settings(ctx context.Context, i types.DBInstance) (string, error) {
+	if i.MasterUserSecret == nil {
+		return "", errors.New("it has no secret with a password: set ManageMasterUserPassword")
+	}
+	value, err := w.secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: i.MasterUserSecret.SecretArn})
+	if err != nil {
+		return "", fmt.Errorf("read its password: %w", err)
+	}
+	var login struct{ Username, Password string }
+	if err := json.Unmarshal([]byte(aws.ToString(value.SecretString)), &login); err != nil {
+		return "", fmt.Errorf("secret %s is not the JSON that RDS writes: %w", aws.ToString(i.MasterUserSecret.SecretArn), err)
+	}
+	w.o.Secret("password of "+aws.ToString(i.DBInstanceIdentifier), login.Password)
+	certificate, key, err := w.o.Front.Certificate(aws.ToString(i.Endpoint.Address))
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	for _, v := range []struct{ name, value string }{
+		{"NAME", aws.ToString(i.DBName)}, {"USER_NAME", login.Username}, {"PASSWORD", strings.ReplaceAll(login.Password, "'", "''")},
+		{"PORT", fmt.Sprint(aws.ToInt32(i.Endpoint.Port))}, {"CERTIFICATE", string(certificate)}, {"KEY", string(key)},
+	} {
+		fmt.Fprintf(&out, "%s='%s'\n", v.name, strings.ReplaceAll(v.value, "'", `'\''`))
+	}
+	return out.String(), nil
+}

@@ -1,0 +1,125 @@
+package database
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/awsfront"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/machines"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/pyenv"
+)
+
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, netip.MustParsePrefix("10.20.3.249/24"), address(netip.MustParsePrefix("10.20.3.0/24")))
+	assert.Equal(t, netip.MustParsePrefix("10.20.15.249/20"), address(netip.MustParsePrefix("10.20.0.0/20")))
+}
+
+// TestInstanceBecomesPostgreSQL logs in as a Router does: by the endpoint's name, with TLS, with the secret's password.
+func TestInstanceBecomesPostgreSQL(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("boots a machine")
+	}
+	if missing := machines.Preflight(); len(missing) > 0 {
+		t.Skipf("this host cannot run machines: %v", missing)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	id := fmt.Sprintf("cd-test-database-%d", os.Getpid())
+	dir := machines.StateDir(id)
+	t.Cleanup(func() {
+		_, err := machines.Teardown(context.Background(), id)
+		assert.NoError(t, err)
+		assert.NoError(t, os.RemoveAll(dir))
+	})
+	cache := os.Getenv("CALLDATA_CACHE")
+	if cache == "" {
+		dir, err := os.UserCacheDir()
+		require.NoError(t, err)
+		cache = filepath.Join(dir, "calldata-foundation")
+	}
+	image, err := machines.EnsureImage(ctx, filepath.Join(cache, "image"), progress.Discard)
+	require.NoError(t, err)
+	python, err := pyenv.Prepare(ctx, filepath.Join(cache, "venv"), progress.Discard)
+	require.NoError(t, err)
+	network, err := machines.NewNetwork(ctx, id, machines.NetworkOptions{})
+	require.NoError(t, err)
+	moto, err := emulator.Start(ctx, emulator.Options{Python: python.Python(), Dir: filepath.Join(dir, "emulator"), NetNS: network.Name()})
+	require.NoError(t, err)
+	t.Cleanup(moto.Stop)
+	front, err := awsfront.Start(ctx, awsfront.Options{Network: network, Config: moto.AWSConfig(), Endpoint: moto.URL()})
+	require.NoError(t, err)
+	t.Cleanup(front.Stop)
+
+	key := filepath.Join(dir, "id_ed25519")
+	public, err := machines.NewLogin(key)
+	require.NoError(t, err)
+	known := filepath.Join(dir, "known_hosts")
+	set := machines.NewSet(machines.SetOptions{Image: image, Network: network, Dir: filepath.Join(dir, "machines"), ConsoleDir: filepath.Join(dir, "console"),
+		KnownHosts: known, Resolver: front.Resolver(), Trust: front.Authority()})
+	t.Cleanup(func() { assert.NoError(t, set.Close(context.Background())) })
+	told := make(chan string, 1)
+	watcher := Start(ctx, Options{Config: moto.AWSConfig(), Machines: set, Network: network, PublicKey: public, KeyFile: key, KnownHosts: known,
+		Front: front, Secret: func(_, value string) { told <- value }, Progress: progress.Discard})
+	t.Cleanup(watcher.Stop)
+
+	vpcs := ec2.NewFromConfig(moto.AWSConfig())
+	vpc, err := vpcs.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.20.0.0/16")})
+	require.NoError(t, err)
+	var subnets []string
+	for i, zone := range []string{"us-east-1a", "us-east-1b"} {
+		subnet, err := vpcs.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: vpc.Vpc.VpcId, CidrBlock: aws.String(fmt.Sprintf("10.20.%d.0/24", i)), AvailabilityZone: aws.String(zone)})
+		require.NoError(t, err)
+		subnets = append(subnets, *subnet.Subnet.SubnetId)
+	}
+	client := rds.NewFromConfig(moto.AWSConfig())
+	_, err = client.CreateDBSubnetGroup(ctx, &rds.CreateDBSubnetGroupInput{DBSubnetGroupName: aws.String("intra"), DBSubnetGroupDescription: aws.String("test"), SubnetIds: subnets})
+	require.NoError(t, err)
+	made, err := client.CreateDBInstance(ctx, &rds.CreateDBInstanceInput{DBInstanceIdentifier: aws.String("test-db"), DBInstanceClass: aws.String("db.t4g.small"), Engine: aws.String("postgres"),
+		DBName: aws.String("c4"), MasterUsername: aws.String("calldata"), ManageMasterUserPassword: aws.Bool(true), DBSubnetGroupName: aws.String("intra"), AllocatedStorage: aws.Int32(20), Port: aws.Int32(5432)})
+	require.NoError(t, err)
+
+	endpoint := aws.ToString(made.DBInstance.Endpoint.Address)
+	secret, err := secretsmanager.NewFromConfig(moto.AWSConfig()).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: made.DBInstance.MasterUserSecret.SecretArn})
+	require.NoError(t, err)
+	var login struct{ Username, Password string }
+	require.NoError(t, json.Unmarshal([]byte(*secret.SecretString), &login))
+	sql := func(mode, statement string) (string, error) {
+		script := fmt.Sprintf("umask 077; cat >~/.pgpass <<'E'\n*:*:*:%s:%s\nE\npsql -At 'host=%s dbname=c4 user=%s sslmode=%s sslrootcert=/etc/ssl/certs/ca-certificates.crt' <<'E'\n%s\nE\n",
+			login.Username, strings.NewReplacer(`\`, `\\`, ":", `\:`).Replace(login.Password), endpoint, login.Username, mode, statement)
+		cmd := network.Command(ctx, "ssh", "-i", key, "-o", "BatchMode=yes", "-o", "UserKnownHostsFile="+known, "admin@10.20.0.249", "bash -s")
+		cmd.Stdin = strings.NewReader(script)
+		out, err := cmd.CombinedOutput()
+		return strings.TrimSpace(string(out)), err
+	}
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		out, err := sql("verify-full", "CREATE TABLE IF NOT EXISTS called(); SELECT current_user || ' ' || split_part(version(), ' ', 2)")
+		require.NoError(c, errors.Join(err, watcher.Err()), out)
+		assert.Contains(c, out, "calldata 15.")
+	}, 90*time.Second, 2*time.Second, "the database answers under its endpoint")
+	assert.Equal(t, login.Password, <-told)
+	out, err := sql("disable", "SELECT 1")
+	require.Error(t, err, "without TLS nobody gets in: %s", out)
+
+	_, err = client.DeleteDBInstance(ctx, &rds.DeleteDBInstanceInput{DBInstanceIdentifier: aws.String("test-db"), SkipFinalSnapshot: aws.Bool(true)})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(set.IDs()) == 0 }, 30*time.Second, time.Second)
+}

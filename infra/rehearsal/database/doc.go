@@ -1,0 +1,6 @@
+// Package database plays RDS in a rehearsal: every database instance of the emulated account becomes a Debian machine with
+// PostgreSQL 15, found under the instance's own endpoint.
+//
+// What differs from RDS: one machine, also for Multi-AZ; the certificate is signed by the rehearsal's authority; the master
+// user is no member of rds_superuser, but may make roles and databases.
+package database

@@ -1,0 +1,35 @@
+# Makes this machine a PostgreSQL 15 as RDS offers it. Runs as root; reads from the lines before it: NAME, USER_NAME,
+# PASSWORD, PORT, CERTIFICATE, KEY.
+set -eu
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+mkdir -p /etc/postgresql-common
+printf "create_main_cluster = false\nadd_include_dir = 'conf.d'\n" >/etc/postgresql-common/createcluster.conf
+apt-get -qq update
+apt-get -qq -y --no-install-recommends install postgresql-15 postgresql-contrib >/dev/null
+[ -d /etc/postgresql/15/main ] || pg_createcluster --locale C.UTF-8 --port "$PORT" 15 main >/dev/null
+directory=/etc/postgresql/15/main
+umask 077
+printf '%s\n' "$CERTIFICATE" >"$directory/server.crt"
+printf '%s\n' "$KEY" >"$directory/server.key"
+# As on RDS with rds.force_ssl: TLS for all who come by network.
+cat >"$directory/pg_hba.conf" <<'HBA'
+local   all all     peer
+hostssl all all all scram-sha-256
+HBA
+cat >"$directory/conf.d/rehearsal.conf" <<CONF
+listen_addresses = '*'
+port = $PORT
+ssl = on
+ssl_cert_file = '$directory/server.crt'
+ssl_key_file = '$directory/server.key'
+password_encryption = 'scram-sha-256'
+CONF
+chown -R postgres:postgres "$directory"
+systemctl restart postgresql@15-main
+cd /
+# The password goes by standard input: arguments can be read by others.
+printf "SET log_statement = 'none';\nSELECT format('CREATE ROLE %%I LOGIN CREATEDB CREATEROLE', :'user') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'user') \\\\gexec\nALTER ROLE :\"user\" PASSWORD '%s';\n" "$PASSWORD" |
+  runuser -u postgres -- psql -q -v ON_ERROR_STOP=1 -v user="$USER_NAME" >/dev/null
+printf "SELECT format('CREATE DATABASE %%I OWNER %%I', :'name', :'user') WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name') \\\\gexec\n" |
+  runuser -u postgres -- psql -q -v ON_ERROR_STOP=1 -v user="$USER_NAME" -v name="$NAME" >/dev/null
+systemctl enable -q postgresql
