@@ -1,64 +1,82 @@
--- What the Routers know, and what they report. Applied once, in a transaction, by the owner of the database.
+-- The C4 Router's database: what `calldata routing apply` writes and Kamailio 5.6 loads, which Router has loaded it, and CDRs.
+--
+--   psql --no-psqlrc --set ON_ERROR_STOP=1 --dbname c4 --file 001_routing.sql
+--
+-- Running it again changes nothing, and two Routers may run it at the same time. It is one transaction. Who runs it owns the
+-- tables and must be allowed to create a role.
+--
+-- Names, types and versions of Kamailio's tables are those that its modules ask for.
+-- Source: Kamailio 5.6 modules permissions, domain, dialplan, dispatcher, uac, mtree and htable. Texts are varchar and never
+-- text, which db_postgres takes for a blob; some are longer than Kamailio's own, and only versions are compared.
+BEGIN;
+SELECT pg_advisory_xact_lock(hashtext('calldata schema'));
+SET LOCAL client_min_messages = warning;
 
--- Tables that Kamailio 5.6 loads by itself, in its own formats: it refuses to start when a version is another.
-CREATE TABLE version (
+CREATE TABLE IF NOT EXISTS schema_migration (
+    name varchar(64) PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE IF NOT EXISTS version (
     id serial PRIMARY KEY,
     table_name varchar(32) NOT NULL UNIQUE,
     table_version integer NOT NULL DEFAULT 0
 );
 
--- Where calls may come from: grp 1 are trunks of carriers, grp 2 engines; tag is the name.
-CREATE TABLE address (
+-- grp 1: addresses of trunks, tag is the trunk. grp 2: addresses of IPBXes, tag is the IPBX. Port 0 is any.
+-- Kamailio's own port is a smallint, into which the upper half of the ports does not fit.
+CREATE TABLE IF NOT EXISTS address (
     id serial PRIMARY KEY,
     grp integer NOT NULL DEFAULT 1,
     ip_addr varchar(50) NOT NULL,
     mask integer NOT NULL DEFAULT 32,
-    port smallint NOT NULL DEFAULT 0,
-    tag varchar(64),
-    UNIQUE (grp, ip_addr, mask, port)
+    port integer NOT NULL DEFAULT 0,
+    tag varchar(64)
 );
-INSERT INTO version (table_name, table_version) VALUES ('address', 6);
 
--- Domains of tenants; did is the tenant.
-CREATE TABLE domain (
+CREATE TABLE IF NOT EXISTS domain (
     id serial PRIMARY KEY,
     domain varchar(64) NOT NULL UNIQUE,
     did varchar(64),
     last_modified timestamp NOT NULL DEFAULT '2000-01-01 00:00:01'
 );
-INSERT INTO version (table_name, table_version) VALUES ('domain', 2);
 
--- Rules that bring numbers into another form; dpid is the ruleset.
-CREATE TABLE dialplan (
+CREATE TABLE IF NOT EXISTS domain_attrs (
+    id serial PRIMARY KEY,
+    did varchar(64) NOT NULL,
+    name varchar(32) NOT NULL,
+    type integer NOT NULL,
+    value varchar(255) NOT NULL,
+    last_modified timestamp NOT NULL DEFAULT '2000-01-01 00:00:01'
+);
+CREATE INDEX IF NOT EXISTS domain_attrs_did_name ON domain_attrs (did, name);
+
+-- One dpid a ruleset. The first match in order of pr ends the search.
+CREATE TABLE IF NOT EXISTS dialplan (
     id serial PRIMARY KEY,
     dpid integer NOT NULL,
     pr integer NOT NULL,
     match_op integer NOT NULL,
-    match_exp varchar(64) NOT NULL,
-    match_len integer NOT NULL,
-    subst_exp varchar(64) NOT NULL,
+    match_exp varchar(255) NOT NULL,
+    match_len integer NOT NULL DEFAULT 0,
+    subst_exp varchar(255) NOT NULL,
     repl_exp varchar(256) NOT NULL,
-    attrs varchar(64) NOT NULL,
-    UNIQUE (dpid, pr)
+    attrs varchar(64) NOT NULL DEFAULT ''
 );
-INSERT INTO version (table_name, table_version) VALUES ('dialplan', 2);
 
--- Sets of destinations: engines with their backups, and carriers' trunks by weight.
-CREATE TABLE dispatcher (
+CREATE TABLE IF NOT EXISTS dispatcher (
     id serial PRIMARY KEY,
     setid integer NOT NULL DEFAULT 0,
     destination varchar(192) NOT NULL DEFAULT '',
     flags integer NOT NULL DEFAULT 0,
     priority integer NOT NULL DEFAULT 0,
-    attrs varchar(128) NOT NULL DEFAULT '',
+    attrs varchar(256) NOT NULL DEFAULT '',
     description varchar(64) NOT NULL DEFAULT ''
 );
-INSERT INTO version (table_name, table_version) VALUES ('dispatcher', 4);
 
--- Registrations with carriers.
-CREATE TABLE uacreg (
+CREATE TABLE IF NOT EXISTS uacreg (
     id serial PRIMARY KEY,
-    l_uuid varchar(64) NOT NULL UNIQUE,
+    l_uuid varchar(64) NOT NULL DEFAULT '' UNIQUE,
     l_username varchar(64) NOT NULL DEFAULT '',
     l_domain varchar(64) NOT NULL DEFAULT '',
     r_username varchar(64) NOT NULL DEFAULT '',
@@ -74,83 +92,111 @@ CREATE TABLE uacreg (
     contact_addr varchar(255) NOT NULL DEFAULT '',
     socket varchar(128) NOT NULL DEFAULT ''
 );
-INSERT INTO version (table_name, table_version) VALUES ('uacreg', 5);
 
--- Longest match: numbers of tenants, and prefixes of routes.
-CREATE TABLE did (
+-- E.164 digits without + -> "tenant=..;ipbx=..;min=..;max=.."
+CREATE TABLE IF NOT EXISTS did (
     id serial PRIMARY KEY,
     tprefix varchar(32) NOT NULL UNIQUE,
-    tvalue varchar(128) NOT NULL DEFAULT ''
+    tvalue varchar(255) NOT NULL DEFAULT ''
 );
-CREATE TABLE prefix (
+
+-- number of the tenant, '*', E.164 prefix -> "route=..;sets=.."
+CREATE TABLE IF NOT EXISTS prefix (
     id serial PRIMARY KEY,
     tprefix varchar(32) NOT NULL UNIQUE,
-    tvalue varchar(128) NOT NULL DEFAULT ''
+    tvalue varchar(255) NOT NULL DEFAULT ''
 );
-INSERT INTO version (table_name, table_version) VALUES ('did', 1), ('prefix', 1);
 
--- Facts by name.
-CREATE TABLE ht_tenant (
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['ht_tenant', 'ht_ipbx', 'ht_trunk', 'ht_domain'] LOOP
+        EXECUTE format('CREATE TABLE IF NOT EXISTS %I (
+            id serial PRIMARY KEY,
+            key_name varchar(64) NOT NULL DEFAULT '''' UNIQUE,
+            key_type integer NOT NULL DEFAULT 0,
+            value_type integer NOT NULL DEFAULT 0,
+            key_value varchar(1024) NOT NULL DEFAULT '''',
+            expires integer NOT NULL DEFAULT 0
+        )', name);
+    END LOOP;
+END
+$$;
+
+INSERT INTO version (table_name, table_version) VALUES
+    ('version', 1), ('address', 6), ('domain', 2), ('domain_attrs', 1), ('dialplan', 2), ('dispatcher', 4), ('uacreg', 5),
+    ('did', 1), ('prefix', 1), ('ht_tenant', 2), ('ht_ipbx', 2), ('ht_trunk', 2), ('ht_domain', 2)
+ON CONFLICT (table_name) DO UPDATE SET table_version = excluded.table_version
+    WHERE version.table_version <> excluded.table_version;
+
+-- What was applied, newest last. The document names secrets and never has their values.
+CREATE TABLE IF NOT EXISTS routing_revision (
     id serial PRIMARY KEY,
-    key_name varchar(64) NOT NULL UNIQUE,
-    key_type integer NOT NULL DEFAULT 0,
-    value_type integer NOT NULL DEFAULT 0,
-    key_value varchar(256) NOT NULL DEFAULT '',
-    expires integer NOT NULL DEFAULT 0
+    sha256 char(64) NOT NULL,
+    document text NOT NULL,
+    author varchar(128) NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE TABLE ht_domain (LIKE ht_tenant INCLUDING ALL);
-CREATE TABLE ht_ipbx (LIKE ht_tenant INCLUDING ALL);
-CREATE TABLE ht_trunk (LIKE ht_tenant INCLUDING ALL);
-INSERT INTO version (table_name, table_version) VALUES ('ht_tenant', 2), ('ht_domain', 2), ('ht_ipbx', 2), ('ht_trunk', 2);
 
--- Numbers of things that have names in the document: they stay when others come and go.
-CREATE TABLE routing_number (
-    kind text NOT NULL,
-    name text NOT NULL,
-    number integer NOT NULL,
+-- The numbers that names have in Kamailio: dialplan ids, dispatcher sets, tenants. A number is never given to another name.
+CREATE TABLE IF NOT EXISTS routing_number (
+    kind varchar(16) NOT NULL,
+    name varchar(128) NOT NULL,
+    number integer NOT NULL CHECK (number > 0),
     PRIMARY KEY (kind, name),
     UNIQUE (kind, number)
 );
 
--- Every document that was applied. The newest is what the tables above hold.
-CREATE TABLE routing_revision (
-    id serial PRIMARY KEY,
-    sha256 text NOT NULL,
-    -- Hash of the rows that were written, which tells changes by hand.
-    tables_sha256 text NOT NULL,
-    document text NOT NULL,
-    author text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now()
-);
-
--- What each Router has loaded; it writes its row every few seconds.
-CREATE TABLE routing_loaded (
-    router text PRIMARY KEY,
-    revision integer NOT NULL,
+-- Each Router's row: the revision it works with since loaded_at. seen_at is its sign of life, written at every look.
+CREATE TABLE IF NOT EXISTS routing_loaded (
+    router varchar(64) PRIMARY KEY,
+    revision integer NOT NULL DEFAULT 0,
     loaded_at timestamptz NOT NULL DEFAULT now(),
     seen_at timestamptz NOT NULL DEFAULT now()
 );
 
--- One row for every call that a Router took on, answered or not.
-CREATE TABLE cdr (
+-- One row for each call attempt that a Router accepted for routing, answered or not.
+CREATE TABLE IF NOT EXISTS cdr (
     id bigserial PRIMARY KEY,
-    call_id text NOT NULL,
-    from_tag text NOT NULL,
-    router text NOT NULL,
-    tenant text NOT NULL DEFAULT '',
-    direction text NOT NULL CHECK (direction IN ('in', 'out', 'internal')),
-    ingress text NOT NULL DEFAULT '',
-    egress text NOT NULL DEFAULT '',
-    caller text NOT NULL DEFAULT '',
-    called text NOT NULL DEFAULT '',
+    call_id varchar(255) NOT NULL,
+    from_tag varchar(128) NOT NULL,
+    router varchar(64) NOT NULL,
+    tenant varchar(64) NOT NULL DEFAULT '',
+    direction varchar(8) NOT NULL CHECK (direction IN ('in', 'out', 'internal')),
+    ingress varchar(64) NOT NULL DEFAULT '',
+    egress varchar(64) NOT NULL DEFAULT '',
+    caller varchar(128) NOT NULL DEFAULT '',
+    called varchar(128) NOT NULL DEFAULT '',
     started_at timestamptz NOT NULL,
     answered_at timestamptz,
-    ended_at timestamptz,
-    duration_ms bigint NOT NULL DEFAULT 0,
-    code integer NOT NULL DEFAULT 0,
-    reason text NOT NULL DEFAULT '',
-    ended_by text CHECK (ended_by IN ('caller', 'callee', 'timeout')),
+    ended_at timestamptz NOT NULL,
+    duration_ms bigint NOT NULL DEFAULT 0 CHECK (duration_ms >= 0),
+    code integer NOT NULL,
+    reason varchar(128) NOT NULL DEFAULT '',
+    ended_by varchar(8) CHECK (ended_by IN ('caller', 'callee', 'timeout')),
     UNIQUE (call_id, from_tag, started_at)
 );
-CREATE INDEX cdr_started_at ON cdr (started_at);
-CREATE INDEX cdr_tenant_started_at ON cdr (tenant, started_at);
+CREATE INDEX IF NOT EXISTS cdr_started_at ON cdr (started_at);
+CREATE INDEX IF NOT EXISTS cdr_tenant_started_at ON cdr (tenant, started_at);
+
+-- The Router's role. It cannot log in until it is given a way to.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'kamailio') THEN
+        CREATE ROLE kamailio NOLOGIN;
+    END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+    NULL; -- roles belong to the server: another database's schema made it meanwhile
+END
+$$;
+GRANT USAGE ON SCHEMA public TO kamailio;
+GRANT SELECT ON version, address, domain, domain_attrs, dialplan, dispatcher, uacreg, did, prefix,
+    ht_tenant, ht_ipbx, ht_trunk, ht_domain TO kamailio;
+GRANT SELECT (id, sha256, applied_at) ON routing_revision TO kamailio;
+GRANT SELECT, INSERT, UPDATE ON routing_loaded TO kamailio;
+GRANT SELECT, INSERT ON cdr TO kamailio; -- ON CONFLICT reads what it compares
+GRANT USAGE ON SEQUENCE cdr_id_seq TO kamailio;
+
+INSERT INTO schema_migration (name) VALUES ('001_routing') ON CONFLICT DO NOTHING;
+COMMIT;
