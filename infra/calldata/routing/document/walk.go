@@ -37,6 +37,20 @@ func (d *Document) Source(text string) (Party, error) {
 	return Party{}, errors.New("want trunk:NAME or ipbx:NAME")
 }
 
+func (p Party) rulesIn() string {
+	if p.Trunk != nil {
+		return p.Trunk.RulesIn
+	}
+	return p.Ipbx.RulesIn
+}
+
+func (p Party) rulesOut() string {
+	if p.Trunk != nil {
+		return p.Trunk.RulesOut
+	}
+	return p.Ipbx.RulesOut
+}
+
 // Choice is one way that a call may take. Choices of one Priority share the calls: Share is this one's part, 0 to 1.
 type Choice struct {
 	To       string  `json:"to"`
@@ -60,12 +74,7 @@ type Path struct {
 // a number of a tenant goes to its engine, the longest match first; from an engine, everything else goes by the longest
 // prefix among its tenant's routes.
 func (d *Document) Walk(from Party, dialled string) Path {
-	rules := ""
-	if from.Trunk != nil {
-		rules = from.Trunk.RulesIn
-	} else {
-		rules = from.Ipbx.RulesIn
-	}
+	rules := from.rulesIn()
 	rewritten, err := d.Rewrite(rules, dialled)
 	if err != nil {
 		return Path{Refused: err.Error()}
@@ -112,16 +121,8 @@ func (d *Document) finish(path Path, choices []Choice, number string) Path {
 	var last error
 	for _, c := range choices {
 		to, err := d.Source(c.To)
-		rules := ""
-		switch {
-		case err != nil:
-		case to.Trunk != nil:
-			rules = to.Trunk.RulesOut
-		default:
-			rules = to.Ipbx.RulesOut
-		}
 		if err == nil {
-			c.Number, err = d.Rewrite(rules, number)
+			c.Number, err = d.Rewrite(to.rulesOut(), number)
 		}
 		if err != nil {
 			last = err
