@@ -24,10 +24,17 @@ test: packages $(CALLDATA) ## Every test: units, components, the engine on the e
 	$(CALLDATA) tools prepare
 	go vet ./...
 	go test -race -timeout 60m -p 2 ./...
-	$(MAKE) --no-print-directory test-modules
+	$(MAKE) --no-print-directory test-modules molecule
 	$(CALLDATA) rehearse dev --twice
 	$(CALLDATA) rehearse stage --twice
 	$(CALLDATA) rehearse prod
+
+.PHONY: molecule
+molecule: packages $(CALLDATA) ## Test every role on machines of its own, or one: make molecule ROLE=common
+	@for scenario in ansible/roles/$(or $(ROLE),*)/molecule/default; do \
+	  role=$${scenario%/molecule/default}; echo "== $${role##*/}"; \
+	  (cd $$role && $(CURDIR)/$(CALLDATA) machines run --spec molecule/default/machines.yml -- molecule test) || exit 1; \
+	done
 
 .PHONY: test-modules
 test-modules: ## Tests of the modules that stand alone
