@@ -15,7 +15,12 @@ type Span struct {
 
 // Overlaps reports whether some number is in both.
 func (s Span) Overlaps(o Span) bool {
-	return s.Length == o.Length && (strings.HasPrefix(s.Prefix, o.Prefix) || strings.HasPrefix(o.Prefix, s.Prefix))
+	return s.Length == o.Length && s.nested(o)
+}
+
+// nested reports whether one of the prefixes begins with the other.
+func (s Span) nested(o Span) bool {
+	return strings.HasPrefix(s.Prefix, o.Prefix) || strings.HasPrefix(o.Prefix, s.Prefix)
 }
 
 // Spans are the numbers of d as prefixes, the fewest that cover a range.

@@ -295,9 +295,13 @@ func (c *checker) dids() {
 			spans := did.Spans()
 			for _, s := range spans {
 				for _, other := range all {
-					// A longer prefix within a shorter one of the same engine says the same twice, and of another is an exception.
+					// Within a tenant, a longer prefix is an exception to a shorter one.
 					if s == other.span || s.Overlaps(other.span) && !within(c.d, other.ipbx, t.Name) {
 						c.fail(at, "is %s, of which %s has numbers already", did, other.at)
+						break
+					}
+					if s.Length != other.span.Length && s.nested(other.span) {
+						c.fail(at, "is %s, and %s has numbers of another length that begin alike: the Router takes the longest match, and one of them would hide the other", did, other.at)
 						break
 					}
 				}
