@@ -19,6 +19,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/policy"
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
 	"github.com/calldata/calldata-foundation/infra/calldata/rehearse"
+	"github.com/calldata/calldata-foundation/infra/calldata/routing"
 	"github.com/calldata/calldata-foundation/infra/calldata/smoke"
 	"github.com/calldata/calldata-foundation/infra/calldata/tools"
 	"github.com/calldata/calldata-foundation/infra/calldata/topology"
@@ -63,6 +64,7 @@ func root(io *cli.IO) *cobra.Command {
 		policy.NewCmdPolicy(io),
 		preflight.NewCmdPreflight(io),
 		rehearse.NewCmdRehearse(io, nil),
+		routing.NewCmdRouting(io),
 		smoke.NewCmdSmoke(io),
 		tools.NewCmdTools(io),
 		topology.NewCmdTopology(io),

@@ -93,7 +93,7 @@ func Compile(d *document.Document, numbers Numbers, secrets map[string]string) (
 	tables := make([]Table, 0, len(layout))
 	for _, l := range layout {
 		rows := c.rows[l.Name]
-		slices.SortFunc(rows, compare)
+		Sort(rows)
 		tables = append(tables, Table{Name: l.Name, Columns: l.Columns, Rows: rows})
 	}
 	return tables, errors.Join(c.errs...)
@@ -145,9 +145,9 @@ func (c *compiler) add(table string, values ...any) { c.rows[table] = append(c.r
 // fact writes a value of the form a=1;b=2, which Kamailio takes apart with {param.value}.
 func (c *compiler) fact(table, key string, pairs ...string) {
 	var fields []string
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			fields = append(fields, pairs[i]+"="+pairs[i+1])
+	for pair := range slices.Chunk(pairs, 2) {
+		if name, value := pair[0], pair[len(pair)-1]; value != "" {
+			fields = append(fields, name+"="+value)
 		}
 	}
 	c.add(table, key, 0, 0, strings.Join(fields, ";"), 0)
@@ -254,3 +254,6 @@ func (c *compiler) route(t document.Tenant, number int, r document.Route) {
 	}
 	c.add("prefix", fmt.Sprintf("%d*%s", number, r.Prefix), fmt.Sprintf("route=%s;sets=%s", r.Name, strings.Join(sets, ",")))
 }
+
+// Sort brings rows into the order that Compile gives them.
+func Sort(rows [][]any) { slices.SortFunc(rows, compare) }
