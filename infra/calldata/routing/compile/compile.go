@@ -99,6 +99,9 @@ func Compile(d *document.Document, numbers Numbers, secrets map[string]string) (
 	return tables, errors.Join(c.errs...)
 }
 
+// listMark is between the items of a list: Kamailio ends parameters at a comma.
+const listMark = "/"
+
 var facts = []string{"key_name", "key_type", "value_type", "key_value", "expires"}
 
 // layout is every table with the columns that rows have.
@@ -188,8 +191,8 @@ func (c *compiler) trunk(t document.Trunk) {
 		registration = t.Name
 		c.add("uacreg", t.Name, t.Name, t.Register.Registrar, user, t.Register.Registrar, realm, user, hash, uri(t.Host, t.Port, t.Transport), t.Register.Expires)
 	}
-	c.fact("ht_trunk", t.Name, "uri", strings.ReplaceAll(uri(t.Host, t.Port, t.Transport), ";transport=", ",transport="), "transport", t.Transport,
-		"in_rules", c.rules(t.RulesIn), "out_rules", c.rules(t.RulesOut), "from_domain", t.FromDomain, "failover", strings.Join(codes, ","),
+	c.fact("ht_trunk", t.Name, "in_rules", c.rules(t.RulesIn), "out_rules", c.rules(t.RulesOut), "from_domain", t.FromDomain,
+		"failover", strings.Join(codes, listMark),
 		"ring", strconv.Itoa(t.Ring), "auth", registration, "user", user, "realm", realm, "ha1", hash)
 }
 
@@ -252,7 +255,7 @@ func (c *compiler) route(t document.Tenant, number int, r document.Route) {
 			}
 		}
 	}
-	c.add("prefix", fmt.Sprintf("%d*%s", number, r.Prefix), fmt.Sprintf("route=%s;sets=%s", r.Name, strings.Join(sets, ",")))
+	c.add("prefix", fmt.Sprintf("%d*%s", number, r.Prefix), fmt.Sprintf("route=%s;sets=%s", r.Name, strings.Join(sets, listMark)))
 }
 
 // Sort brings rows into the order that Compile gives them.

@@ -100,7 +100,7 @@ CREATE TABLE IF NOT EXISTS did (
     tvalue varchar(255) NOT NULL DEFAULT ''
 );
 
--- number of the tenant, '*', E.164 prefix -> "route=..;sets=.."
+-- number of the tenant, '*', E.164 prefix -> "route=..;sets=../.."
 CREATE TABLE IF NOT EXISTS prefix (
     id serial PRIMARY KEY,
     tprefix varchar(32) NOT NULL UNIQUE,
