@@ -24,6 +24,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/tools"
 	"github.com/calldata/calldata-foundation/infra/calldata/topology"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
+	"github.com/calldata/calldata-foundation/infra/calldata/vault"
 )
 
 func main() {
@@ -69,6 +70,7 @@ func root(io *cli.IO) *cobra.Command {
 		tools.NewCmdTools(io),
 		topology.NewCmdTopology(io),
 		tunnel.NewCmdTunnel(io),
+		vault.NewCmdVault(io),
 	)
 	return cmd
 }

@@ -57,7 +57,8 @@ pinned commit, and runs ansible/playbooks/site.yml. It can be run again at any t
 
 The inventory is the stack output "inventory". Secrets are files, named by the environment:
   CALLDATA_SECRETS_FILE         YAML with engine_api_root_password and smoke_sip_password, mode 0600
-  CALLDATA_VAULT_PASSWORD_FILE  for vaults in ansible/inventories/<stack>, mode 0600
+  CALLDATA_VAULT_PASSWORD_FILE  for vaults in ansible/inventories/<stack>, mode 0600; or CALLDATA_VAULT_SECRET, the name of a
+                                secret in AWS Secrets Manager, or CALLDATA_VAULT_PASSWORD itself (see ` + "`calldata vault`" + `)
   CALLDATA_SSH_KEY              private key, mode 0600 (default: ssh's agent and defaults)
   CALLDATA_KNOWN_HOSTS          host keys to insist on (default: trust a new host's first key, and insist on it later)
   CALLDATA_TUNNEL               "direct" inside the machines' network (default: machines without an open port are reached
@@ -125,7 +126,7 @@ func configure(ctx context.Context, o *Options, root string, report progress.Rep
 		return nil, err
 	}
 	defer unlock()
-	// What ssh and Ansible are given, which is nothing secret, lives as long as the run.
+	// What ssh and Ansible are given lives as long as the run.
 	dir, err := os.MkdirTemp(s.state, runPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for the run: %w", err)
@@ -158,6 +159,10 @@ func play(ctx context.Context, s *settings, roles *roles, dir string, report pro
 	if err := errors.Join(os.WriteFile(inventoryFile, inventory, 0o600), os.WriteFile(varsFile, vars, 0o600)); err != nil {
 		return nil, fmt.Errorf("write the run's files: %w", err)
 	}
+	vaultPassword, err := s.openVaults(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
 	log, err := s.openLog()
 	if err != nil {
 		return nil, err
@@ -173,7 +178,7 @@ func play(ctx context.Context, s *settings, roles *roles, dir string, report pro
 		Binary: s.playbook, Dir: s.content, Name: "playbooks/site.yml",
 		// Where both have a variable for a host, the later one wins: what we know of the stack is not overridden by hand.
 		Inventories:    []string{s.static, inventoryFile},
-		ExtraVarsFiles: extra, VaultPasswordFile: s.vaultPasswordFile,
+		ExtraVarsFiles: extra, VaultPasswordFile: vaultPassword,
 		PrivateKeyFile: s.ssh.key, SSHOptions: s.ssh.options(), SSHConfigFile: s.ssh.config, Pass: s.ssh.variables(), RolesPath: roles.path,
 		Limit: s.limit, Tags: s.tags, Check: s.check, Diff: s.check,
 		Masker: s.masker, Log: log, Reporter: step,

@@ -325,10 +325,10 @@ func TestSecrets(t *testing.T) {
 			s := &settings{secretsFile: filepath.Join(dir, "vars.yml")}
 			require.NoError(t, os.WriteFile(s.secretsFile, []byte(c.content), 0o600))
 			if c.vault {
-				s.vaultPasswordFile = filepath.Join(dir, "vault")
-				require.NoError(t, os.WriteFile(s.vaultPasswordFile, []byte("the-vault-password\n"), 0o600))
+				s.vaultPassword.File = filepath.Join(dir, "vault")
+				require.NoError(t, os.WriteFile(s.vaultPassword.File, []byte("the-vault-password\n"), 0o600))
 			}
-			err := errors.Join(s.readSecrets()...)
+			err := errors.Join(s.readSecrets(t.Context())...)
 			if len(c.want) == 0 {
 				require.NoError(t, err)
 				if strings.Contains(c.content, value) {
@@ -342,7 +342,7 @@ func TestSecrets(t *testing.T) {
 			assert.NotContains(t, err.Error(), value)
 		})
 	}
-	err := errors.Join((&settings{}).readSecrets()...)
+	err := errors.Join((&settings{}).readSecrets(t.Context())...)
 	assert.ErrorContains(t, err, "no secrets")
 }
 
