@@ -15,6 +15,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/cost"
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
+	"github.com/calldata/calldata-foundation/infra/calldata/inventory"
 	"github.com/calldata/calldata-foundation/infra/calldata/machines"
 	"github.com/calldata/calldata-foundation/infra/calldata/policy"
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
@@ -61,6 +62,7 @@ func root(io *cli.IO) *cobra.Command {
 		configure.NewCmdConfigure(io),
 		cost.NewCmdCost(io),
 		health.NewCmdHealth(io),
+		inventory.NewCmdInventory(io),
 		machines.NewCmdMachines(io),
 		policy.NewCmdPolicy(io),
 		preflight.NewCmdPreflight(io),

@@ -25,7 +25,7 @@ type settings struct {
 	// root is the repository, content its ansible directory, static the stack's inventory directory in that, and state
 	// the stack's directory for logs and host keys.
 	root, content, static, state string
-	stack, limit                 string
+	stack, play, limit           string
 	tags                         []string
 	check                        bool
 	inventory                    ansible.Inventory
@@ -59,7 +59,7 @@ func validate(ctx context.Context, o *Options, root string, say progress.Reporte
 	env := o.IO.Getenv
 	var usage, machine []error
 	s := &settings{
-		root: root, content: filepath.Join(root, "ansible"), stack: o.Stack, limit: o.Limit, tags: o.Tags, check: o.Check,
+		root: root, content: filepath.Join(root, "ansible"), stack: o.Stack, play: o.Playbook, limit: o.Limit, tags: o.Tags, check: o.Check,
 		secretsFile: absolute(env("CALLDATA_SECRETS_FILE")), wazoAnsible: absolute(env("CALLDATA_WAZO_ANSIBLE")),
 		ssh: sshClient{key: absolute(env("CALLDATA_SSH_KEY")), knownHosts: absolute(env("CALLDATA_KNOWN_HOSTS")), port: o.sshPort},
 	}
@@ -74,6 +74,9 @@ func validate(ctx context.Context, o *Options, root string, say progress.Reporte
 	}
 	if o.Timeout <= 0 {
 		usage = append(usage, fmt.Errorf("--timeout is %s, want more than nothing", o.Timeout))
+	}
+	if err := checkPlaybook(s.content, o.Playbook); err != nil {
+		usage = append(usage, err)
 	}
 	for _, tag := range o.Tags {
 		if !tagForm.MatchString(tag) {
