@@ -64,16 +64,17 @@ func TestBothEndsTalk(t *testing.T) {
 
 func TestCalleeHangsUp(t *testing.T) {
 	t.Parallel()
-	hungUp := make(chan error, 1)
+	hungUp, up := make(chan error, 1), make(chan struct{})
 	caller := pair(t, func(in *Incoming) {
 		call, err := in.Answer()
-		if err == nil {
+		if <-up; err == nil {
 			err = call.Hangup(context.Background())
 		}
 		hungUp <- err
 	})
 	call, err := caller.Call(t.Context(), "100", "")
 	require.NoError(t, err)
+	close(up)
 	<-call.Over()
 	require.NoError(t, <-hungUp)
 	assert.ErrorContains(t, call.Hangup(t.Context()), "hung up already")

@@ -23,7 +23,7 @@ import (
 // agentName is what a phone calls itself in SIP, so that a person who reads an engine's log knows who called.
 const agentName = "calldata-smoke"
 
-// registrationTime is how long a registration lasts if it is not taken back, in seconds. Short, so that a crashed run
+// registrationTime is how long, in seconds and by default, a registration lasts if it is not taken back. Short, so that a crashed run
 // leaves no contact behind for long; Asterisk's default minimum is 60 s.
 const registrationTime = 60
 
@@ -50,6 +50,8 @@ type Config struct {
 	FromDomain string
 	// Agent is the User-Agent header; empty is "calldata-smoke".
 	Agent string
+	// Expires is how long a registration lasts if it is not taken back, in seconds; 0 is 60.
+	Expires uint32
 	// Transport is UDP, TCP or TLS; empty is UDP. Over TCP and TLS the phone opens the connection, and is called back over it.
 	Transport string
 	// TLS verifies the server; needed for TLS.
@@ -110,6 +112,9 @@ func Open(ctx context.Context, config Config) (*Phone, error) {
 	}
 	if config.Transport == "" {
 		config.Transport = UDP
+	}
+	if config.Expires == 0 {
+		config.Expires = registrationTime
 	}
 	p := &Phone{config: config, served: make(chan error, 1)}
 	if err := p.bind(ctx); err != nil {
@@ -222,6 +227,9 @@ func (p *Phone) ready(ctx context.Context) error {
 	}
 }
 
+// Server is where the phone sends to.
+func (p *Phone) Server() netip.AddrPort { return p.config.Server }
+
 // Local is the address that the phone sends from.
 func (p *Phone) Local() netip.AddrPort { return p.local }
 
@@ -251,7 +259,7 @@ func (p *Phone) Options(ctx context.Context) (Reply, error) {
 // unauthenticated request and the one to the request with credentials; the latter is the zero Reply when the first was
 // no challenge.
 func (p *Phone) Register(ctx context.Context, password string) (first, final Reply, err error) {
-	return p.register(ctx, password, registrationTime)
+	return p.register(ctx, password, p.config.Expires)
 }
 
 // Unregister takes the binding back.
