@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/calldata/calldata-foundation/components/ports"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -29,18 +30,30 @@ type Host struct {
 	Address string `yaml:"ansible_host"`
 	// User is the login.
 	User string `yaml:"ansible_user"`
+	// Stack is the stack's name, Region its AWS region.
+	Stack  string `yaml:"calldata_stack"`
+	Region string `yaml:"calldata_region"`
+	// Roles says what runs on it. Each makes it a member of one group.
+	Roles []stacks.Role `yaml:"calldata_roles,flow"`
 	// InstanceID is the EC2 instance id.
-	InstanceID string `yaml:"instance_id"`
+	InstanceID string `yaml:"calldata_instance_id"`
 	// PrivateIP is the address inside the VPC; PublicIP is the Elastic IP, or empty.
 	PrivateIP string `yaml:"private_ip"`
 	PublicIP  string `yaml:"public_ip"`
-	// Roles says what runs on it. Each makes it a member of one group.
-	Roles []stacks.Role `yaml:"roles,flow"`
+	// VpcCIDR is the network's range of addresses.
+	VpcCIDR netip.Prefix `yaml:"calldata_vpc_cidr"`
+	// Fleets are the roles whose machines come and go: EC2 knows who is there, and no inventory does.
+	Fleets []stacks.Role `yaml:"calldata_fleets,flow"`
+	// Firewall is who may reach which port, by the same rules as the security groups.
+	Firewall []ports.Opening `yaml:"calldata_firewall"`
+	// LogPrefix is how the names of the stack's CloudWatch log groups begin.
+	LogPrefix string `yaml:"calldata_log_prefix"`
+	// BackupBucket is the S3 bucket for backups, BackupKeyARN the KMS key of its objects; both are empty in a stack without.
+	BackupBucket string `yaml:"calldata_backup_bucket"`
+	BackupKeyARN string `yaml:"calldata_backup_key_arn"`
 
-	// Access is stacks.AccessSSM for a machine that is reached through Systems Manager, in the region of that name. Both are
-	// empty for a machine that SSH reaches.
+	// Access is stacks.AccessSSM for a machine that is reached through Systems Manager, and empty for one that SSH reaches.
 	Access stacks.Access `yaml:"access,omitempty"`
-	Region string        `yaml:"aws_region,omitempty"`
 
 	// DatabaseHost, DatabasePort and DatabaseSecretARN are the Routers' PostgreSQL, on Routers of a stack that has one.
 	// Machines of fleets have the same variables.
@@ -58,7 +71,7 @@ var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 // userForm is what login names may be. It keeps them from being taken for an option of ssh.
 var userForm = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
 
-// The forms of what AWS has named. Ansible takes the values of variables for templates, which can run commands: none of
+// The forms of what AWS or the stack has named. Ansible takes the values of variables for templates, which can run commands: none of
 // these has a brace, a quote or a blank.
 var (
 	idForm     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*$`)
@@ -67,6 +80,8 @@ var (
 	// arnForm has the characters of names in Secrets Manager: letters, digits and /_+=.@-, and ! in names that RDS gives.
 	// Source: Secrets Manager API Reference, CreateSecret.
 	arnForm = regexp.MustCompile(`^[A-Za-z0-9:/_+=.@!-]+$`)
+	// Source: Amazon S3 User Guide, "General purpose bucket naming rules".
+	bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 )
 
 // Group is the inventory group of a role: "uc-engine" becomes "uc_engine_host", the name that wazo-ansible expects.
@@ -82,11 +97,18 @@ func FromOutputs(o stacks.Outputs) (Inventory, error) {
 	var inv Inventory
 	for _, n := range o.Nodes {
 		h := Host{
-			Name: n.Name, Address: n.Address(), User: n.User, InstanceID: n.InstanceID,
-			PrivateIP: n.PrivateIP, PublicIP: n.PublicIP, Roles: slices.Clone(n.Roles),
+			Name: n.Name, Address: n.Address(), User: n.User, Stack: o.Stack, Region: o.Region, Roles: slices.Clone(n.Roles),
+			InstanceID: n.InstanceID, PrivateIP: n.PrivateIP, PublicIP: n.PublicIP, VpcCIDR: o.VpcCIDR, Fleets: []stacks.Role{},
+			Firewall: slices.Clone(n.Firewall), LogPrefix: stacks.LogPrefix(o.Stack),
+		}
+		for _, f := range o.Fleets {
+			h.Fleets = append(h.Fleets, f.Role)
 		}
 		if n.Access == stacks.AccessSSM {
-			h.Address, h.Access, h.Region = n.PrivateIP, n.Access, o.Region
+			h.Address, h.Access = n.PrivateIP, n.Access
+		}
+		if o.Backups != nil {
+			h.BackupBucket, h.BackupKeyARN = o.Backups.Bucket, o.Backups.KeyARN
 		}
 		if o.Database != nil && slices.Contains(n.Roles, stacks.RoleC4Router) {
 			h.DatabaseHost, h.DatabasePort, h.DatabaseSecretARN = o.Database.Host, o.Database.Port, o.Database.SecretARN
@@ -128,24 +150,18 @@ func (inv Inventory) Validate() error {
 		if !userForm.MatchString(h.User) {
 			bad(h, "ansible_user", h.User, "a login name")
 		}
-		if !idForm.MatchString(h.InstanceID) {
-			bad(h, "instance_id", h.InstanceID, "an EC2 instance id")
-		}
-		if !isAddress(h.PrivateIP) {
-			bad(h, "private_ip", h.PrivateIP, "an IP address")
-		}
-		if h.PublicIP != "" && !isAddress(h.PublicIP) {
-			bad(h, "public_ip", h.PublicIP, "an IP address or nothing")
-		}
 		if len(h.Roles) == 0 {
-			bad(h, "roles", "", fmt.Sprintf("at least one of %v", stacks.AllRoles()))
+			bad(h, "calldata_roles", "", fmt.Sprintf("at least one of %v", stacks.AllRoles()))
 		}
 		for _, r := range h.Roles {
 			if !r.Valid() {
-				bad(h, "roles", string(r), fmt.Sprintf("one of %v", stacks.AllRoles()))
+				bad(h, "calldata_roles", string(r), fmt.Sprintf("one of %v", stacks.AllRoles()))
 			}
 		}
 		h.checkAccess(bad)
+		h.checkStack(bad)
+		h.checkFirewall(bad)
+		h.checkBackups(bad)
 		h.checkDatabase(bad)
 	}
 	return errors.Join(errs...)
@@ -155,18 +171,63 @@ func (inv Inventory) Validate() error {
 type report func(h Host, field, value, want string)
 
 func (h Host) checkAccess(bad report) {
-	switch {
-	case h.Managed():
-		if h.Address != h.PrivateIP {
-			bad(h, "ansible_host", h.Address, "its private_ip, as access is "+string(h.Access))
-		}
-		if !regionForm.MatchString(h.Region) {
-			bad(h, "aws_region", h.Region, "an AWS region, as access is "+string(h.Access))
-		}
-	case h.Access != "":
+	if h.Managed() && h.Address != h.PrivateIP {
+		bad(h, "ansible_host", h.Address, "its private_ip, as access is "+string(h.Access))
+	}
+	if !h.Managed() && h.Access != "" {
 		bad(h, "access", string(h.Access), string(stacks.AccessSSM)+" or nothing")
-	case h.Region != "":
-		bad(h, "aws_region", h.Region, "nothing, as access is not "+string(stacks.AccessSSM))
+	}
+}
+
+func (h Host) checkStack(bad report) {
+	if !nameForm.MatchString(h.Stack) {
+		bad(h, "calldata_stack", h.Stack, "the name of a stack")
+	}
+	if !regionForm.MatchString(h.Region) {
+		bad(h, "calldata_region", h.Region, "an AWS region")
+	}
+	if !idForm.MatchString(h.InstanceID) {
+		bad(h, "calldata_instance_id", h.InstanceID, "an EC2 instance id")
+	}
+	if !isAddress(h.PrivateIP) {
+		bad(h, "private_ip", h.PrivateIP, "an IP address")
+	}
+	if h.PublicIP != "" && !isAddress(h.PublicIP) {
+		bad(h, "public_ip", h.PublicIP, "an IP address or nothing")
+	}
+	if h.VpcCIDR.Masked() != h.VpcCIDR || !h.VpcCIDR.IsValid() {
+		bad(h, "calldata_vpc_cidr", h.VpcCIDR.String(), "the network's range; run `pulumi up` for this stack first")
+	}
+	for _, r := range h.Fleets {
+		if !r.Valid() {
+			bad(h, "calldata_fleets", string(r), fmt.Sprintf("some of %v", stacks.AllRoles()))
+		}
+	}
+	if h.LogPrefix != stacks.LogPrefix(h.Stack) {
+		bad(h, "calldata_log_prefix", h.LogPrefix, stacks.LogPrefix(h.Stack))
+	}
+}
+
+func (h Host) checkFirewall(bad report) {
+	if len(h.Firewall) == 0 {
+		bad(h, "calldata_firewall", "", "the machine's openings; run `pulumi up` for this stack first")
+	}
+	for _, o := range h.Firewall {
+		if err := o.Validate(); err != nil {
+			bad(h, "calldata_firewall", o.Name, "an opening: "+err.Error())
+		}
+	}
+}
+
+func (h Host) checkBackups(bad report) {
+	if h.BackupBucket == "" && h.BackupKeyARN == "" {
+		return
+	}
+	if !bucketForm.MatchString(h.BackupBucket) {
+		bad(h, "calldata_backup_bucket", h.BackupBucket, "the name of an S3 bucket")
+	}
+	if !arnForm.MatchString(h.BackupKeyARN) {
+		bad(h, "calldata_backup_key_arn", h.BackupKeyARN, "the ARN of a key")
 	}
 }
 
@@ -175,7 +236,7 @@ func (h Host) checkDatabase(bad report) {
 	case h.DatabaseHost == "" && h.DatabasePort == 0 && h.DatabaseSecretARN == "":
 		return
 	case !slices.Contains(h.Roles, stacks.RoleC4Router):
-		bad(h, "database_host", h.DatabaseHost, "nothing, as its roles do not have "+string(stacks.RoleC4Router))
+		bad(h, "database_host", h.DatabaseHost, "nothing, as its calldata_roles do not have "+string(stacks.RoleC4Router))
 	}
 	if !dnsForm.MatchString(h.DatabaseHost) {
 		bad(h, "database_host", h.DatabaseHost, "a host name")

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	"github.com/calldata/calldata-foundation/components/ports"
 )
 
 // SmokeExtension is the extension that the configuration stage makes every engine answer with an echo, so that
@@ -29,6 +31,10 @@ type Outputs struct {
 	Fleets []Fleet `json:"fleets,omitempty"`
 	// Database is the Routers' PostgreSQL, where the stack has one.
 	Database *Database `json:"database,omitempty"`
+	// VpcCIDR is the network's range of addresses.
+	VpcCIDR netip.Prefix `json:"vpcCidr,omitzero"`
+	// Backups is where machines put their backups, where the stack has a bucket for them.
+	Backups *Backups `json:"backups,omitempty"`
 	// Inventory is the Ansible inventory built from the fields above, in YAML.
 	Inventory string `json:"inventory,omitempty"`
 }
@@ -51,6 +57,8 @@ type Node struct {
 	User string `json:"user"`
 	// Access is how to reach it, AccessSSH where nothing is said.
 	Access Access `json:"access,omitempty"`
+	// Firewall is who may reach which of its ports, by the same rules as its security groups.
+	Firewall []ports.Opening `json:"firewall,omitempty"`
 }
 
 // Fleet is one group of machines.
@@ -69,6 +77,16 @@ type Database struct {
 	// SecretARN is the secret in Secrets Manager that holds user and password.
 	SecretARN string `json:"secretArn"`
 }
+
+// Backups says where machines put their backups.
+type Backups struct {
+	// Bucket is the name of the S3 bucket, KeyARN the KMS key that objects in it are encrypted with.
+	Bucket string `json:"bucket"`
+	KeyARN string `json:"keyArn"`
+}
+
+// LogPrefix is how the names of the stack's CloudWatch log groups begin, for example "/calldata/stage".
+func LogPrefix(stack string) string { return "/calldata/" + stack }
 
 // Address is where to reach the node from outside: its public address, or else its private one.
 func (n Node) Address() string {
@@ -113,6 +131,10 @@ func (o Outputs) Validate() error {
 	if len(o.Nodes) == 0 {
 		errs = append(errs, errors.New("stack output nodes is empty: run `pulumi up` for this stack first"))
 	}
+	if o.Backups != nil {
+		need("backups.bucket", o.Backups.Bucket)
+		need("backups.keyArn", o.Backups.KeyARN)
+	}
 	seen := map[string]bool{}
 	for i, n := range o.Nodes {
 		at := fmt.Sprintf("nodes[%d]", i)
@@ -136,6 +158,11 @@ func (o Outputs) Validate() error {
 		}
 		if _, err := netip.ParseAddr(n.PrivateIP); err != nil {
 			errs = append(errs, fmt.Errorf("stack output %s.privateIp is %q, want an IP address", at, n.PrivateIP))
+		}
+		for _, opening := range n.Firewall {
+			if err := opening.Validate(); err != nil {
+				errs = append(errs, fmt.Errorf("stack output %s.firewall: %w", at, err))
+			}
 		}
 		if n.PublicIP != "" {
 			if _, err := netip.ParseAddr(n.PublicIP); err != nil {

@@ -370,6 +370,28 @@ func (t Topology) Engine() int {
 	return slices.IndexFunc(t.Nodes, func(n NodeSpec) bool { return slices.Contains(n.Roles, RoleUCEngine) })
 }
 
+// Openings is what a machine with the roles lets in: the rules of its firewall groups, together.
+func (t Topology) Openings(roles ...Role) []ports.Opening {
+	var rules []ports.Rule
+	for _, r := range roles {
+		for _, g := range t.Firewall {
+			if g.Name == r.Group() {
+				rules = append(rules, g.Ingress...)
+			}
+		}
+	}
+	return ports.Openings(rules)
+}
+
+// FleetRoles are the roles whose machines come and go, in the order of the fleets.
+func (t Topology) FleetRoles() []Role {
+	roles := []Role{}
+	for _, f := range t.Fleets {
+		roles = append(roles, f.Role)
+	}
+	return roles
+}
+
 // Endpoints says where people and phones reach the platform, given the address of the first engine and that of the
 // carriers' load balancer, each where there is one.
 func (t Topology) Endpoints(engine, carriers string) Endpoints {

@@ -32,8 +32,10 @@ type Grants struct {
 	// LogGroupPrefix is the beginning of the names of the log groups that it writes to, for example
 	// "/calldata/stage/c4-sbc". The groups are made elsewhere.
 	LogGroupPrefix string
-	// MetricNamespace is the CloudWatch namespace that it writes metrics to.
-	MetricNamespace string
+	// MetricNamespaces are the CloudWatch namespaces that it writes metrics to.
+	MetricNamespaces []string
+	// FindMachines lets it ask EC2 which machines there are in the region. EC2 shows all or none.
+	FindMachines bool
 	// ClaimAddresses is the pool of Elastic IPs, by the value of the tag PoolKey, that it may give itself one of.
 	ClaimAddresses string
 	// LifecycleGroup is the name of the Auto Scaling group whose lifecycle actions it may complete and prolong.
@@ -80,8 +82,9 @@ func (g Grants) Validate() error {
 	bucket("backups", g.BackupsBucketARN, g.BackupsPrefix)
 	need(g.KMSKeyARNs == nil || g.ArtifactsBucketARN != nil || g.BackupsBucketARN != nil || g.SecretARNs != nil, "KMS keys: there is no bucket and no secret to use them for")
 	need(g.LogGroupPrefix == "" || logGroupForm.MatchString(g.LogGroupPrefix), "log group prefix: %q is not like /calldata/stage/c4-sbc", g.LogGroupPrefix)
-	need(g.MetricNamespace == "" || namespaceForm.MatchString(g.MetricNamespace) && !strings.HasPrefix(g.MetricNamespace, "AWS/"),
-		"metric namespace: %q is not one of our own, of letters, digits and . _ - / # :", g.MetricNamespace)
+	for _, n := range g.MetricNamespaces {
+		need(namespaceForm.MatchString(n) && !strings.HasPrefix(n, "AWS/"), "metric namespace: %q is not one of our own, of letters, digits and . _ - / # :", n)
+	}
 	if g.ClaimAddresses != "" {
 		if err := tags.CheckValue(g.ClaimAddresses); err != nil {
 			errs = append(errs, fmt.Errorf("address pool: %w", err))

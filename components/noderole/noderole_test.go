@@ -25,7 +25,7 @@ func all() Grants {
 		ArtifactsBucketARN: pulumi.String("arn:aws:s3:::artifacts"), ArtifactsPrefix: "bundles/",
 		BackupsBucketARN: pulumi.String("arn:aws:s3:::backups"), BackupsPrefix: "stage/uc-1/",
 		SecretARNs: pulumi.ToStringArray([]string{"arn:secret"}), KMSKeyARNs: pulumi.ToStringArray([]string{"arn:key-1", "arn:key-2"}),
-		LogGroupPrefix: "/calldata/stage/c4-sbc", MetricNamespace: "CallData", ClaimAddresses: "stage-sbc", LifecycleGroup: "stage-c4-sbc",
+		LogGroupPrefix: "/calldata/stage/c4-sbc", MetricNamespaces: []string{"CallData", "CWAgent"}, FindMachines: true, ClaimAddresses: "stage-sbc", LifecycleGroup: "stage-c4-sbc",
 	}
 }
 
@@ -82,7 +82,8 @@ func TestPermissions(t *testing.T) {
 		{"Sid":"WriteLogs","Effect":"Allow","Action":["logs:CreateLogStream","logs:DescribeLogStreams","logs:PutLogEvents"],"Resource":[
 			"arn:aws:logs:us-east-1:123456789012:log-group:/calldata/stage/c4-sbc","arn:aws:logs:us-east-1:123456789012:log-group:/calldata/stage/c4-sbc:*",
 			"arn:aws:logs:us-east-1:123456789012:log-group:/calldata/stage/c4-sbc/*"]},
-		{"Sid":"WriteMetrics","Effect":"Allow","Action":["cloudwatch:PutMetricData"],"Resource":["*"],"Condition":{"StringEquals":{"cloudwatch:namespace":["CallData"]}}},
+		{"Sid":"WriteMetrics","Effect":"Allow","Action":["cloudwatch:PutMetricData"],"Resource":["*"],"Condition":{"StringEquals":{"cloudwatch:namespace":["CallData","CWAgent"]}}},
+		{"Sid":"FindMachines","Effect":"Allow","Action":["ec2:DescribeInstances"],"Resource":["*"],"Condition":{"StringEquals":{"aws:RequestedRegion":["us-east-1"]}}},
 		{"Sid":"FindAddresses","Effect":"Allow","Action":["ec2:DescribeAddresses"],"Resource":["*"]},
 		{"Sid":"ClaimAddresses","Effect":"Allow","Action":["ec2:AssociateAddress"],"Resource":["arn:aws:ec2:us-east-1:123456789012:elastic-ip/*"],
 			"Condition":{"StringEquals":{"aws:ResourceTag/Pool":["stage-sbc"]}}},
@@ -115,7 +116,8 @@ func TestGrantsAreIndependent(t *testing.T) {
 	t.Parallel()
 	for want, g := range map[string]Grants{
 		"OwnLifecycle": {LifecycleGroup: "g"},
-		"WriteMetrics": {MetricNamespace: "CallData"},
+		"WriteMetrics": {MetricNamespaces: []string{"CallData"}},
+		"FindMachines": {FindMachines: true},
 		"ReadSecrets":  {SecretARNs: pulumi.ToStringArray([]string{"arn:secret"})},
 	} {
 		a := args()
@@ -131,7 +133,7 @@ func TestArgsAreCheckedBeforeTheFirstResource(t *testing.T) {
 	t.Parallel()
 	bad := Args{Grants: Grants{
 		ArtifactsBucketARN: pulumi.String("arn:aws:s3:::a"), ArtifactsPrefix: "*", BackupsPrefix: "b/", KMSKeyARNs: pulumi.StringArray{},
-		LogGroupPrefix: "x*", MetricNamespace: "AWS/EC2", ClaimAddresses: "a*b", LifecycleGroup: "*",
+		LogGroupPrefix: "x*", MetricNamespaces: []string{"CallData", "AWS/EC2"}, ClaimAddresses: "a*b", LifecycleGroup: "*",
 	}}
 	rec := &componenttest.Recorder{}
 	err := rec.Run(func(ctx *pulumi.Context) error {

@@ -2,6 +2,7 @@ package noderole
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
@@ -59,7 +60,7 @@ func Register(ctx *pulumi.Context, name string, args Args, parent pulumi.Resourc
 
 // permissions answers the document of the grants, or nil if there are none.
 func (a Args) permissions(ctx *pulumi.Context, parent pulumi.InvokeOption) (pulumi.StringInput, error) {
-	if a.Grants == (Grants{}) {
+	if reflect.ValueOf(a.Grants).IsZero() {
 		return nil, nil
 	}
 	identity, err := aws.GetCallerIdentity(ctx, &aws.GetCallerIdentityArgs{}, parent)

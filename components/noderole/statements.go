@@ -46,9 +46,13 @@ func (a Args) statements(at place, known arns) []iamdoc.Statement {
 		add(iamdoc.Statement{Sid: "WriteLogs", Actions: []string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
 			Resources: []string{group, group + ":*", group + "/*"}})
 	}
-	if g.MetricNamespace != "" {
+	if len(g.MetricNamespaces) > 0 {
 		// The action knows no resources.
-		add(iamdoc.Statement{Sid: "WriteMetrics", Actions: []string{"cloudwatch:PutMetricData"}, Resources: []string{"*"}, Conditions: equals("cloudwatch:namespace", g.MetricNamespace)})
+		add(iamdoc.Statement{Sid: "WriteMetrics", Actions: []string{"cloudwatch:PutMetricData"}, Resources: []string{"*"}, Conditions: equals("cloudwatch:namespace", g.MetricNamespaces...)})
+	}
+	if g.FindMachines {
+		// The action knows no resources.
+		add(iamdoc.Statement{Sid: "FindMachines", Actions: []string{"ec2:DescribeInstances"}, Resources: []string{"*"}, Conditions: equals("aws:RequestedRegion", at.region)})
 	}
 	if g.ClaimAddresses != "" {
 		// The action knows no resources.

@@ -121,3 +121,58 @@ func TestCheckRules(t *testing.T) {
 	}
 	assert.NotContains(t, err.Error(), "rule sip-udp-from-0-0-0-0-0: udp 5060")
 }
+
+func TestOpenings(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, []Opening{}, Openings(nil), "an empty list, which JSON does not write as null")
+	one, two := netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("198.51.100.0/24")
+	sip, _ := Find(C4SBC(), SIP)
+	inside, _ := Find(C4Router(), SIP)
+	ssh, _ := Find(C4SBC(), SSH)
+	got := Openings([]Rule{
+		{Port: sip, Source: one}, {Port: sip, Peer: GroupC4Router}, {Port: ssh, Source: one},
+		{Port: inside, Peer: GroupUCEngine}, {Port: inside, Peer: GroupC4Router}, {Port: sip, Source: two}, {Port: sip, Source: one},
+	})
+	assert.Equal(t, []Opening{
+		{Name: SIP, Protocol: UDP, From: 5060, To: 5060, Sources: []netip.Prefix{one, two}, Peers: []Group{GroupC4Router, GroupUCEngine}},
+		{Name: SSH, Protocol: TCP, From: 22, To: 22, Sources: []netip.Prefix{one}, Peers: []Group{}},
+	}, got)
+	for _, o := range got {
+		require.NoError(t, o.Validate())
+	}
+}
+
+// A machine's own firewall must let in what its security groups let in, and nothing else.
+func TestOpeningsAreTheRules(t *testing.T) {
+	t.Parallel()
+	for _, g := range Groups() {
+		ranges := map[Exposure][]netip.Prefix{}
+		for i, e := range AllExposures() {
+			ranges[e] = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}), 32)}
+		}
+		rules := Rules(Table(g), ranges, Groups()...)
+		var want, got []string
+		for _, r := range rules {
+			want = append(want, r.Port.String()+" from "+r.from())
+		}
+		for _, o := range Openings(rules) {
+			p := Port{Protocol: o.Protocol, From: o.From, To: o.To}
+			for _, s := range o.Sources {
+				got = append(got, p.String()+" from "+Rule{Source: s}.from())
+			}
+			for _, peer := range o.Peers {
+				got = append(got, p.String()+" from "+string(peer))
+			}
+		}
+		assert.ElementsMatch(t, want, got, g)
+	}
+}
+
+func TestOpeningErrors(t *testing.T) {
+	t.Parallel()
+	err := Opening{Name: "{{ x }}", Protocol: "sctp", From: 0, To: 99999, Sources: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/8"), {}}, Peers: []Group{"pbx"}}.Validate()
+	for _, want := range []string{"the name must be", `the protocol is "sctp"`, "the source 10.0.0.1/8", "the source invalid Prefix", `the peer is "pbx"`} {
+		require.ErrorContains(t, err, want)
+	}
+	assert.ErrorContains(t, Opening{Name: SSH, Protocol: TCP, From: 22, To: 22}.Validate(), "it is for nobody")
+}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -74,8 +73,10 @@ type Args struct {
 	Bundle *bundle.Bundle
 	// Playbook is the playbook's path in the bundle.
 	Playbook string
-	// Variables are facts for the playbook, by the names of its variables. Anybody on the machine can read them: nothing
-	// secret, but the ARN of a secret is well.
+	// Facts and Variables are what the playbook knows of the stack, by the names of its variables: Facts what is known by
+	// now, in any form that JSON has, Variables texts that AWS may have to tell. Anybody on the machine can read them:
+	// nothing secret, but the ARN of a secret is well.
+	Facts     map[string]any
 	Variables map[string]pulumi.StringInput
 	// Grants are what the machines may do in AWS. They need the bundle's bucket. The group's own lifecycle and the address
 	// pool are granted here.
@@ -115,9 +116,6 @@ var (
 	variableForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 )
 
-// ownVariables is how the variables begin that the component itself gives.
-const ownVariables = "calldata_"
-
 // Validate reports every field that AWS, cloud-init or the machines' own script would refuse.
 func (a Args) Validate() error {
 	var errs []error
@@ -148,13 +146,26 @@ func (a Args) Validate() error {
 	need(a.CPUTarget > 0 && a.CPUTarget <= 100, "CPU target: %g percent is not within 1 to 100", a.CPUTarget)
 	need(a.Bundle != nil, "bundle: it is missing, and machines would boot to nothing")
 	need(playbookForm.MatchString(a.Playbook), "playbook: %q is not like playbooks/fleet.yml", a.Playbook)
+	taken := a.ownFacts()
+	variable := func(name string, value any) {
+		_, known := taken[name]
+		need(variableForm.MatchString(name), "variable %q: want lower case letters, digits and _", name)
+		need(!known, "variable %q: it is given twice, or the machines have it already", name)
+		need(value != nil, "variable %q: its value is missing", name)
+		taken[name] = value
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Facts)) {
+		variable(name, a.Facts[name])
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.Variables)) {
-		need(variableForm.MatchString(name) && !strings.HasPrefix(name, ownVariables), "variable %q: want lower case letters, digits and _, and not the beginning %s", name, ownVariables)
-		need(a.Variables[name] != nil, "variable %q: its value is missing", name)
+		variable(name, a.Variables[name])
 	}
 	need(a.Grants.ArtifactsBucketARN != nil, "grants: the machines may not read the bundle's bucket")
 	need(a.BootTimeout >= minBootTimeout && a.BootTimeout <= maxWait(bootHeartbeat), "boot timeout: %s is not within %s to %s", a.BootTimeout, minBootTimeout, maxWait(bootHeartbeat))
 	need(a.DrainTimeout >= time.Minute && a.DrainTimeout <= maxDrain, "drain timeout: %s is not within 1m to %s, which AWS waits at most", a.DrainTimeout, maxDrain)
+	if err := a.checkUserData(); err != nil {
+		errs = append(errs, err)
+	}
 	if err := a.grants().Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("grants: %w", err))
 	}

@@ -186,10 +186,10 @@ func TestBootReady(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(m.read("etc/calldata/instance.json")), &instance))
 	assert.Equal(t, map[string]any{
 		"calldata_instance_id": testInstance, "calldata_region": "us-east-1", "calldata_zone": "us-east-1b", "calldata_hostname": "stage-c4-sbc-0123456789abcdef0",
-		"calldata_private_ip": "10.20.0.9", "calldata_public_ip": "",
+		"private_ip": "10.20.0.9", "public_ip": "",
 	}, instance)
 	assert.Equal(t, map[string]any{
-		"calldata_role": "c4-sbc", "calldata_stack": "stage", "calldata_domain": "calldata.internal", "calldata_group": "stage-c4-sbc", "calldata_drain_hook": "drain",
+		"calldata_role": "c4-sbc", "calldata_roles": []any{"c4-sbc"}, "calldata_stack": "stage", "calldata_domain": "calldata.internal", "calldata_group": "stage-c4-sbc", "calldata_drain_hook": "drain",
 		"calldata_drain_seconds": 7200.0, "calldata_calls_per_node": 200.0, "calldata_metric_namespace": "CallData", "calldata_metric_active_calls": "ActiveCalls",
 		"calldata_metric_dimension": "AutoScalingGroupName", "database_host": "db.example",
 	}, node)
@@ -294,7 +294,7 @@ func TestBootClaimsAnAddress(t *testing.T) {
 		require.Len(t, m.verdicts(), 1)
 		verdicts[m.verdicts()[0]]++
 		if errs[i] == nil {
-			assert.Contains(t, m.read("etc/calldata/instance.json"), `"calldata_public_ip":"203.0.113.10"`)
+			assert.Contains(t, m.read("etc/calldata/instance.json"), `"public_ip":"203.0.113.10"`)
 		}
 	}
 	assert.Equal(t, map[string]int{"CONTINUE": 3, "ABANDON": 1}, verdicts)

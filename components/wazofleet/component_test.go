@@ -2,6 +2,7 @@ package wazofleet
 
 import (
 	"encoding/base64"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/calldata/calldata-foundation/components/bundle"
 	"github.com/calldata/calldata-foundation/components/componenttest"
 	"github.com/calldata/calldata-foundation/components/noderole"
+	"github.com/calldata/calldata-foundation/components/ports"
 	"github.com/calldata/calldata-foundation/components/tags"
 	"github.com/calldata/calldata-foundation/components/userdata"
 )
@@ -212,11 +214,14 @@ func TestUserData(t *testing.T) {
 	}
 	first := text(func(a *Args) {
 		a.Variables = map[string]pulumi.StringInput{"database_host": pulumi.String("db.example")}
+		a.Facts = map[string]any{"calldata_firewall": []ports.Opening{{Name: "sips", Protocol: ports.TCP, From: 5061, To: 5061, Sources: []netip.Prefix{}, Peers: []ports.Group{ports.GroupNLB}}}}
 	})
 	config := cloudConfig(t, first)
 	assert.Equal(t, []any{[]any{"/usr/local/sbin/calldata-ssm-agent", "us-east-1"}, []any{"/usr/local/sbin/calldata-boot"}}, config["runcmd"])
 	assert.Equal(t, true, config["preserve_hostname"])
 	assert.Contains(t, first, `"database_host": "db.example"`)
+	assert.Contains(t, first, `"calldata_firewall": [{"name":"sips","protocol":"tcp","from":5061,"to":5061,"sources":[],"peers":["nlb"]}]`)
+	assert.Contains(t, first, `"calldata_roles": ["c4-sbc"]`)
 	assert.Contains(t, first, "CALLDATA_BUCKET='artifacts'")
 	assert.Less(t, len(first), userdata.MaxBytes*3/4, "room for variables")
 	assert.Equal(t, 4, strings.Count(first, "content: |\n"), "files must stay legible")
@@ -226,6 +231,10 @@ func TestUserData(t *testing.T) {
 	})
 	assert.NotEqual(t, first, other)
 	assert.Contains(t, other, "CALLDATA_SHA256='"+strings.Repeat("cd", 32)+"'", "another bundle is another template")
+
+	a := args()
+	a.Facts = map[string]any{"much": strings.Repeat("x", userdata.MaxBytes)}
+	require.ErrorContains(t, a.Validate(), "EC2 takes 16384", "what is too much by now is told before the first resource")
 
 	rec := &componenttest.Recorder{}
 	err := rec.Run(func(ctx *pulumi.Context) error {
@@ -264,7 +273,8 @@ func TestArgsAreCheckedBeforeTheFirstResource(t *testing.T) {
 	err := rec.Run(func(ctx *pulumi.Context) error {
 		_, err := NewWazoFleet(ctx, "f", Args{
 			Role: "web", Stack: "Stage", Region: "x", Domain: "-", Public: true, AddressPool: "*", InstanceType: "big", AMIID: "x", Min: 3, Max: 2, CPUTarget: 101,
-			Playbook: "../x.yml", Variables: map[string]pulumi.StringInput{"calldata_role": pulumi.String("x"), "B-C": nil}, BootTimeout: time.Second, DrainTimeout: 48 * time.Hour,
+			Playbook: "../x.yml", Facts: map[string]any{"calldata_role": "x", "twice": 1},
+			Variables: map[string]pulumi.StringInput{"twice": pulumi.String("x"), "B-C": nil}, BootTimeout: time.Second, DrainTimeout: 48 * time.Hour,
 		})
 		return err
 	})
@@ -272,7 +282,7 @@ func TestArgsAreCheckedBeforeTheFirstResource(t *testing.T) {
 	for _, want := range []string{
 		"fleet f: ", `role: "web"`, `stack: "Stage"`, `region: "x"`, `domain: "-"`, "subnet ids: they are missing", "zones: 0", "security group ids: they are missing",
 		"public address: machines of the role web", "address pool: ", `instance type: "big"`, `AMI id: "x"`, "root volume: 0 GiB", "size: 3 to 2", "calls per node: 0", "CPU target: 101",
-		"bundle: it is missing", `playbook: "../x.yml"`, `variable "calldata_role"`, `variable "B-C": want`, `variable "B-C": its value`, "grants: the machines may not read the bundle's bucket",
+		"bundle: it is missing", `playbook: "../x.yml"`, `variable "calldata_role": it is given twice`, `variable "twice": it is given twice`, `variable "B-C": want`, `variable "B-C": its value`, "grants: the machines may not read the bundle's bucket",
 		"boot timeout: 1s", "drain timeout: 48h0m0s", "tags: tag",
 	} {
 		assert.ErrorContains(t, err, want)

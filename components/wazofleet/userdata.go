@@ -11,6 +11,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/calldata/calldata-foundation/components/bundle"
 	"github.com/calldata/calldata-foundation/components/metrics"
 	"github.com/calldata/calldata-foundation/components/userdata"
 )
@@ -43,17 +44,40 @@ func (b *builder) userData() pulumi.StringOutput {
 	}).(pulumi.StringOutput)
 }
 
-// text is the user data, once AWS has told the bucket and the values of the variables.
-func (a Args) text(bucket string, variables map[string]string) (string, error) {
-	facts := map[string]any{
-		"calldata_role": a.Role, "calldata_stack": a.Stack, "calldata_domain": a.Domain, "calldata_group": a.group(),
+// ownFacts are what the machines know of the fleet itself.
+func (a Args) ownFacts() map[string]any {
+	return map[string]any{
+		"calldata_role": a.Role, "calldata_roles": []string{a.Role}, "calldata_stack": a.Stack, "calldata_domain": a.Domain, "calldata_group": a.group(),
 		"calldata_drain_hook": DrainHook, "calldata_drain_seconds": int(a.DrainTimeout / time.Second), "calldata_calls_per_node": a.CallsPerNode,
 		"calldata_metric_namespace": metrics.Namespace, "calldata_metric_active_calls": metrics.ActiveCalls, "calldata_metric_dimension": metrics.DimGroup,
 	}
+}
+
+// checkUserData finds out before the first resource whether the facts fit, with a long text for each that is not known yet.
+func (a Args) checkUserData() error {
+	const foreseen = 120 // bytes; an ARN with a long name
+	later := map[string]string{}
+	for name := range a.Variables {
+		later[name] = strings.Repeat("x", foreseen)
+	}
+	if a.Bundle == nil {
+		a.Bundle = &bundle.Bundle{}
+	}
+	_, err := a.text(strings.Repeat("x", maxBucketName), later)
+	return err
+}
+
+// maxBucketName is the length of the longest name of a bucket. Source: Amazon S3 User Guide, "Bucket naming rules".
+const maxBucketName = 63
+
+// text is the user data, once AWS has told the bucket and the values of the variables.
+func (a Args) text(bucket string, variables map[string]string) (string, error) {
+	facts := a.ownFacts()
+	maps.Copy(facts, a.Facts)
 	for name, value := range variables {
 		facts[name] = value
 	}
-	node, err := json.MarshalIndent(facts, "", "  ")
+	node, err := nodeJSON(facts)
 	if err != nil {
 		return "", fmt.Errorf("write the facts of a node: %w", err)
 	}
@@ -62,7 +86,7 @@ func (a Args) text(bucket string, variables map[string]string) (string, error) {
 	return userdata.Config{
 		Base: base,
 		Files: []userdata.File{
-			{Path: "/etc/calldata/node.json", Mode: "0644", Content: string(node) + "\n"},
+			{Path: "/etc/calldata/node.json", Mode: "0644", Content: node},
 			{Path: "/etc/calldata/boot.env", Mode: "0644", Content: shellSettings([][2]string{
 				{"CALLDATA_GROUP", a.group()}, {"CALLDATA_HOOK", BootHook}, {"CALLDATA_BOOT_SECONDS", fmt.Sprint(int(a.BootTimeout / time.Second))},
 				{"CALLDATA_POOL", a.AddressPool}, {"CALLDATA_BUCKET", bucket}, {"CALLDATA_KEY", a.Bundle.Key}, {"CALLDATA_SHA256", a.Bundle.SHA256},
@@ -73,6 +97,19 @@ func (a Args) text(bucket string, variables map[string]string) (string, error) {
 		},
 		Commands: [][]string{install, {script}},
 	}.Text()
+}
+
+// nodeJSON has each fact on a line of its own: whole indentation would take too much of what EC2 takes.
+func nodeJSON(facts map[string]any) (string, error) {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(facts)) {
+		value, err := json.Marshal(facts[name])
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+		lines = append(lines, fmt.Sprintf("  %q: %s", name, value))
+	}
+	return "{\n" + strings.Join(lines, ",\n") + "\n}\n", nil
 }
 
 // shellSettings are assignments for a shell, whatever the values hold.

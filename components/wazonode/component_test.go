@@ -117,7 +117,7 @@ func TestAddress(t *testing.T) {
 func TestProfile(t *testing.T) {
 	t.Parallel()
 	assert.Empty(t, run(t, nil).OfType("aws:iam/rolePolicy:RolePolicy"))
-	rec := run(t, func(a *Args) { a.Grants.MetricNamespace = "CallData" })
+	rec := run(t, func(a *Args) { a.Grants.MetricNamespaces = []string{"CallData"} })
 	assert.Contains(t, rec.One(t, "aws:iam/rolePolicy:RolePolicy").Inputs["policy"], "cloudwatch:PutMetricData")
 	assert.Equal(t, "dev-uc-1", rec.One(t, "aws:ec2/instance:Instance").Inputs["iamInstanceProfile"])
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -287,7 +288,9 @@ func TestExportsAreOutputs(t *testing.T) {
 		Nodes: []stacks.Node{{
 			Name: "dev-uc-1", Roles: []stacks.Role{stacks.RoleUCEngine}, InstanceID: "dev-uc-1-id", Zone: "us-east-1a",
 			PrivateIP: componenttest.PrivateIP, PublicIP: componenttest.PublicIP, User: "admin", Access: stacks.AccessSSH,
+			Firewall: topology(t).Openings(stacks.RoleUCEngine),
 		}},
+		VpcCIDR:   netip.MustParsePrefix("10.20.0.0/16"),
 		Endpoints: stacks.Endpoints{Web: "https://203.0.113.10", SIP: "sip:203.0.113.10:5060;transport=udp"},
 		Inventory: "inventory of dev-uc-1 dev-uc-1-id 203.0.113.10\n",
 	}

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -46,14 +47,21 @@ func (d *deployment) nodeArgs(spec stacks.NodeSpec) wazonode.Args {
 	return args
 }
 
+// backupPrefix is where machines of a role put their backups, below the bucket for them: none gets at another role's.
+var backupPrefix = map[stacks.Role]string{stacks.RoleUCEngine: "engine/", stacks.RoleC4Router: "c4/", stacks.RoleC4SBC: "sbc/"}
+
 // grants are what machines of the roles may do towards AWS.
 func (d *deployment) grants(roles ...stacks.Role) noderole.Grants {
-	role := string(roles[0])
-	g := noderole.Grants{MetricNamespace: metrics.Namespace, LogGroupPrefix: fmt.Sprintf("/calldata/%s/%s", d.topology.Stack, role)}
+	g := noderole.Grants{
+		MetricNamespaces: []string{metrics.Namespace, metrics.AgentNamespace},
+		LogGroupPrefix:   stacks.LogPrefix(d.topology.Stack) + "/" + string(roles[0]),
+		// Peers come and go where there are fleets; the C4 may ask anywhere.
+		FindMachines: len(d.topology.Fleets) > 0 || slices.ContainsFunc(roles, func(r stacks.Role) bool { return r != stacks.RoleUCEngine }),
+	}
 	if len(d.topology.Buckets) == 0 {
 		return g
 	}
-	g.BackupsBucketARN, g.BackupsPrefix = d.made.bucketARN[stacks.BucketBackups], role+"/"
+	g.BackupsBucketARN, g.BackupsPrefix = d.made.bucketARN[stacks.BucketBackups], backupPrefix[roles[0]]
 	keys := pulumi.StringArray{d.made.keys[stacks.KeyStorage]}
 	if roles[0] == stacks.RoleC4Router && d.topology.Database != nil {
 		g.SecretARNs = pulumi.StringArray{d.made.rds.SecretARN}
@@ -98,7 +106,7 @@ func (d *deployment) fleetArgs(spec stacks.FleetSpec) wazofleet.Args {
 		SecurityGroupIDs: pulumi.StringArray{d.made.groups[group]}, Firewall: d.made.rules[group],
 		InstanceType: spec.Type.Name, AMIID: spec.AMIID, RootVolumeGiB: spec.VolumeGiB, VolumeKMSKeyARN: d.made.keys[stacks.KeyVolumes],
 		Min: spec.Size.Min, Max: spec.Size.Max, CallsPerNode: spec.Size.Calls, CPUTarget: float64(spec.CPUTarget),
-		Bundle: d.made.bundle, Playbook: "playbooks/fleet.yml", Variables: map[string]pulumi.StringInput{},
+		Bundle: d.made.bundle, Playbook: "playbooks/fleet.yml", Facts: d.facts(spec.Role), Variables: d.variables(spec.Role),
 		DrainTimeout: spec.DrainTimeout, BootTimeout: bootTimeout, Grants: d.grants(spec.Role), ScaleInProtection: spec.Protect, Protect: spec.Protect,
 		DetailedMonitoring: spec.DetailedMonitoring, Tags: d.tags(string(spec.Role)),
 	}
@@ -110,12 +118,27 @@ func (d *deployment) fleetArgs(spec stacks.FleetSpec) wazofleet.Args {
 	if spec.Balanced {
 		args.TargetGroupARNs = d.made.sipEdge.TargetGroupARNs
 	}
-	if spec.Role == stacks.RoleC4Router && d.topology.Database != nil {
-		args.Variables["database_host"] = d.made.rds.Endpoint
-		args.Variables["database_port"] = d.made.rds.Port.ApplyT(func(port int) string { return fmt.Sprint(port) }).(pulumi.StringOutput)
-		args.Variables["database_secret_arn"] = d.made.rds.SecretARN
-	}
 	return args
+}
+
+// facts are what a fleet's machines know of the stack, by the names that the inventory of fixed machines has.
+func (d *deployment) facts(role stacks.Role) map[string]any {
+	return map[string]any{
+		"calldata_vpc_cidr": d.topology.Network.CIDR, "calldata_fleets": d.topology.FleetRoles(), "calldata_firewall": d.topology.Openings(role),
+		"calldata_log_prefix": stacks.LogPrefix(d.topology.Stack),
+	}
+}
+
+// variables are those that AWS has to tell.
+func (d *deployment) variables(role stacks.Role) map[string]pulumi.StringInput {
+	v := map[string]pulumi.StringInput{
+		"calldata_backup_bucket": known(d.made.bucketName, stacks.BucketBackups), "calldata_backup_key_arn": known(d.made.keys, stacks.KeyStorage),
+	}
+	if role == stacks.RoleC4Router && d.topology.Database != nil {
+		v["database_host"], v["database_secret_arn"] = d.made.rds.Endpoint, d.made.rds.SecretARN
+		v["database_port"] = d.made.rds.Port.ApplyT(func(port int) string { return fmt.Sprint(port) }).(pulumi.StringOutput)
+	}
+	return v
 }
 
 func (d *deployment) configure() error {

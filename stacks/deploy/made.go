@@ -75,3 +75,11 @@ func input[K comparable](values map[K]pulumi.StringOutput, key K) pulumi.StringI
 	}
 	return nil
 }
+
+// known is the value of a map, or an empty text where the topology has no such thing.
+func known[K comparable](values map[K]pulumi.StringOutput, key K) pulumi.StringOutput {
+	if v, ok := values[key]; ok {
+		return v
+	}
+	return pulumi.String("").ToStringOutput()
+}

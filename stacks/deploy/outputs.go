@@ -27,6 +27,11 @@ func (d *deployment) export() error {
 		if spec.Public {
 			node["publicIp"] = made.PublicIP
 		}
+		firewall, err := plain(t.Openings(spec.Roles...))
+		if err != nil {
+			return err
+		}
+		node["firewall"] = pulumi.Any(firewall)
 		nodes[i] = node
 	}
 	endpoints := pulumi.All(d.address(t.Engine()), d.carriers()).ApplyT(func(found []any) (map[string]string, error) {
@@ -47,6 +52,10 @@ func (d *deployment) export() error {
 	if t.Database != nil {
 		d.ctx.Export("database", pulumi.Map{"host": d.made.rds.Endpoint, "port": d.made.rds.Port, "secretArn": d.made.rds.SecretARN})
 	}
+	d.ctx.Export("vpcCidr", pulumi.String(t.Network.CIDR.String()))
+	if len(t.Buckets) > 0 {
+		d.ctx.Export("backups", pulumi.Map{"bucket": d.made.bucketName[stacks.BucketBackups], "keyArn": d.made.keys[stacks.KeyStorage]})
+	}
 	d.ctx.Export("inventory", d.made.inventory)
 	return nil
 }
@@ -58,6 +67,16 @@ func asMap(v any) (map[string]string, error) {
 		return nil, err
 	}
 	out := map[string]string{}
+	return out, json.Unmarshal(data, &out)
+}
+
+// plain is v in its JSON form, as lists, maps and scalars.
+func plain(v any) (any, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var out any
 	return out, json.Unmarshal(data, &out)
 }
 
@@ -80,24 +99,31 @@ func (d *deployment) carriers() pulumi.StringOutput {
 // inventory is the Ansible inventory, once AWS has told everything that goes into it.
 func (d *deployment) inventory() pulumi.StringOutput {
 	t := d.topology
-	facts := []any{d.carriers(), d.made.rds.Endpoint, d.made.rds.Port, d.made.rds.SecretARN}
+	facts := []any{d.carriers(), d.made.rds.Endpoint, d.made.rds.Port, d.made.rds.SecretARN, known(d.made.bucketName, stacks.BucketBackups), known(d.made.keys, stacks.KeyStorage)}
 	first := len(facts)
 	for _, n := range d.made.nodes { // three for each node
 		facts = append(facts, n.InstanceID, n.PrivateIP, n.PublicIP)
 	}
 	return pulumi.All(facts...).ApplyT(func(facts []any) (string, error) {
 		text := func(i int) string { s, _ := facts[i].(string); return s }
-		outputs := stacks.Outputs{Stack: t.Stack, Region: t.Region}
+		outputs := stacks.Outputs{Stack: t.Stack, Region: t.Region, VpcCIDR: t.Network.CIDR}
 		for i, spec := range t.Nodes {
 			at := first + 3*i
 			outputs.Nodes = append(outputs.Nodes, stacks.Node{
 				Name: spec.Name, Roles: spec.Roles, Zone: t.Zone(spec.Subnet), User: spec.User, Access: spec.Access,
 				InstanceID: text(at), PrivateIP: text(at + 1), PublicIP: text(at + 2),
+				Firewall: t.Openings(spec.Roles...),
 			})
 		}
 		if t.Database != nil {
 			port, _ := facts[2].(int)
 			outputs.Database = &stacks.Database{Host: text(1), Port: port, SecretARN: text(3)}
+		}
+		if len(t.Buckets) > 0 {
+			outputs.Backups = &stacks.Backups{Bucket: text(4), KeyARN: text(5)}
+		}
+		for _, spec := range t.Fleets {
+			outputs.Fleets = append(outputs.Fleets, stacks.Fleet{Name: spec.Name, Role: spec.Role})
 		}
 		outputs.Endpoints = t.Endpoints(outputs.Nodes[t.Engine()].Address(), text(0))
 		inventory, err := d.options.Inventory(outputs)

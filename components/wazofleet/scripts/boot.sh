@@ -108,7 +108,7 @@ unpack() {
 }
 
 facts() {
-  printf '{"calldata_instance_id":"%s","calldata_region":"%s","calldata_zone":"%s","calldata_hostname":"%s","calldata_private_ip":"%s","calldata_public_ip":"%s"}\n' \
+  printf '{"calldata_instance_id":"%s","calldata_region":"%s","calldata_zone":"%s","calldata_hostname":"%s","private_ip":"%s","public_ip":"%s"}\n' \
     "$instance" "$region" "$zone" "$name" "$private_ip" "$public_ip" >"$root/etc/calldata/instance.json"
 }
 

@@ -32,10 +32,24 @@ const (
     dev-uc-1:
       ansible_host: 127.0.0.1
       ansible_user: admin
-      instance_id: i-1
+      calldata_stack: dev
+      calldata_region: eu-west-1
+      calldata_roles: [uc-engine]
+      calldata_instance_id: i-1
       private_ip: 127.0.0.1
       public_ip: ""
-      roles: [uc-engine]
+      calldata_vpc_cidr: 127.0.0.0/8
+      calldata_fleets: []
+      calldata_firewall:
+        - name: ssh
+          protocol: tcp
+          from: 22
+          to: 22
+          sources: [127.0.0.0/8]
+          peers: []
+      calldata_log_prefix: /calldata/dev
+      calldata_backup_bucket: ""
+      calldata_backup_key_arn: ""
   children:
     uc_engine_host:
       hosts:

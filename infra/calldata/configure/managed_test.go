@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 
 const managedID = "i-0123456789abcdef0"
 
-var managedHosts = strings.NewReplacer("i-1", managedID, "roles: [uc-engine]", "roles: [uc-engine]\n      access: ssm\n      aws_region: eu-west-1").Replace(hosts)
+var managedHosts = strings.NewReplacer("i-1", managedID, `key_arn: ""`, "key_arn: \"\"\n      access: ssm").Replace(hosts)
 
 func managedHost() ansible.Host {
 	return ansible.Host{
@@ -149,7 +149,7 @@ func TestManagedMachinesArePreparedFor(t *testing.T) {
 
 	for text, want := range map[string]string{
 		strings.Replace(managedHosts, managedID, "mi-1", 1):                             `inventory host "dev-uc-1": instance is "mi-1"`,
-		strings.Replace(managedHosts, "eu-west-1", "eu-west-1 --profile x", 1):          `aws_region is "eu-west-1 --profile x"`,
+		strings.Replace(managedHosts, "eu-west-1", "eu-west-1 --profile x", 1):          `calldata_region is "eu-west-1 --profile x"`,
 		strings.Replace(managedHosts, "access: ssm", "ansible_ssh_extra_args: -F x", 1): "ansible_ssh_extra_args",
 	} {
 		b := newBench(t, m, "")
