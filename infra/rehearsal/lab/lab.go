@@ -18,6 +18,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/doubles"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/machines"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/pyenv"
 )
@@ -165,10 +166,18 @@ func (l *lab) environment() ([]string, error) {
 		return nil, err
 	}
 	content := filepath.Join(l.Repo, "ansible")
+	roles := filepath.Join(content, "roles")
+	if l.Spec.Doubles {
+		wazo, err := doubles.Extract(l.dir)
+		if err != nil {
+			return nil, err
+		}
+		roles += string(os.PathListSeparator) + filepath.Join(wazo, "roles")
+	}
 	return []string{
 		"PATH=" + filepath.Dir(l.python.Python()) + ":" + os.Getenv("PATH"),
 		"NETNS=" + l.network.Name(), "INVENTORY=" + l.file("inventory.yml"), "KNOWN_HOSTS=" + l.file("known_hosts"), "SSH_KEY=" + l.file("id_ed25519"),
-		"ANSIBLE_CONFIG=" + filepath.Join(content, "ansible.cfg"), "ANSIBLE_INVENTORY=" + l.file("inventory.yml"), "ANSIBLE_ROLES_PATH=" + filepath.Join(content, "roles"),
+		"ANSIBLE_CONFIG=" + filepath.Join(content, "ansible.cfg"), "ANSIBLE_INVENTORY=" + l.file("inventory.yml"), "ANSIBLE_ROLES_PATH=" + roles,
 		"ANSIBLE_PRIVATE_KEY_FILE=" + l.file("id_ed25519"), "ANSIBLE_HOST_KEY_CHECKING=true",
 		"ANSIBLE_SSH_COMMON_ARGS=-o UserKnownHostsFile=" + l.file("known_hosts") + " -o StrictHostKeyChecking=yes",
 		// Sockets of multiplexed connections: below a short path, and gone with the lab.

@@ -22,6 +22,7 @@ machines:
   - {name: sbc, address: 10.42.7.11, groups: [c4_sbc_host], public: 198.51.100.20, vars: {colour: blue}}
   - {name: router, address: 10.42.7.12, groups: [c4_router_host]}
 outside: [198.51.100.10/24]
+doubles: true
 `
 
 func read(t *testing.T, text string) (Spec, error) {
@@ -93,7 +94,7 @@ func TestRun(t *testing.T) {
 	var out bytes.Buffer
 	o.Stdout, o.Stderr = &out, &out
 	// The Elastic IP leads to the machine, from the address of the outside world that was asked for.
-	o.Command = []string{"sh", "-c", `ansible all -m command -a hostname && ssh -i "$SSH_KEY" -b 198.51.100.10 -o UserKnownHostsFile="$KNOWN_HOSTS" admin@198.51.100.20 'echo $SSH_CLIENT'; exit 7`}
+	o.Command = []string{"sh", "-c", `ansible all -m command -a hostname && ansible localhost -m include_role -a name=wazo-vars && ssh -i "$SSH_KEY" -b 198.51.100.10 -o UserKnownHostsFile="$KNOWN_HOSTS" admin@198.51.100.20 'echo $SSH_CLIENT'; exit 7`}
 	err = Run(t.Context(), o)
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit, out.String())

@@ -18,6 +18,8 @@ type Spec struct {
 	// Outside are addresses of the outside world, each with its network's size: 198.51.100.10/24, say, for a carrier.
 	// 203.0.113.1/24, the operator's, is always there.
 	Outside []netip.Prefix `yaml:"outside"`
+	// Doubles puts the rehearsal's doubles of Wazo's roles on Ansible's path of roles. Not by default.
+	Doubles bool `yaml:"doubles"`
 }
 
 // Machine is one machine of a Spec.

@@ -35,7 +35,9 @@ class Auth:
             ("GET", f"/0.1/tenants/{one}", self.get_tenant),
             ("GET", "/0.1/users", self.list_users),
             ("POST", "/0.1/users", self.make_user),
+            ("GET", "/0.1/policies", self.list_policies),
             ("POST", "/0.1/policies", self.make_policy),
+            ("GET", f"/0.1/users/{one}/policies", self.list_user_policies),
             ("PUT", f"/0.1/users/{one}/policies/{one}", self.give_policy),
         ])
 
@@ -141,19 +143,22 @@ class Auth:
     def make_user(self, call):
         self.require(call, "auth.users.create")
         body = call.json()
-        for key in ("username", "password"):
-            if not isinstance(body.get(key), str) or not body[key]:
-                raise Problem(400, f"{key} is required")
-        if body.get("purpose", "user") not in ("user", "internal", "external_api"):
-            raise Problem(400, "purpose: user, internal or external_api")
         with self.store as state:
-            if any(u["username"] == body["username"] for u in state["users"]):
-                raise Problem(409, f"username: {body['username']} is taken")
             tenant = call.headers.get("Wazo-Tenant") or body.get("tenant_uuid") or master(state)["uuid"]
-            user = new_user(body["username"], body["password"], body.get("purpose", "user"),
-                            find(state["tenants"], tenant, "tenant")["uuid"])
-            state["users"].append(user)
-            return 200, shown(user)
+            return 200, shown(add_user(state, body, find(state["tenants"], tenant, "tenant")["uuid"]))
+
+    def list_policies(self, call):
+        self.require(call, "auth.policies.read")
+        with self.store as state:
+            items = [p for p in state["policies"] if call.query.get("search", "") in p["name"]]
+            return 200, {"items": items, "total": len(state["policies"]), "filtered": len(items)}
+
+    def list_user_policies(self, call, user):
+        self.require(call, "auth.users.policies.read")
+        with self.store as state:
+            held = find(state["users"], user, "user")["policies"]
+            items = [p for p in state["policies"] if p["uuid"] in held]
+            return 200, {"items": items, "total": len(items), "filtered": len(items)}
 
     def make_policy(self, call):
         self.require(call, "auth.policies.create")
@@ -211,7 +216,23 @@ def new_tenant(name, slug, parent):
     key = str(uuid.uuid4())
     made = datetime.datetime.now(datetime.timezone.utc).isoformat()
     return {"uuid": key, "name": name, "slug": slug, "parent_uuid": parent or key, "created": made,
-            "global_sip_template_uuid": str(uuid.uuid4()), "webrtc_sip_template_uuid": str(uuid.uuid4())}
+            **{f"{name}_sip_template_uuid": str(uuid.uuid4()) for name in
+               ("global", "webrtc", "meeting_guest", "registration_trunk", "twilio_trunk")}}
+
+
+def add_user(state, body, tenant):
+    """Make a login from a body, or refuse: names are unique in the engine."""
+    for key in ("username", "password"):
+        if not isinstance(body.get(key), str) or not body[key]:
+            raise Problem(400, f"{key} is required")
+    if body.get("purpose", "user") not in ("user", "internal", "external_api"):
+        raise Problem(400, "purpose: user, internal or external_api")
+    if any(u["username"] == body["username"] for u in state["users"]):
+        raise Problem(409, f"username: {body['username']} is taken")
+    user = new_user(body["username"], body["password"], body.get("purpose", "user"), tenant)
+    user["uuid"] = body.get("uuid") or user["uuid"]
+    state["users"].append(user)
+    return user
 
 
 def new_user(name, password, purpose, tenant):
