@@ -71,6 +71,8 @@ type Phone struct {
 	calls  *diago.Diago
 	served chan error
 
+	closing sync.Once
+
 	// talking is held for reading while a call's sound is read. The library takes a new offer without a look at that: it
 	// waits until the sound is through.
 	talking sync.RWMutex
@@ -233,8 +235,13 @@ func (p *Phone) Server() netip.AddrPort { return p.config.Server }
 // Local is the address that the phone sends from.
 func (p *Phone) Local() netip.AddrPort { return p.local }
 
-// Close gives the port back. Calls and registrations are not taken down: Hangup and Unregister do that.
-func (p *Phone) Close() error {
+// Close gives the port back, once. Calls and registrations are not taken down: Hangup and Unregister do that.
+func (p *Phone) Close() (err error) {
+	p.closing.Do(func() { err = p.close() })
+	return err
+}
+
+func (p *Phone) close() error {
 	var errs []error
 	if p.agent != nil {
 		errs = append(errs, p.agent.Close())

@@ -72,7 +72,7 @@ func (t *Trial) strangers(first, n int) []netip.Addr {
 func (t *Trial) stranger(n int) netip.Addr { return t.strangers(n, 1)[0] }
 
 // server is where attackers send to.
-func (t *Trial) server() netip.AddrPort { return netip.AddrPortFrom(t.plan.SBCs[0].Address, sipPort) }
+func (t *Trial) server() netip.AddrPort { return t.plan.SBCs[0].sip() }
 
 // uri is a user's address at the platform.
 func (t *Trial) uri(user string) string { return fmt.Sprintf("sip:%s@%s", user, t.server().Addr()) }

@@ -82,7 +82,7 @@ func open(ctx context.Context, p Plan, secretsFile string) (b *bench, err error)
 func (b *bench) openCarrier(ctx context.Context, i int, sbc Machine) (*party.Party, error) {
 	c := b.plan.Carriers[i]
 	return party.Open(ctx, "carrier "+c.Trunk, sip.Config{
-		Server: netip.AddrPortFrom(sbc.Address, sipPort), LocalIP: c.Address, Port: sipPort, User: "carrier",
+		Server: sbc.sip(), LocalIP: c.Address, Port: sipPort, User: "carrier",
 		FromDomain: c.Address.String(), Agent: agent,
 	})
 }
@@ -91,7 +91,7 @@ func (b *bench) openCarrier(ctx context.Context, i int, sbc Machine) (*party.Par
 func (b *bench) openPhone(ctx context.Context, i int, sbc Machine, transport string) (*party.Party, error) {
 	p := b.plan.Phones[i]
 	config := sip.Config{
-		Server: netip.AddrPortFrom(sbc.Address, sipPort), LocalIP: p.Address, User: p.User, Domain: b.plan.Domain, Agent: agent, Transport: transport,
+		Server: sbc.sip(), LocalIP: p.Address, User: p.User, Domain: b.plan.Domain, Agent: agent, Transport: transport,
 		Expires: registration,
 	}
 	name := "phone " + p.User

@@ -45,8 +45,18 @@ type Machine struct {
 	Name string `json:"name"`
 	// Address is where calls reach it from outside; the zero address for machines that nobody calls.
 	Address netip.Addr `json:"address,omitzero"`
+	// Port is where it takes calls, over UDP; 0 is SIP's own.
+	Port uint16 `json:"port,omitempty"`
 	// Private is its address inside the VPC.
 	Private netip.Addr `json:"private"`
+}
+
+// sip is where calls go.
+func (m Machine) sip() netip.AddrPort {
+	if m.Port == 0 {
+		return netip.AddrPortFrom(m.Address, sipPort)
+	}
+	return netip.AddrPortFrom(m.Address, m.Port)
 }
 
 // Phone is a line of the platform.

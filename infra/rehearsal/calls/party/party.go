@@ -87,7 +87,8 @@ func (p *Party) Clear() int {
 	for n := 0; ; n++ {
 		select {
 		case a := <-p.arrivals:
-			_ = a.Reject(486, "Busy Here") // whoever called is gone
+			// It waits for an ACK, which not everybody sends.
+			go func() { _ = a.Reject(486, "Busy Here") }()
 		default:
 			return n
 		}
