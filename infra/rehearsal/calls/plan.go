@@ -35,8 +35,9 @@ type Plan struct {
 	DatabaseURLFile string `json:"databaseUrlFile,omitempty"`
 	// SSH is the way into the machines, for what breaks them; nil where nothing may be broken.
 	SSH *SSH `json:"ssh,omitempty"`
-	// AuthorityFile is PEM, what the SBCs' certificates are verified with; empty is this machine's own list.
-	AuthorityFile string `json:"authorityFile,omitempty"`
+	// CertificatesFile is PEM with the SBCs' own certificates, where no authority signed them: these are taken, and no others.
+	// Empty verifies them as a phone does, for Domain.
+	CertificatesFile string `json:"certificatesFile,omitempty"`
 }
 
 // Machine is one machine of the platform.

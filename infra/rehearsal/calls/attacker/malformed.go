@@ -50,5 +50,5 @@ func Malformed(from netip.AddrPort, uri string) map[string][]byte {
 
 // Scanners are the User-Agent headers of tools that look for open platforms.
 func Scanners() []string {
-	return []string{"friendly-scanner", "sipvicious", "sipcli/v1.8", "sip-scan", "sipsak 0.9.7", "sundayddr", "iWar", "CSipSimple", "SIVuS", "Gulp", "smap 0.6.0", "VaxSIPUserAgent", "pplsip"}
+	return []string{"friendly-scanner", "sipvicious", "sipcli/v1.8", "sip-scan", "sipsak 0.9.7", "sundayddr", "iWar", "SIVuS", "Gulp", "smap 0.6.0", "VaxSIPUserAgent", "pplsip"}
 }
