@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/login"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -34,7 +35,7 @@ var checkOrder = []string{
 type checker struct {
 	stack   stacks.Outputs
 	web     *web
-	login   *login
+	login   *login.Login
 	timeout time.Duration // of one check
 	aws     func(context.Context, stacks.Outputs) map[string]found
 
@@ -106,11 +107,12 @@ func (c *checker) node(ctx context.Context, node stacks.Node) {
 	}
 	var connected *host
 	c.check(ctx, CheckSSH, node.Name, func(ctx context.Context) found {
-		var err error
-		if connected, err = c.login.dial(ctx, node); err != nil {
-			return found{status: verdict.Fail, detail: c.login.where(node) + ": " + whyNot(err), unreachable: true}
+		client, err := c.login.Dial(ctx, node)
+		if err != nil {
+			return found{status: verdict.Fail, detail: c.login.Where(node) + ": " + whyNot(err), unreachable: true}
 		}
-		return ok("%s@%s", node.User, c.login.where(node))
+		connected = &host{client: client}
+		return ok("%s@%s", node.User, c.login.Where(node))
 	})
 	if connected == nil {
 		for _, r := range inside {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/login"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 )
@@ -50,8 +51,8 @@ func NewCmdHealth(streams *cli.IO) *cobra.Command {
 
 For each machine: its EC2 status checks, SSH, cloud-init, systemd units, PostgreSQL of an engine, disk space and inodes, and
 its clock. For the web endpoint: wazo-auth's status, the setup wizard, the certificate; a name that does not resolve here is
-a warning. Without AWS credentials the EC2 checks are skipped. SSH uses the key that ` + keyVariable + ` names, or the
-agent, and trusts only hosts in the file that ` + knownHostsVariable + ` names (default: .calldata/STACK/known_hosts, then
+a warning. Without AWS credentials the EC2 checks are skipped. SSH uses the key that ` + login.KeyVariable + ` names, or the
+agent, and trusts only hosts in the file that ` + login.KnownHostsVariable + ` names (default: .calldata/STACK/known_hosts, then
 the user's own). Machines without an open port are reached through AWS Systems Manager, with the AWS CLI and its
 session-manager-plugin, or inside their network with ` + tunnel.Variable + `=direct.
 
@@ -98,11 +99,11 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return cli.WithCode(cli.ExitUsage, err)
 	}
-	access, err := newLogin(ctx, stack, o.IO.Getenv)
+	access, err := login.New(ctx, stack, o.IO.Getenv)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = access.free() }() // nothing is lost
+	defer func() { _ = access.Close() }() // nothing is lost
 	return o.report(ctx, &checker{stack: stack, web: site, login: access, timeout: o.Timeout, aws: instanceStatuses})
 }
 

@@ -30,6 +30,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/sshtest"
+	"github.com/calldata/calldata-foundation/infra/calldata/login"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -110,9 +111,9 @@ func newWorld(t *testing.T, script map[string]string, status int, wizard string)
 	w.opts = &Options{IO: &cli.IO{Out: &w.out, Err: io.Discard, Getenv: os.Getenv}, JSON: true, pause: 10 * time.Millisecond}
 	site, err := newWeb(server.URL, 0)
 	require.NoError(t, err)
-	access, err := newLogin(t.Context(), stacks.Outputs{Stack: "dev"}, environment(map[string]string{keyVariable: m.KeyFile, knownHostsVariable: m.KnownHosts}))
+	access, err := login.New(t.Context(), stacks.Outputs{Stack: "dev"}, environment(map[string]string{login.KeyVariable: m.KeyFile, login.KnownHostsVariable: m.KnownHosts}))
 	require.NoError(t, err)
-	access.port = m.Port
+	access.Port = m.Port
 	w.checker = &checker{
 		stack: stacks.Outputs{Stack: "dev", Region: "us-east-1", Nodes: []stacks.Node{{
 			Name: "dev-uc-1", Roles: []stacks.Role{stacks.RoleUCEngine}, InstanceID: "i-1", PrivateIP: "127.0.0.1", User: "admin",
@@ -271,9 +272,9 @@ func TestUnreachable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, sound(), http.StatusOK, configured)
-			access, err := newLogin(t.Context(), stacks.Outputs{Stack: "dev"}, environment(map[string]string{keyVariable: test.key, knownHostsVariable: test.hosts}))
+			access, err := login.New(t.Context(), stacks.Outputs{Stack: "dev"}, environment(map[string]string{login.KeyVariable: test.key, login.KnownHostsVariable: test.hosts}))
 			require.NoError(t, err)
-			access.port = test.port
+			access.Port = test.port
 			w.checker.login = access
 			_, found, err := w.run(t)
 			assert.Equal(t, cli.ExitUnreachable, cli.Code(err))
@@ -291,7 +292,7 @@ func TestSilentMachine(t *testing.T) {
 	t.Cleanup(func() { _ = listener.Close() })
 	w := newWorld(t, sound(), http.StatusOK, configured)
 	w.checker.timeout = 200 * time.Millisecond
-	w.checker.login.port = listener.Addr().(*net.TCPAddr).Port
+	w.checker.login.Port = listener.Addr().(*net.TCPAddr).Port
 	begin := time.Now()
 	_, found, err := w.run(t)
 	assert.Equal(t, cli.ExitUnreachable, cli.Code(err))
@@ -478,7 +479,7 @@ func TestCommand(t *testing.T) {
 		return fmt.Sprintf(`{"stack":"dev","region":"us-east-1","nodes":[{"name":"a","roles":["uc-engine"],"instanceId":"i-1",
 "zone":"z","privateIp":"127.0.0.1","user":"admin"}],"endpoints":{"web":%q,"sip":"sip:127.0.0.1"}}`, web)
 	}
-	access := map[string]string{keyVariable: m.KeyFile, knownHostsVariable: m.KnownHosts}
+	access := map[string]string{login.KeyVariable: m.KeyFile, login.KnownHostsVariable: m.KnownHosts}
 	with := func(name, value string) map[string]string {
 		changed := maps.Clone(access)
 		changed[name] = value
@@ -492,10 +493,10 @@ func TestCommand(t *testing.T) {
 	}{
 		"every flag at once": {document("https://127.0.0.1"), access, []string{"--timeout", "0s", "--wait", "-1s", "--cert-days", "-1"}, []string{"--timeout", "--wait", "--cert-days"}},
 		"plain HTTP":         {document("http://127.0.0.1"), access, nil, []string{"endpoints.web", "https://HOST"}},
-		"no key, no agent":   {document("https://127.0.0.1"), with(keyVariable, ""), nil, []string{keyVariable, agentVariable}},
-		"not a key":          {document("https://127.0.0.1"), with(keyVariable, m.KnownHosts), nil, []string{"is not a private key"}},
-		"no such key":        {document("https://127.0.0.1"), with(keyVariable, "/nowhere/id"), nil, []string{"/nowhere/id"}},
-		"no known hosts":     {document("https://127.0.0.1"), with(knownHostsVariable, "/nowhere/known"), nil, []string{"/nowhere/known"}},
+		"no key, no agent":   {document("https://127.0.0.1"), with(login.KeyVariable, ""), nil, []string{login.KeyVariable, "SSH_AUTH_SOCK"}},
+		"not a key":          {document("https://127.0.0.1"), with(login.KeyVariable, m.KnownHosts), nil, []string{"is not a private key"}},
+		"no such key":        {document("https://127.0.0.1"), with(login.KeyVariable, "/nowhere/id"), nil, []string{"/nowhere/id"}},
+		"no known hosts":     {document("https://127.0.0.1"), with(login.KnownHostsVariable, "/nowhere/known"), nil, []string{"/nowhere/known"}},
 		"no outputs":         {`{}`, access, nil, []string{"nodes"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/sshtest"
+	"github.com/calldata/calldata-foundation/infra/calldata/login"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -61,14 +62,14 @@ func newStage(t *testing.T, script map[string]string, env map[string]string) (*w
 		Stack: "stage", Region: "eu-west-1",
 		Nodes: []stacks.Node{node("stage-uc-1", stacks.RoleUCEngine), node("stage-router-1", stacks.RoleC4Router), node("stage-sbc-1", stacks.RoleC4SBC)},
 	}
-	settings := map[string]string{keyVariable: m.KeyFile, knownHostsVariable: m.KnownHosts}
+	settings := map[string]string{login.KeyVariable: m.KeyFile, login.KnownHostsVariable: m.KnownHosts}
 	for name, value := range env {
 		settings[name] = value
 	}
 	var err error
-	w.checker.login, err = newLogin(t.Context(), w.checker.stack, environment(settings))
+	w.checker.login, err = login.New(t.Context(), w.checker.stack, environment(settings))
 	require.NoError(t, err)
-	w.checker.login.port = m.Port
+	w.checker.login.Port = m.Port
 	return w, m
 }
 
@@ -163,9 +164,9 @@ func TestTunnelsAreCheckedFirst(t *testing.T) {
 	run := func(id, way string) error {
 		outputs := fmt.Sprintf(`{"stack":"stage","region":"eu-west-1","nodes":[{"name":"stage-sbc-1","roles":["c4-sbc"],"instanceId":%q,
 "zone":"z","privateIp":"127.0.0.1","user":"admin","access":"ssm"}],"endpoints":{"web":"https://127.0.0.1","sip":"sip:127.0.0.1"}}`, id)
-		env := environment(map[string]string{keyVariable: m.KeyFile, knownHostsVariable: "/nowhere/known", tunnel.Variable: way})
+		env := environment(map[string]string{login.KeyVariable: m.KeyFile, login.KnownHostsVariable: "/nowhere/known", tunnel.Variable: way})
 		if way != "vpn" {
-			env = environment(map[string]string{keyVariable: m.KeyFile, knownHostsVariable: m.KnownHosts, tunnel.Variable: way})
+			env = environment(map[string]string{login.KeyVariable: m.KeyFile, login.KnownHostsVariable: m.KnownHosts, tunnel.Variable: way})
 		}
 		var out bytes.Buffer
 		cmd := NewCmdHealth(&cli.IO{In: strings.NewReader(outputs), Out: &out, Err: io.Discard, Getenv: env})
