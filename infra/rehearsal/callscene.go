@@ -46,7 +46,7 @@ func scenePlan(stack string, roles map[string][]calls.Machine) calls.Plan {
 		Carriers: []calls.Carrier{{Trunk: "telco-1", Address: carrierOne}, {Trunk: "telco-2", Address: carrierTwo}},
 		Numbers: calls.Numbers{
 			Unknown: "+14155550199", Unserved: "+14155550180", Echo: "+14155550103", Answer: "+14155550104",
-			Outside: "+493023125", Unreachable: "+3319900",
+			Outside: "+493023125", Unreachable: "+3319900", Dial: "9",
 		},
 		Strangers: attackers, DatabaseURLFile: filepath.Join(Dir(stack), "secrets", "routing-database-url"),
 	}

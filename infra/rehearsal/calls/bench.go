@@ -198,5 +198,13 @@ func (b *bench) next() int {
 // outside is a number beyond the carriers that nobody called yet.
 func (b *bench) outside(prefix string) string { return fmt.Sprintf("%s%04d", prefix, b.next()) }
 
+// dialled is what a phone dials for a number of the world.
+func (b *bench) dialled(number string) string {
+	if b.plan.Numbers.Dial == "" {
+		return number
+	}
+	return b.plan.Numbers.Dial + digits(number)
+}
+
 // caller is a number of the world that did not call yet.
 func (b *bench) caller() string { return fmt.Sprintf("+1212555%04d", b.next()) }

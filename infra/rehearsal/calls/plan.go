@@ -92,6 +92,8 @@ type Numbers struct {
 	// does not answer.
 	Outside     string `json:"outside"`
 	Unreachable string `json:"unreachable"`
+	// Dial comes before a number's digits where a phone dials it, for example "9"; empty dials it with its plus.
+	Dial string `json:"dial,omitempty"`
 }
 
 // SSH is how to log in.

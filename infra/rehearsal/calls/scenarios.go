@@ -146,7 +146,7 @@ func callScenarios() []Scenario {
 		}},
 		{Group: GroupFailover, Name: "no carrier takes the call", Run: func(t *Trial) {
 			t.register(0)
-			a := t.call(t.phones[0], sip.Dial{To: t.outside(t.plan.Numbers.Unreachable), Password: t.passwords[0]})
+			a := t.call(t.phones[0], sip.Dial{To: t.dialled(t.outside(t.plan.Numbers.Unreachable)), Password: t.passwords[0]})
 			a.refused(408, 480, 500, 502, 503, 504)
 			t.expect(leg{direction: "internal", codes: []int{408, 480, 500, 502, 503, 504}}, leg{direction: "out", codes: []int{408, 480, 500, 502, 503, 504}})
 		}},
@@ -162,7 +162,7 @@ func (t *Trial) inbound(phone int) *attempt {
 // outbound is a call from the first phone to the world.
 func (t *Trial) outbound() *attempt {
 	caller := t.register(0)
-	return t.call(caller, sip.Dial{To: t.outside(t.plan.Numbers.Outside), Password: t.passwords[0]})
+	return t.call(caller, sip.Dial{To: t.dialled(t.outside(t.plan.Numbers.Outside)), Password: t.passwords[0]})
 }
 
 // inboundLegs are a call's from a trunk to the engine, and from there to the phone.
