@@ -12,12 +12,14 @@ func C4SBC() []Port {
 	return []Port{
 		{Name: SSH, Protocol: TCP, From: 22, To: 22, Exposure: Admin, Default: true,
 			Description: "SSH: Ansible and operators", Source: network},
-		{Name: SIP, Protocol: UDP, From: 5060, To: 5060, Exposure: Phones, Peers: []Group{GroupNLB, GroupC4Router}, Default: true,
+		{Name: SIP, Protocol: UDP, From: 5060, To: 5060, Exposure: Phones, Peers: []Group{GroupNLB}, Default: true,
 			Description: "SIP over UDP: Kamailio", Source: sbc},
-		{Name: SIPTCP, Protocol: TCP, From: 5060, To: 5060, Exposure: Phones, Peers: []Group{GroupNLB, GroupC4Router}, Default: true,
+		{Name: SIPTCP, Protocol: TCP, From: 5060, To: 5060, Exposure: Phones, Peers: []Group{GroupNLB}, Default: true,
 			Description: "SIP over TCP: Kamailio", Source: rfc3261},
 		{Name: SIPS, Protocol: TCP, From: 5061, To: 5061, Exposure: Phones, Peers: []Group{GroupNLB}, Default: true,
 			Description: "SIP over TLS: Kamailio", Source: rfc3261},
+		{Name: "sip-inside", Protocol: UDP, From: 5070, To: 5070, Exposure: Internal, Peers: []Group{GroupC4Router}, Default: true,
+			Description: "SIP over UDP from the Routers: Kamailio", Source: "ansible/roles/c4_sbc"},
 		{Name: RTP, Protocol: UDP, From: 23000, To: 32768, Exposure: Media, Peers: []Group{GroupUCEngine}, Default: true,
 			Description: "RTP and RTCP: rtpengine", Source: rtpengine},
 		// The same server answers JSON-RPC without authentication: the load balancer's checks come in, nobody else.
