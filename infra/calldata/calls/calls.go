@@ -22,7 +22,9 @@ type Options struct {
 	Plan   string
 	Groups []string
 	Only   string
-	JSON   bool
+	// DrainCalls is how many calls are up when machines are drained.
+	DrainCalls int
+	JSON       bool
 }
 
 // NewCmdCalls makes the command.
@@ -50,6 +52,7 @@ Exit codes: 0 everything works, 2 wrong input, 3 a scenario failed.`,
 	f.StringVar(&o.Plan, "plan", "", "file that describes platform and parties")
 	f.StringSliceVar(&o.Groups, "groups", []string{calls.GroupCalls, calls.GroupRecords}, "groups of scenarios")
 	f.StringVar(&o.Only, "only", "", "run only scenarios with this in their name")
+	f.IntVar(&o.DrainCalls, "drain-calls", 100, "how many calls are up when machines are drained")
 	f.BoolVar(&o.JSON, "json", false, "print the result as JSON")
 	_ = cmd.MarkFlagRequired("plan")
 	return cmd
@@ -62,7 +65,7 @@ func (o *Options) run(ctx context.Context) error {
 	}
 	work, done := o.IO.Reporter()
 	result, err := calls.Run(ctx, calls.Options{
-		Plan: plan, SecretsFile: o.IO.Getenv(secretsVariable), Groups: o.Groups, Only: o.Only, Progress: work,
+		Plan: plan, SecretsFile: o.IO.Getenv(secretsVariable), Groups: o.Groups, Only: o.Only, DrainCalls: o.DrainCalls, Progress: work,
 	})
 	done()
 	if err != nil {

@@ -11,27 +11,36 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 )
 
+const defaultDrainCalls = 100
+
 // Options say what to try.
 type Options struct {
 	Plan Plan
 	// SecretsFile is a YAML file of mode 0600 with the phones' passwords.
 	SecretsFile string
 	// Groups are the groups of scenarios; Only, where given, is a part of the names of those that run.
-	Groups   []string
-	Only     string
-	Progress progress.Reporter
+	Groups []string
+	Only   string
+	// DrainCalls is how many calls are up when machines are drained, default 100.
+	DrainCalls int
+	Progress   progress.Reporter
 }
 
 // Groups are all groups, in the order in which they run.
 func Groups() []string {
-	return []string{GroupCalls, GroupFailover, GroupRecords, GroupAttacks, GroupLoad, GroupLoss, GroupDrain}
+	return []string{GroupCalls, GroupFailover, GroupRecords, GroupAttacks, GroupShortLoad, GroupLoad, GroupLoss, GroupDrain}
 }
 
 // Quick are those that break nothing and take little time.
-func Quick() []string { return []string{GroupCalls, GroupFailover, GroupRecords, GroupAttacks} }
+func Quick() []string {
+	return []string{GroupCalls, GroupFailover, GroupRecords, GroupAttacks, GroupShortLoad}
+}
 
 // Run tries the scenarios. The error is about this tester; what the platform did is in the result.
 func Run(ctx context.Context, o Options) (Result, error) {
+	if o.DrainCalls == 0 {
+		o.DrainCalls = defaultDrainCalls
+	}
 	if err := o.validate(); err != nil {
 		return Result{}, cli.WithCode(cli.ExitUsage, err)
 	}
@@ -58,7 +67,8 @@ func (o Options) validate() error {
 
 // scenarios are those asked for, in their order.
 func (o Options) scenarios() []Scenario {
-	all := slices.Concat(callScenarios(), []Scenario{recordsScenario()}, attackScenarios())
+	all := slices.Concat(callScenarios(), []Scenario{recordsScenario()}, routerScenarios(), attackScenarios(), []Scenario{shortLoad()}, loadScenarios(), lossScenarios(),
+		[]Scenario{drainScenario(o.DrainCalls)})
 	return slices.DeleteFunc(all, func(s Scenario) bool {
 		return !slices.Contains(o.Groups, s.Group) || !strings.Contains(s.Name, o.Only)
 	})

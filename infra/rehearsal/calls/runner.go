@@ -12,13 +12,14 @@ import (
 
 // Groups of scenarios.
 const (
-	GroupCalls    = "calls"
-	GroupFailover = "failover"
-	GroupAttacks  = "attacks"
-	GroupLoad     = "load"
-	GroupLoss     = "loss"
-	GroupDrain    = "drain"
-	GroupRecords  = "records"
+	GroupCalls     = "calls"
+	GroupFailover  = "failover"
+	GroupAttacks   = "attacks"
+	GroupShortLoad = "short-load"
+	GroupLoad      = "load"
+	GroupLoss      = "loss"
+	GroupDrain     = "drain"
+	GroupRecords   = "records"
 )
 
 // heartbeat is how often a running scenario says what it does.
