@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/bootstrap"
+	"github.com/calldata/calldata-foundation/infra/calldata/calls"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/cost"
@@ -59,6 +60,7 @@ func root(io *cli.IO) *cobra.Command {
 	})
 	cmd.AddCommand(
 		bootstrap.NewCmdBootstrap(io),
+		calls.NewCmdCalls(io),
 		configure.NewCmdConfigure(io),
 		cost.NewCmdCost(io),
 		health.NewCmdHealth(io),

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -136,7 +137,7 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 	}
 
 	checks, err := inStep(o.Progress, "verify", func(s progress.Step) ([]Check, error) {
-		return w.verify(ctx, o, p, file, []byte(outputs.Inventory), s)
+		return w.verify(ctx, o, p, file, outputs, s)
 	})
 	r.Checks = append(r.Checks, checks...)
 	if err != nil {
@@ -172,23 +173,34 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 }
 
 // verify runs the checks that the stage allows.
-func (w *world) verify(ctx context.Context, o Options, p *pulumiStack, outputs string, inventory []byte, s progress.Step) ([]Check, error) {
+func (w *world) verify(ctx context.Context, o Options, p *pulumiStack, file string, outputs stacks.Outputs, s progress.Step) ([]Check, error) {
 	var checks []Check
-	if o.Twice {
-		checks = w.unchanged(ctx, o, p, inventory, s)
-	}
-	if o.kind == stacks.KindAccount {
-		return checks, errors.Join(ctx.Err(), failures(checks))
-	}
-	checks = append(checks, w.booted(ctx, s))
-	if o.StopAfter == "" {
-		checks = append(checks, w.check(ctx, o, s, "health", outputs, "health"))
-		// A call needs software on every machine of its way, and the roles of SBC and Router do not exist.
-		if o.kind == stacks.KindDev {
-			checks = append(checks, w.check(ctx, o, s, "smoke", outputs, "smoke"))
+	if o.kind != stacks.KindAccount {
+		checks = append(checks, w.booted(ctx, s))
+		if o.StopAfter == "" {
+			checks = append(checks, w.proven(ctx, o, file, outputs, s)...)
 		}
 	}
+	if o.Twice && len(failing(checks)) == 0 {
+		checks = append(checks, w.unchanged(ctx, o, p, []byte(outputs.Inventory), s)...)
+	}
 	return checks, errors.Join(ctx.Err(), failures(checks))
+}
+
+// proven are the checks of a configured stack: of its machines, and of the calls that go through them.
+func (w *world) proven(ctx context.Context, o Options, file string, outputs stacks.Outputs, s progress.Step) []Check {
+	checks := []Check{w.check(ctx, o, s, "health", file, "health")}
+	switch {
+	case o.kind == stacks.KindDev:
+		checks = append(checks, w.check(ctx, o, s, "smoke", file, "smoke"))
+	case o.Calls != CallsNone && checks[0].OK:
+		checks = append(checks, w.calls(ctx, o, outputs, file, s)...)
+	}
+	return checks
+}
+
+func failing(checks []Check) []Check {
+	return slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return c.OK })
 }
 
 func failures(checks []Check) error {

@@ -33,6 +33,8 @@ type Options struct {
 	Hold func(Access)
 	// StopAfter ends the rehearsal early: StageProvision, StageConfigure, or empty for all of it.
 	StopAfter string
+	// Calls says how much calling there is: CallsQuick (the default), CallsFull, or CallsNone.
+	Calls string
 	// CacheDir holds what every rehearsal shares: engine, image, environments. Default: see DefaultCache.
 	CacheDir string
 	// Calldata is the calldata binary that the configuration stage and the checks run. Default: this process's own.
@@ -73,6 +75,12 @@ func (o Options) withDefaults() (Options, error) {
 	var errs []error
 	if !slices.Contains([]string{"", StageProvision, StageConfigure}, o.StopAfter) {
 		errs = append(errs, fmt.Errorf("--stop-after is %q: use %s or %s, or leave it out", o.StopAfter, StageProvision, StageConfigure))
+	}
+	if o.Calls == "" {
+		o.Calls = CallsQuick
+	}
+	if !slices.Contains([]string{CallsNone, CallsQuick, CallsFull}, o.Calls) {
+		errs = append(errs, fmt.Errorf("--calls is %q: use %s, %s or %s", o.Calls, CallsNone, CallsQuick, CallsFull))
 	}
 	if o.Stack == "" || strings.ContainsAny(o.Stack, "/. ") {
 		errs = append(errs, fmt.Errorf("stack is %q: name one that has a Pulumi.<stack>.yaml, for example dev", o.Stack))

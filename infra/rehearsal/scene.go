@@ -12,11 +12,8 @@ import (
 	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
 
-// The names of the rehearsal's world: example.com is nobody's (RFC 2606), 198.51.100.0/24 nobody's network (RFC 5737).
-const (
-	sceneZone    = "example.com"
-	sceneCarrier = "198.51.100.0/24"
-)
+// The name of the rehearsal's world: example.com is nobody's (RFC 2606).
+const sceneZone = "example.com"
 
 // kindOf is the shape of a stack, which its settings name, or else its name.
 func kindOf(repo, stack string) (stacks.Kind, error) {
@@ -40,7 +37,7 @@ func SceneSettings(stack string, kind stacks.Kind, key string) map[string]any {
 		}
 	case stacks.KindStage, stacks.KindProd:
 		return map[string]any{
-			of("domain"): stack + "." + sceneZone, of("hostedZone"): sceneZone, of("carrierCidrs"): []string{sceneCarrier}, of("sshPublicKey"): key,
+			of("domain"): stack + "." + sceneZone, of("hostedZone"): sceneZone, of("carrierCidrs"): []string{carriers.String()}, of("sshPublicKey"): key,
 		}
 	}
 	return map[string]any{of("adminCidrs"): []string{operator.String() + "/32"}, of("sshPublicKey"): key}

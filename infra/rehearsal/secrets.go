@@ -44,15 +44,15 @@ func newSecrets(dir string) (*secrets, error) {
 		passphrase: filepath.Join(dir, "passphrase"),
 		key:        filepath.Join(dir, "id_ed25519"),
 		values: map[string]string{
-			"engine_api_root_password": rand.Text(),
-			"smoke_sip_password":       rand.Text(),
-			"passphrase":               rand.Text(),
+			"passphrase": rand.Text(),
 		},
 	}
-	vars, err := yaml.Marshal(map[string]string{
-		"engine_api_root_password": s.values["engine_api_root_password"],
-		"smoke_sip_password":       s.values["smoke_sip_password"],
-	})
+	entries := map[string]string{}
+	for _, name := range []string{"engine_api_root_password", "smoke_sip_password", secretOfPhoneOne, secretOfPhoneTwo} {
+		entries[name] = rand.Text()
+		s.values[name] = entries[name]
+	}
+	vars, err := yaml.Marshal(entries)
 	if err != nil {
 		return nil, err
 	}

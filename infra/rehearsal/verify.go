@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,11 @@ import (
 // calldata runs the operator's command inside the rehearsal's network, as an operator would, and answers its standard
 // output.
 func (w *world) calldata(ctx context.Context, o Options, stdin []byte, args ...string) ([]byte, error) {
+	return w.told(ctx, o, io.Discard, stdin, args...)
+}
+
+// told is calldata with somebody who hears of its progress.
+func (w *world) told(ctx context.Context, o Options, progress io.Writer, stdin []byte, args ...string) ([]byte, error) {
 	cmd := w.network.Command(ctx, o.Calldata, args...)
 	cmd.Dir = o.Repo
 	cmd.Env = append(os.Environ(), environ(w.env)...)
@@ -30,7 +36,7 @@ func (w *world) calldata(ctx context.Context, o Options, stdin []byte, args ...s
 	cmd.WaitDelay = 15 * time.Second
 	var out, diagnostics bytes.Buffer
 	cmd.Stdout = &out
-	cmd.Stderr = &diagnostics
+	cmd.Stderr = io.MultiWriter(&diagnostics, progress)
 	err := cmd.Run()
 	_, _ = fmt.Fprintf(w.log, "$ calldata %q\n%s%s", args, diagnostics.Bytes(), out.Bytes())
 	var exit *exec.ExitError

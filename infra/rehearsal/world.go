@@ -23,6 +23,9 @@ import (
 var (
 	elasticPool = netip.MustParsePrefix("203.0.113.0/24")
 	operator    = netip.MustParseAddr("203.0.113.1")
+	// Carriers are in TEST-NET-2; phones and attackers in TEST-NET-1.
+	carriers  = netip.MustParsePrefix("198.51.100.0/24")
+	strangers = netip.MustParsePrefix("192.0.2.0/24")
 )
 
 // stateBucket is the Pulumi backend inside the emulator.
@@ -85,7 +88,7 @@ func build(ctx context.Context, o Options, t *Tools, step progress.Step) (_ *wor
 
 	network := step.Step("network")
 	w.network, err = machines.NewNetwork(ctx, w.id, machines.NetworkOptions{
-		Addresses: []netip.Prefix{netip.PrefixFrom(operator, elasticPool.Bits())},
+		Addresses: []netip.Prefix{netip.PrefixFrom(operator, elasticPool.Bits())}, Populated: []netip.Prefix{carriers, strangers},
 	})
 	network.Done(err)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
-	"github.com/calldata/calldata-foundation/infra/calldata/smoke/sip"
+	"github.com/calldata/calldata-foundation/infra/calldata/sip"
 )
 
 // Step is one thing that was tried.

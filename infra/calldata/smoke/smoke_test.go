@@ -17,7 +17,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
-	"github.com/calldata/calldata-foundation/infra/calldata/smoke/sip/siptest"
+	"github.com/calldata/calldata-foundation/infra/calldata/sip/siptest"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
-	"github.com/calldata/calldata-foundation/infra/calldata/smoke/sip"
+	"github.com/calldata/calldata-foundation/infra/calldata/sip"
 )
 
 // The steps of a smoke test, in their order.

@@ -26,6 +26,9 @@ type NetworkOptions struct {
 	// Addresses are those of the outside world on the bridge, with the size of the network around them: the operator's
 	// 203.0.113.1/24, for example. Elastic IPs come from these networks.
 	Addresses []netip.Prefix
+	// Populated are networks of the outside world of which every address is this namespace's: whoever plays many there
+	// binds any of them.
+	Populated []netip.Prefix
 }
 
 // Network is a network namespace without a way out: a bridge with the machines on it, the gateways of their subnets, and
@@ -59,6 +62,11 @@ func NewNetwork(ctx context.Context, id string, o NetworkOptions) (*Network, err
 	}
 	for _, a := range o.Addresses {
 		steps = append(steps, []string{"-n", id, "addr", "add", a.String(), "dev", bridge})
+	}
+	for _, p := range o.Populated {
+		n.outside = append(n.outside, p.Masked())
+		// A local route makes all of a network the host's own.
+		steps = append(steps, []string{"-n", id, "route", "add", "local", p.Masked().String(), "dev", "lo"})
 	}
 	for _, args := range steps {
 		if err := combined(exec.CommandContext(ctx, "ip", args...)); err != nil {

@@ -185,6 +185,15 @@ func (s *Set) Running(id string) bool {
 	return err == nil && m.running()
 }
 
+// Address is the machine's private address.
+func (s *Set) Address(id string) (netip.Addr, bool) {
+	m, err := s.get(id)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	return m.spec.PrivateIP.Addr(), true
+}
+
 // HostKeys are the machine's SSH host keys, each as "type base64".
 func (s *Set) HostKeys(id string) ([]string, error) {
 	m, err := s.get(id)

@@ -1,16 +1,17 @@
-// Package sip is a small SIP phone over UDP: enough of one to prove that an engine registers phones and carries calls.
-// It is the only importer of sipgo and diago, so that nothing else depends on their types.
+// Package sip is a small SIP phone: enough of one to prove that a platform registers phones and carries calls both ways. It
+// is the only importer of sipgo and diago, so that nothing else depends on their types.
 package sip
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/emiago/diago"
@@ -19,86 +20,65 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 )
 
-// userAgent is what the phone calls itself in SIP, so that a person who reads an engine's log knows who called.
-const userAgent = "calldata-smoke"
+// agentName is what a phone calls itself in SIP, so that a person who reads an engine's log knows who called.
+const agentName = "calldata-smoke"
 
-// registrationTime is how long a registration lasts if it is not taken back, in seconds. Short, so that a crashed run
+// registrationTime is how long, in seconds and by default, a registration lasts if it is not taken back. Short, so that a crashed run
 // leaves no contact behind for long; Asterisk's default minimum is 60 s.
 const registrationTime = 60
 
+// Transports of SIP (RFC 3261, section 18).
+const (
+	UDP = "udp"
+	TCP = "tcp"
+	TLS = "tls"
+)
+
 // Config says whom the phone talks to and from where.
 type Config struct {
-	// Server is the registrar and proxy.
+	// Server is the registrar and proxy: every first request goes there.
 	Server netip.AddrPort
-	// Domain is the host part of the phone's SIP address; empty is the server's address.
+	// Domain is the host part of the SIP addresses that the phone calls; empty is the server's address.
 	Domain string
 	// LocalIP is the address to send from. The zero value takes the one that routes to the server.
 	LocalIP netip.Addr
+	// Port is the local port; 0 takes a free one.
+	Port uint16
 	// User is the account's SIP user name, and its digest user name.
 	User string
+	// FromDomain is the host part of the phone's own SIP address; empty is Domain.
+	FromDomain string
+	// Agent is the User-Agent header; empty is "calldata-smoke".
+	Agent string
+	// Expires is how long a registration lasts if it is not taken back, in seconds; 0 is 60.
+	Expires uint32
+	// Transport is UDP, TCP or TLS; empty is UDP. Over TCP and TLS the phone opens the connection, and is called back over it.
+	Transport string
+	// TLS verifies the server; needed for TLS.
+	TLS *tls.Config
+	// Answer deals with a call that comes in, and ends when the call is to end. Empty answers 486.
+	Answer func(*Incoming)
 }
 
-// Phone is a SIP user agent on one local UDP port. It answers what a registrar asks it (OPTIONS), and hangs up when the
+// Phone is a SIP user agent on one local port. It answers what a registrar asks it (OPTIONS), and hangs up when the
 // other side does. Close it.
 type Phone struct {
 	config Config
 	local  netip.AddrPort
-	conn   net.PacketConn
+	conn   net.PacketConn // UDP's
 	agent  *sipgo.UserAgent
 	client *sipgo.Client
 	calls  *diago.Diago
 	served chan error
+
+	closing sync.Once
+
+	// talking is held for reading while a call's sound is read. The library takes a new offer without a look at that: it
+	// waits until the sound is through.
+	talking sync.RWMutex
+	// offers are the directions that offers within calls asked for, by Call-ID.
+	offers sync.Map
 }
-
-// Reply is the final answer to a SIP request.
-type Reply struct {
-	// Code and Reason are those of the status line, for example 486 and "Busy Here".
-	Code   int
-	Reason string
-	// Server is the Server or User-Agent header, or empty.
-	Server string
-}
-
-// String is "486 Busy Here".
-func (r Reply) String() string { return strings.TrimSpace(fmt.Sprintf("%d %s", r.Code, r.Reason)) }
-
-// Challenge tells whether the reply asks for credentials.
-func (r Reply) Challenge() bool {
-	return r.Code == sipmsg.StatusUnauthorized || r.Code == sipmsg.StatusProxyAuthRequired
-}
-
-// Success tells whether the reply is a 2xx.
-func (r Reply) Success() bool { return r.Code >= 200 && r.Code < 300 }
-
-// RejectedError is a SIP request that was answered, but not with what it was sent for.
-type RejectedError struct {
-	// Method is the request's, for example "INVITE".
-	Method string
-	// Reply is the answer.
-	Reply Reply
-}
-
-// Error names the request and the answer.
-func (e *RejectedError) Error() string {
-	return fmt.Sprintf("%s was answered with %s", e.Method, e.Reply)
-}
-
-// NoReplyError is a SIP request that nobody answered in time.
-type NoReplyError struct {
-	// Method is the request's, Server where it was sent.
-	Method string
-	Server netip.AddrPort
-	// Err is what ended the waiting.
-	Err error
-}
-
-// Error names the request and the server.
-func (e *NoReplyError) Error() string {
-	return fmt.Sprintf("no reply to %s from udp:%s: %v", e.Method, e.Server, e.Err)
-}
-
-// Unwrap gives what ended the waiting.
-func (e *NoReplyError) Unwrap() error { return e.Err }
 
 // LocalAddr answers the address from which this machine reaches server. Nothing is sent.
 func LocalAddr(ctx context.Context, server netip.AddrPort) (netip.Addr, error) {
@@ -114,7 +94,7 @@ func LocalAddr(ctx context.Context, server netip.AddrPort) (netip.Addr, error) {
 	return local.Addr().Unmap(), nil
 }
 
-// Open binds a free UDP port on the local address and starts to serve on it.
+// Open binds the local port and starts to serve on it.
 func Open(ctx context.Context, config Config) (*Phone, error) {
 	if !config.LocalIP.IsValid() {
 		local, err := LocalAddr(ctx, config.Server)
@@ -126,18 +106,49 @@ func Open(ctx context.Context, config Config) (*Phone, error) {
 	if config.Domain == "" {
 		config.Domain = config.Server.Addr().String()
 	}
-	conn, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp", netip.AddrPortFrom(config.LocalIP, 0).String())
-	if err != nil {
-		return nil, fmt.Errorf("bind a UDP port on local address %s: %w", config.LocalIP, err)
+	if config.FromDomain == "" {
+		config.FromDomain = config.Domain
 	}
-	p := &Phone{config: config, conn: conn, served: make(chan error, 1)}
-	if p.local, err = netip.ParseAddrPort(conn.LocalAddr().String()); err != nil {
-		return nil, errors.Join(fmt.Errorf("local address %s: %w", conn.LocalAddr(), err), conn.Close())
+	if config.Agent == "" {
+		config.Agent = agentName
+	}
+	if config.Transport == "" {
+		config.Transport = UDP
+	}
+	if config.Expires == 0 {
+		config.Expires = registrationTime
+	}
+	p := &Phone{config: config, served: make(chan error, 1)}
+	if err := p.bind(ctx); err != nil {
+		return nil, fmt.Errorf("bind a %s port on local address %s: %w", p.config.Transport, config.LocalIP, err)
 	}
 	if err := p.start(ctx); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+// bind takes the local port. Connections are made from it later: for TCP and TLS it is only found.
+func (p *Phone) bind(ctx context.Context) (err error) {
+	var address net.Addr
+	at := netip.AddrPortFrom(p.config.LocalIP, p.config.Port).String()
+	if p.config.Transport == UDP {
+		if p.conn, err = (&net.ListenConfig{}).ListenPacket(ctx, "udp", at); err != nil {
+			return err
+		}
+		address = p.conn.LocalAddr()
+	} else {
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", at)
+		if err != nil {
+			return err
+		}
+		address = listener.Addr()
+		if err := listener.Close(); err != nil {
+			return err
+		}
+	}
+	p.local, err = netip.ParseAddrPort(address.String())
+	return err
 }
 
 // start wires the user agent to the bound port.
@@ -147,7 +158,8 @@ func (p *Phone) start(ctx context.Context) error {
 	var err error
 	p.agent, err = sipgo.NewUA(
 		sipgo.WithUserAgent(p.config.User),
-		sipgo.WithUserAgentHostname(p.config.Domain),
+		sipgo.WithUserAgentHostname(p.config.FromDomain),
+		sipgo.WithUserAgenTLSConfig(p.config.TLS),
 		sipgo.WithUserAgentTransportLayerOptions(sipmsg.WithTransportLayerLogger(quiet)),
 		sipgo.WithUserAgentTransactionLayerOptions(sipmsg.WithTransactionLayerLogger(quiet)),
 	)
@@ -158,7 +170,7 @@ func (p *Phone) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make a SIP server: %w", err)
 	}
-	p.client, err = sipgo.NewClient(p.agent,
+	client, err := sipgo.NewClient(p.agent,
 		sipgo.WithClientLogger(quiet),
 		sipgo.WithClientConnectionAddr(p.local.String()),
 		sipgo.WithClientNAT(), // rport (RFC 3581): the reply comes back through a NAT
@@ -166,21 +178,36 @@ func (p *Phone) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make a SIP client: %w", err)
 	}
+	p.client = client
 	p.calls = diago.NewDiago(p.agent,
 		diago.WithLogger(quiet),
 		diago.WithServer(server),
 		diago.WithClient(p.client),
+		diago.WithServerRequestMiddleware(p.quietly),
 		diago.WithMediaConfig(diago.MediaConfig{Codecs: []media.Codec{media.CodecAudioUlaw, media.CodecAudioAlaw}}),
 		diago.WithTransport(diago.Transport{
-			Transport: "udp", BindHost: p.local.Addr().String(), BindPort: int(p.local.Port()),
+			Transport: p.config.Transport, BindHost: p.local.Addr().String(), BindPort: int(p.local.Port()),
+			TLSConf: p.config.TLS, TLSURINoSIPS: true, // what the phone offers is the next hop's business only
 		}),
 	)
-	p.calls.HandleFunc(func(call *diago.DialogServerSession) {
-		// Nobody has a reason to call this phone: whoever does gets an honest answer, and the error has nowhere to go.
-		_ = call.Respond(sipmsg.StatusBusyHere, "Busy Here", nil)
-	})
+	p.calls.HandleFunc(p.incoming)
+	if p.conn == nil {
+		return nil
+	}
 	go func() { p.served <- server.ServeUDP(p.conn) }()
 	return p.ready(ctx)
+}
+
+// quietly lets an offer within a call wait for the sound, and notes what it asks for.
+func (p *Phone) quietly(next sipgo.RequestHandler) sipgo.RequestHandler {
+	return func(req *sipmsg.Request, tx sipmsg.ServerTransaction) {
+		if req.Method == sipmsg.INVITE && req.To().Params.Has("tag") {
+			p.talking.Lock()
+			p.talking.Unlock() //nolint:staticcheck // nothing to do but to have waited
+			p.offers.Store(req.CallID().Value(), direction(req.Body()))
+		}
+		next(req, tx)
+	}
 }
 
 // ready waits until requests leave through the bound port instead of a new one.
@@ -188,7 +215,7 @@ func (p *Phone) ready(ctx context.Context) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
-		if conn, err := p.agent.TransportLayer().GetConnection("udp", p.local.String()); err == nil && conn != nil {
+		if conn, err := p.agent.TransportLayer().GetConnection(UDP, p.local.String()); err == nil && conn != nil {
 			return nil
 		}
 		select {
@@ -202,20 +229,30 @@ func (p *Phone) ready(ctx context.Context) error {
 	}
 }
 
+// Server is where the phone sends to.
+func (p *Phone) Server() netip.AddrPort { return p.config.Server }
+
 // Local is the address that the phone sends from.
 func (p *Phone) Local() netip.AddrPort { return p.local }
 
-// Close gives the port back. Calls and registrations are not taken down: Hangup and Unregister do that.
-func (p *Phone) Close() error {
+// Close gives the port back, once. Calls and registrations are not taken down: Hangup and Unregister do that.
+func (p *Phone) Close() (err error) {
+	p.closing.Do(func() { err = p.close() })
+	return err
+}
+
+func (p *Phone) close() error {
 	var errs []error
 	if p.agent != nil {
 		errs = append(errs, p.agent.Close())
 	}
-	if err := p.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		errs = append(errs, err)
-	}
-	if p.client != nil {
-		<-p.served
+	if p.conn != nil {
+		if err := p.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+		if p.calls != nil {
+			<-p.served
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -229,7 +266,7 @@ func (p *Phone) Options(ctx context.Context) (Reply, error) {
 // unauthenticated request and the one to the request with credentials; the latter is the zero Reply when the first was
 // no challenge.
 func (p *Phone) Register(ctx context.Context, password string) (first, final Reply, err error) {
-	return p.register(ctx, password, registrationTime)
+	return p.register(ctx, password, p.config.Expires)
 }
 
 // Unregister takes the binding back.
@@ -246,10 +283,14 @@ func (p *Phone) Unregister(ctx context.Context, password string) error {
 
 func (p *Phone) register(ctx context.Context, password string, expires uint32) (first, final Reply, err error) {
 	req := p.request(sipmsg.REGISTER)
-	self := sipmsg.Uri{Scheme: "sip", User: p.config.User, Host: p.config.Domain}
+	self := sipmsg.Uri{Scheme: "sip", User: p.config.User, Host: p.config.FromDomain}
 	// The To header of a REGISTER is the address of record, not the registrar.
 	req.AppendHeader(&sipmsg.ToHeader{Address: self})
 	contact := sipmsg.Uri{Scheme: "sip", User: p.config.User, Host: p.local.Addr().String(), Port: int(p.local.Port())}
+	if p.config.Transport != UDP {
+		contact.UriParams = sipmsg.NewParams()
+		contact.UriParams.Add("transport", p.config.Transport)
+	}
 	req.AppendHeader(&sipmsg.ContactHeader{Address: contact})
 	lifetime := sipmsg.ExpiresHeader(expires)
 	req.AppendHeader(&lifetime)
@@ -272,9 +313,9 @@ func (p *Phone) register(ctx context.Context, password string, expires uint32) (
 // request is a request to the server itself.
 func (p *Phone) request(method sipmsg.RequestMethod) *sipmsg.Request {
 	req := sipmsg.NewRequest(method, p.address(""))
-	req.SetTransport("UDP")
+	req.SetTransport(sipmsg.NetworkToUpper(p.config.Transport))
 	req.SetDestination(p.config.Server.String())
-	req.AppendHeader(sipmsg.NewHeader("User-Agent", userAgent))
+	req.AppendHeader(sipmsg.NewHeader("User-Agent", p.config.Agent))
 	return req
 }
 
@@ -304,16 +345,5 @@ func (p *Phone) noReply(method string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("%s: %w", method, err)
 	}
-	return &NoReplyError{Method: method, Server: p.config.Server, Err: err}
-}
-
-func replyOf(res *sipmsg.Response) Reply {
-	reply := Reply{Code: res.StatusCode, Reason: res.Reason}
-	for _, name := range []string{"Server", "User-Agent"} {
-		if h := res.GetHeader(name); h != nil {
-			reply.Server = h.Value()
-			break
-		}
-	}
-	return reply
+	return &NoReplyError{Method: method, Transport: p.config.Transport, Server: p.config.Server, Err: err}
 }

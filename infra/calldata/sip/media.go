@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/emiago/diago/media"
@@ -35,7 +36,7 @@ type Media struct {
 	// Sent and Received count RTP packets.
 	Sent     int `json:"sent"`
 	Received int `json:"received"`
-	// Echoed counts the sent packets whose audio came back unchanged.
+	// Echoed counts the sent packets whose audio was heard unchanged: in an echo, or at the other end.
 	Echoed int `json:"echoed"`
 	// FirstPacket is the time from the first packet out to the first packet in; 0 when none came.
 	FirstPacket time.Duration `json:"-"`
@@ -54,35 +55,86 @@ func (m Media) Loss() float64 {
 // Exchange sends a tone for the given time, one packet every 20 ms, and listens for its echo a little longer. The error
 // is about this machine's own sending and receiving; what the other side did or did not do is in Media.
 func (c *Call) Exchange(ctx context.Context, duration time.Duration) (Media, error) {
-	session := c.dialog.MediaSession()
-	packets := tone(max(1, int(duration/packetTime)), session.CommonCodecs())
-	deadline := time.Duration(len(packets))*packetTime + tail
-	if err := session.StopRTP(1, deadline); err != nil {
-		return Media{}, fmt.Errorf("set a time limit for receiving RTP: %w", err)
-	}
-	heard := make(chan echo, 1)
-	go func() { heard <- listen(session, len(packets)) }()
-
-	begin := time.Now()
-	sent, sendErr := c.send(ctx, session, packets)
-	if sendErr != nil || c.Ended() {
-		_ = session.StopRTP(1, 0) // wakes the listener: nothing more is worth waiting for
-	}
-	got := <-heard
-	if err := errors.Join(sendErr, got.err); err != nil {
+	turn, err := c.talk(ctx, duration, upward)
+	if err != nil {
 		return Media{}, err
 	}
-	result := Media{Sent: sent, Received: len(got.packets), Source: got.source}
-	if !got.first.IsZero() {
-		result.FirstPacket = got.first.Sub(begin)
+	return turn.compare(turn), nil
+}
+
+// Converse lets both ends of one call talk at once, each with a tone of its own. It answers what of each end's tone the
+// other end heard.
+func Converse(ctx context.Context, caller, callee *Call, duration time.Duration) (toCallee, toCaller Media, err error) {
+	type result struct {
+		turn
+		err error
 	}
-	stream := got.stream()
-	for _, p := range packets[:sent] {
+	other := make(chan result, 1)
+	go func() {
+		t, err := callee.talk(ctx, duration, downward)
+		other <- result{t, err}
+	}()
+	mine, err := caller.talk(ctx, duration, upward)
+	theirs := <-other
+	if err := errors.Join(err, theirs.err); err != nil {
+		return Media{}, Media{}, err
+	}
+	return mine.compare(theirs.turn), theirs.compare(mine), nil
+}
+
+// turn is what one end said and heard.
+type turn struct {
+	begin time.Time
+	said  []rtp.Packet
+	heard echo
+}
+
+// compare tells what of t's tone the other end heard.
+func (t turn) compare(other turn) Media {
+	result := Media{Sent: len(t.said), Received: len(other.heard.packets), Source: other.heard.source}
+	if !other.heard.first.IsZero() {
+		result.FirstPacket = other.heard.first.Sub(t.begin)
+	}
+	stream := other.heard.stream()
+	for _, p := range t.said {
 		if bytes.Contains(stream, p.Payload) {
 			result.Echoed++
 		}
 	}
-	return result, nil
+	return result
+}
+
+// talk sends a tone and listens.
+func (c *Call) talk(ctx context.Context, duration time.Duration, s sweep) (turn, error) {
+	c.phone.talking.RLock()
+	defer c.phone.talking.RUnlock()
+	session := c.dialog.MediaSession()
+	packets := tone(max(1, int(duration/packetTime)), session.CommonCodecs(), s)
+	deadline := time.Duration(len(packets))*packetTime + tail
+	if err := session.StopRTP(1, deadline); err != nil {
+		return turn{}, fmt.Errorf("set a time limit for receiving RTP: %w", err)
+	}
+	heard := make(chan echo, 1)
+	go func() { heard <- listen(session, len(packets)) }()
+
+	t := turn{begin: time.Now()}
+	sent, sendErr := c.send(ctx, session, packets)
+	if sendErr != nil || c.Ended() {
+		_ = session.StopRTP(1, 0) // wakes the listener: nothing more is worth waiting for
+	}
+	t.said, t.heard = packets[:sent], <-heard
+	return t, errors.Join(sendErr, t.heard.err)
+}
+
+// direction is that of a session description (RFC 8866, section 6.7).
+func direction(description []byte) string {
+	for line := range strings.Lines(string(description)) {
+		switch name := strings.TrimPrefix(strings.TrimSpace(line), "a="); name {
+		case "sendonly", "recvonly", "inactive":
+			return name
+		}
+	}
+	return "sendrecv"
 }
 
 // send writes the packets at their pace and answers how many left; it stops early when the call ends.
@@ -160,9 +212,17 @@ func isNetError(err error) bool {
 	return errors.As(err, &op)
 }
 
-// tone is a sweep from 400 to 1200 Hz in G.711: every packet of it sounds different, so that each is known when it comes
-// back.
-func tone(count int, codecs []media.Codec) []rtp.Packet {
+// sweep is from one frequency to another, in Hz.
+type sweep struct{ from, to float64 }
+
+// Two tones that share no packet.
+var (
+	upward   = sweep{400, 1200}
+	downward = sweep{2100, 1300}
+)
+
+// tone is a sweep in G.711: every packet of it sounds different, so that each is known when it comes back.
+func tone(count int, codecs []media.Codec, s sweep) []rtp.Packet {
 	codec := media.CodecAudioUlaw
 	if len(codecs) > 0 {
 		codec = codecs[0]
@@ -171,7 +231,7 @@ func tone(count int, codecs []media.Codec) []rtp.Packet {
 	if codec.PayloadType == media.CodecAudioAlaw.PayloadType {
 		encode = g711.EncodeAlawFrame
 	}
-	const low, high, loudness = 400.0, 1200.0, 8000.0
+	const loudness = 8000.0
 	packets := make([]rtp.Packet, count)
 	start := randomStart()
 	phase, total := 0.0, float64(count*packetSamples)
@@ -179,7 +239,7 @@ func tone(count int, codecs []media.Codec) []rtp.Packet {
 		payload := make([]byte, packetSamples)
 		for j := range payload {
 			progress := float64(i*packetSamples+j) / total
-			phase += 2 * math.Pi * (low + (high-low)*progress) / sampleRate
+			phase += 2 * math.Pi * (s.from + (s.to-s.from)*progress) / sampleRate
 			payload[j] = encode(int16(loudness * math.Sin(phase)))
 		}
 		packets[i] = rtp.Packet{

@@ -1,0 +1,224 @@
+package rehearsal
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/database"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+// How much calling a rehearsal does.
+const (
+	CallsNone  = "none"
+	CallsQuick = "quick"
+	CallsFull  = "full"
+)
+
+// callsTime is how long all scenarios may take.
+const callsTime = 40 * time.Minute
+
+// calls applies the scene's routing and tenant and runs the call tester, each as a check.
+func (w *world) calls(ctx context.Context, o Options, outputs stacks.Outputs, outputsFile string, step progress.Step) []Check {
+	s := step.Step("calls")
+	plan, err := w.callPlan(ctx, outputs)
+	if err != nil {
+		s.Done(err)
+		return []Check{{Name: "calls", Detail: err.Error()}}
+	}
+	var checks []Check
+	for _, prepare := range []func(context.Context, Options, calls.Plan, string, progress.Step) Check{w.applyRouting, w.applyTenant, w.runCalls} {
+		c := prepare(ctx, o, plan, outputsFile, s)
+		checks = append(checks, c)
+		if !c.OK {
+			break
+		}
+	}
+	s.Done(failures(checks))
+	return checks
+}
+
+// runCalls is the call tester itself, in a process inside the network.
+func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, _ string, s progress.Step) Check {
+	c := Check{Name: "calls"}
+	file := filepath.Join(w.dir, "calls.json")
+	data, err := json.MarshalIndent(plan, "", "  ")
+	if err == nil {
+		err = os.WriteFile(file, data, 0o600)
+	}
+	if err != nil {
+		c.Detail = err.Error()
+		return c
+	}
+	groups := calls.Quick()
+	if o.Calls == CallsFull {
+		groups = calls.Groups()
+	}
+	ctx, cancel := context.WithTimeout(ctx, callsTime)
+	defer cancel()
+	out, err := w.told(ctx, o, progressLines{s}, nil, "calls", "--plan", file, "--groups", strings.Join(groups, ","), "--json")
+	var result calls.Result
+	if jsonErr := json.Unmarshal(out, &result); jsonErr == nil {
+		c.Raw = out
+		c.Detail = callsSummary(result)
+	}
+	c.OK = err == nil
+	if err != nil && len(result.Failures()) == 0 {
+		c.Detail = joinNonEmpty(c.Detail, err.Error())
+	}
+	return c
+}
+
+// callsSummary is one line: counts, and what failed.
+func callsSummary(r calls.Result) string {
+	count := r.Counts()
+	text := fmt.Sprintf("%d scenarios ok, %d skipped, %d failed, in %s", count["ok"], count["skip"], count["fail"],
+		progress.Short(time.Duration(r.Seconds*float64(time.Second))))
+	for _, f := range r.Failures() {
+		text += "; " + f
+	}
+	return text
+}
+
+// applyRouting puts the scene's routing into the Routers' database.
+func (w *world) applyRouting(ctx context.Context, o Options, plan calls.Plan, _ string, s progress.Step) Check {
+	c := Check{Name: "routing applied"}
+	step := s.Step("routing")
+	file := filepath.Join(w.dir, "routing.yml")
+	err := os.WriteFile(file, []byte(sceneRouting(plan)), 0o600)
+	if err == nil {
+		_, err = w.calldata(ctx, o, nil, "routing", "apply", o.Stack, "--file", file, "--database-url-file", plan.DatabaseURLFile, "--json")
+	}
+	step.Done(err)
+	c.OK = err == nil
+	c.Detail = fmt.Sprintf("2 tenants, %d carriers", len(plan.Carriers)+1)
+	if err != nil {
+		c.Detail = err.Error()
+	}
+	return c
+}
+
+// callPlan describes the stack to the call tester.
+func (w *world) callPlan(ctx context.Context, outputs stacks.Outputs) (calls.Plan, error) {
+	roles, err := w.machinesByRole(ctx)
+	if err != nil {
+		return calls.Plan{}, err
+	}
+	plan := scenePlan(outputs.Stack, roles)
+	plan.SSH = &calls.SSH{User: "admin", KeyFile: w.secrets.key, KnownHosts: w.env["CALLDATA_KNOWN_HOSTS"]}
+	address, err := w.databaseURL(ctx, plan.DatabaseURLFile)
+	if err != nil {
+		return calls.Plan{}, err
+	}
+	plan.Database = &calls.Machine{Name: "database", Private: address}
+	return plan, plan.Validate()
+}
+
+// machinesByRole are the running machines, by the tag Role.
+func (w *world) machinesByRole(ctx context.Context) (map[string][]calls.Machine, error) {
+	client := ec2.NewFromConfig(w.emulator.AWSConfig())
+	elastic := map[string]netip.Addr{}
+	addresses, err := client.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{})
+	if err != nil {
+		return nil, fmt.Errorf("ask for Elastic IPs: %w", err)
+	}
+	for _, a := range addresses.Addresses {
+		if ip, err := netip.ParseAddr(aws.ToString(a.PublicIp)); err == nil && a.InstanceId != nil {
+			elastic[*a.InstanceId] = ip
+		}
+	}
+	out := map[string][]calls.Machine{}
+	pages := ec2.NewDescribeInstancesPaginator(client, &ec2.DescribeInstancesInput{
+		Filters: []types.Filter{{Name: aws.String("instance-state-name"), Values: []string{"running"}}},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("ask for machines: %w", err)
+		}
+		for _, r := range page.Reservations {
+			for _, i := range r.Instances {
+				m := calls.Machine{Name: aws.ToString(i.InstanceId), Address: elastic[aws.ToString(i.InstanceId)]}
+				if m.Private, err = netip.ParseAddr(aws.ToString(i.PrivateIpAddress)); err != nil {
+					return nil, fmt.Errorf("machine %s: %w", m.Name, err)
+				}
+				for _, t := range i.Tags {
+					switch aws.ToString(t.Key) {
+					case "Role":
+						out[aws.ToString(t.Value)] = append(out[aws.ToString(t.Value)], m)
+					}
+				}
+			}
+		}
+	}
+	for _, list := range out {
+		slices.SortFunc(list, func(a, b calls.Machine) int { return a.Private.Compare(b.Private) })
+	}
+	return out, nil
+}
+
+// databaseURL writes the URL of the Routers' database into a file of mode 0600 and answers the machine's address: nobody
+// outside of the VPC resolves the endpoint's name.
+func (w *world) databaseURL(ctx context.Context, file string) (netip.Addr, error) {
+	config := w.emulator.AWSConfig()
+	out, err := rds.NewFromConfig(config).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{})
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("ask for the database: %w", err)
+	}
+	if len(out.DBInstances) == 0 || out.DBInstances[0].MasterUserSecret == nil {
+		return netip.Addr{}, errors.New("the stack has no database with a secret")
+	}
+	db := out.DBInstances[0]
+	address, ok := w.watcher.Machines.Address(database.Machine(aws.ToString(db.DBInstanceIdentifier)))
+	if !ok {
+		return netip.Addr{}, fmt.Errorf("no machine plays the database %s", aws.ToString(db.DBInstanceIdentifier))
+	}
+	value, err := secretsmanager.NewFromConfig(config).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: db.MasterUserSecret.SecretArn})
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("read the database's secret: %w", err)
+	}
+	var login struct{ Username, Password string }
+	if err := json.Unmarshal([]byte(aws.ToString(value.SecretString)), &login); err != nil {
+		return netip.Addr{}, errors.New("the database's secret is not the JSON that RDS writes")
+	}
+	at := url.URL{
+		Scheme: "postgres", User: url.UserPassword(login.Username, login.Password), Host: fmt.Sprintf("%s:%d", address, aws.ToInt32(db.Endpoint.Port)),
+		Path: "/c4", RawQuery: "sslmode=require",
+	}
+	return address, os.WriteFile(file, []byte(at.String()), 0o600)
+}
+
+// progressLines are what a command says on the way, for a step of this process.
+type progressLines struct{ step progress.Step }
+
+func (p progressLines) Write(data []byte) (int, error) {
+	for line := range bytes.Lines(data) {
+		if text := strings.TrimSpace(string(line)); text != "" {
+			p.step.Progress(0, 0, text)
+		}
+	}
+	return len(data), nil
+}
+
+// applyTenant makes the scene's tenant on the engines.
+func (w *world) applyTenant(_ context.Context, _ Options, _ calls.Plan, _ string, _ progress.Step) Check {
+	return Check{Name: "tenant applied", OK: true}
+}

@@ -1,0 +1,36 @@
+package calls
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+)
+
+// shell runs a script on a machine of the platform, as root, and answers what it printed.
+func (t *Trial) shell(ctx context.Context, m Machine, script string) (string, error) {
+	way := t.plan.SSH
+	cmd := exec.CommandContext(ctx, "ssh", "-i", way.KeyFile, "-o", "UserKnownHostsFile="+way.KnownHosts, "-o", "StrictHostKeyChecking=yes", //nolint:gosec // the plan's own values
+		"-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR", way.User+"@"+m.Private.String(), "sudo", "sh", "-eu")
+	cmd.Stdin = strings.NewReader(script)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("on %s: %w: %s", m.Name, err, lastLine(errOut.String()))
+	}
+	return out.String(), nil
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// needsMachines skips what has to log in where nobody may.
+func needsMachines(p Plan) string {
+	if p.SSH == nil {
+		return "the plan names no way into the machines"
+	}
+	return ""
+}
