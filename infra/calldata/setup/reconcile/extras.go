@@ -21,9 +21,7 @@ func (s *site) extras() {
 	for _, name := range slices.Sorted(maps.Keys(s.users)) {
 		if !slices.ContainsFunc(s.want.Users, func(u document.User) bool { return u.SIP.Username == name }) {
 			have := s.users[name]
-			s.extra("user", name, func(ctx context.Context) error {
-				return s.engine.Delete(ctx, wazo.Confd+"/users/"+have.UUID+"?recursive=true")
-			})
+			s.extra("user", name, func(ctx context.Context) error { return s.dropUser(ctx, have) })
 		}
 	}
 	wanted := map[string]bool{}
@@ -85,6 +83,29 @@ func (s *site) extraInbound(have *incallItem) {
 			return s.engine.Delete(ctx, fmt.Sprintf("%s/incalls/%d", wazo.Confd, have.ID))
 		})
 	}
+}
+
+// dropUser takes a user apart: confd deletes nothing that is in use.
+func (s *site) dropUser(ctx context.Context, u *userItem) error {
+	var paths []string
+	for _, line := range u.Lines {
+		at := fmt.Sprintf("lines/%d", line.ID)
+		paths = append(paths, "users/"+u.UUID+"/"+at)
+		for _, e := range line.Extensions {
+			paths = append(paths, fmt.Sprintf("%s/extensions/%d", at, e.ID), fmt.Sprintf("extensions/%d", e.ID))
+		}
+		if line.Endpoint != nil {
+			paths = append(paths, at+"/endpoints/sip/"+line.Endpoint.UUID, "endpoints/sip/"+line.Endpoint.UUID)
+		}
+		paths = append(paths, at)
+	}
+	for _, path := range append(paths, "users/"+u.UUID) {
+		// A try that broke off has left less.
+		if err := s.engine.Delete(ctx, wazo.Confd+"/"+path); err != nil && !wazo.NotFound(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // drop takes a number from what has it, and deletes it.
