@@ -81,6 +81,15 @@ class Sources(unittest.TestCase):
         with self.assertRaises(RuntimeError):
             list(asterisk.channels("No such command"))
 
+    def test_statistics_of_kamailio(self):
+        text = "core:rcv_requests = 9\nsl:200_replies = 3\nsl:2xx_replies = 1\nsl:500_replies = 2\nsl:sent_replies = 6\ntmx:2xx_transactions = 4\nusrloc:x = 1\n"
+        self.assertEqual(index(kamailio.statistics(text)), {
+            ("calldata_kamailio_requests_total",): 9,
+            ("calldata_kamailio_replies_total", ("class", "2xx")): 4,
+            ("calldata_kamailio_replies_total", ("class", "5xx")): 2,
+            ("calldata_kamailio_transactions_total", ("class", "2xx")): 4,
+        })
+
     def test_registrations_of_kamailio(self):
         text = "{\n\tl_uuid: a\n\tflags: 20\n}\n{\n\tl_uuid: b\n\tflags: 16\n}\n"
         found = index(kamailio.registrations(text))

@@ -86,6 +86,8 @@ class Journal:
     """The journal, of some units or of all others. Its position is a cursor."""
 
     ENTRIES = 2000
+    # When the shipper runs for the first time, how the machine came up is of interest, what was long before is not.
+    FIRST_SECONDS = 86_400
 
     def __init__(self, units, but, position, first):
         from systemd import journal
@@ -95,9 +97,7 @@ class Journal:
         for unit in units:
             self.reader.add_match(_SYSTEMD_UNIT=unit)
         self.position = position
-        if position is None and first:
-            # How the machine came up is of interest, what was before is not.
-            self.reader.this_boot()
+        self.first = first
 
     def read(self):
         # Notice new and rotated journal files.
@@ -108,6 +108,8 @@ class Journal:
             if entry and entry["__CURSOR"] != self.position:
                 # That one is gone: this is the first after it.
                 return self.take(entry)
+        elif self.first:
+            self.reader.seek_realtime(time.time() - self.FIRST_SECONDS)
         else:
             self.reader.seek_head()
         return self.take(self.reader.get_next())

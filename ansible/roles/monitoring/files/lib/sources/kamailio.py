@@ -1,5 +1,6 @@
 """Kamailio: calls, replies, memory, targets, tables."""
 
+import collections
 import re
 
 from command import output
@@ -24,7 +25,8 @@ GAUGES = {
     "shmem:max_used_size": "shm_used_max_bytes",
     "tmx:active_transactions": "transactions_active",
 }
-CLASSES = re.compile(r"(sl:([1-6]xx)_replies|tmx:([2-6]xx)_transactions)")
+# sl counts some codes by themselves, and the rest of their class beside them.
+CLASSES = {"replies": re.compile(r"sl:([1-6])(?:xx|\d\d)_replies"), "transactions": re.compile(r"tmx:([2-6])xx_transactions")}
 # The letters of a target's state: active, inactive, disabled, trying. Source: Kamailio, module dispatcher, dispatcher.list.
 STATES = {"A": "up", "T": "up", "I": "down", "D": "disabled"}
 # Bit of a registration that holds. Source: Kamailio, src/modules/uac/uac_reg.h.
@@ -50,13 +52,16 @@ def collect(settings):
 
 
 def statistics(text):
+    classes = collections.Counter()
     for line in text.splitlines():
         name, _, value = line.partition(" = ")
         if name in COUNTERS or name in GAUGES:
             yield sample("calldata_kamailio_" + (COUNTERS.get(name) or GAUGES[name]), value)
-        elif match := CLASSES.fullmatch(name):
-            kind = "replies" if match.group(2) else "transactions"
-            yield sample(f"calldata_kamailio_{kind}_total", value, **{"class": match.group(2) or match.group(3)})
+        for kind, pattern in CLASSES.items():
+            if match := pattern.fullmatch(name):
+                classes[kind, match.group(1) + "xx"] += int(value)
+    for (kind, of), number in classes.items():
+        yield sample(f"calldata_kamailio_{kind}_total", number, **{"class": of})
 
 
 def targets(text):
