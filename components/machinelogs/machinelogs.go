@@ -1,0 +1,33 @@
+package machinelogs
+
+import "slices"
+
+// journal is what the journal goes to, but for the units that have a log group of their own.
+const journal = "journal"
+
+// logs are what is logged, by the machine's role.
+// Source: the role monitoring, vars/main.yml, where they are found; a test compares the two.
+var logs = map[string][]string{
+	"c4-sbc":    {"kamailio", "rtpengine", journal},
+	"c4-router": {"kamailio", "postgresql", journal},
+	"uc-engine": {
+		"asterisk", "asterisk-full", "asterisk-queue", "asterisk-security", journal, "nginx", "postgresql", "rabbitmq",
+		"wazo-agentd", "wazo-agid", "wazo-amid", "wazo-auth", "wazo-call-logd", "wazo-calld", "wazo-chatd", "wazo-confd", "wazo-confgend", "wazo-dird",
+		"wazo-dxtora", "wazo-phoned", "wazo-plugind", "wazo-provd", "wazo-purge-db", "wazo-setupd", "wazo-stat", "wazo-sync", "wazo-sysconfd", "wazo-ui",
+		"wazo-upgrade", "wazo-webhookd", "wazo-websocketd",
+	},
+}
+
+// Prefix is how the names of a stack's log groups begin, without a slash at the end.
+func Prefix(stack string) string { return "/calldata/" + stack }
+
+// Groups are the log groups of machines of a role, for example "/calldata/stage/c4-sbc/kamailio", sorted. A role that is not
+// known has none.
+func Groups(stack, role string) []string {
+	var names []string
+	for _, log := range logs[role] {
+		names = append(names, Prefix(stack)+"/"+role+"/"+log)
+	}
+	slices.Sort(names)
+	return names
+}
