@@ -440,8 +440,23 @@ def test_failover(w):
             print(f"  BYE of a call whose Router is gone: {time.time() - start:.1f} s")
             w.router1.drop()
             w.router1.alive = True
-    # One that says it takes none is passed over at once.
     wait_for_routers()
+    # One that is leaving keeps its calls, and gets no new ones.
+    kamcmd("htable.flush down")
+    calls = [inbound(w, w.carrier)[:2] for _ in range(2)]
+    w.router1.leaving = True
+    deadline = time.time() + 30
+    while time.time() < deadline and "FLAGS: IP" not in dispatcher(ROUTER1):
+        time.sleep(1)
+    for _ in range(2):
+        a, b, *_ = inbound(w, w.carrier)
+        assert b.end is w.router2
+        hang_up(a, b)
+    for a, b in calls:
+        hang_up(a, b)
+    w.router1.leaving = False
+    wait_for_routers()
+    # One that says it takes none is passed over at once.
     for _ in range(2):
         w.carrier.send(w.carrier.request("INVITE", f"sip:+14155550100@{PUBLIC}", body=sdp(CARRIER, 4000)))
         first, inside = w.router("INVITE")
