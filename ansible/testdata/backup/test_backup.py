@@ -335,9 +335,16 @@ class FilesTest(unittest.TestCase):
         self.assertEqual(self.machine.ids(), [kept, newest])
         self.assertFalse((self.machine.store / expired).exists())
         self.assertFalse(loose.exists())
-        # All are too old, and nothing new is made: the newest good one stays.
+        # All are too old, and nothing new is made: the newest of each part stays.
         last = old(newest, 20)
         old(kept, 30)
+        self.machine.parts({"name": "other", "kind": "files", "paths": ["/etc/single"]}, CONFIG)
+        self.machine.run("now", "--part", "other")
+        self.assertEqual(self.machine.ids()[0], last, "it has the newest config")
+        old(self.machine.ids()[1], 15)
+        self.assertIn(last, self.machine.run("restore", "router-1/latest", "--check", "--part", "config", "--identity", str(self.machine.key)))
+        self.assertEqual(len(self.machine.ids()), 2)
+        shutil.rmtree(self.machine.store / self.machine.ids()[1])
         self.machine.parts({"name": "config", "kind": "wazo", "archive": "data"})
         self.machine.run("now", code=1)
         self.assertEqual(self.machine.ids(), [last])

@@ -10,7 +10,7 @@ import sys
 from . import fetch, manifest, restore, save
 from .store import open_store
 from .stream import Identity
-from .system import Busy, Failure, Refusal, say, settings, workspace
+from .system import Busy, Failure, Refusal, parts, say, settings, workspace
 
 FAILED, REFUSED, BUSY = 1, 3, 75
 
@@ -72,7 +72,7 @@ def list_backups(options):
 def verify(options):
     config = settings()
     store = open_store(config)
-    made = manifest.read(store, manifest.resolve(store, options.backup))
+    made = manifest.read(store, manifest.resolve(store, options.backup, parts(), options.part))
     identity, wrong = Identity.of(options, config), []
     with workspace() as work:
         for part in fetch.chosen(made, options.part):
@@ -90,7 +90,7 @@ def verify(options):
 def fetch_parts(options):
     config = settings()
     store = open_store(config)
-    made = manifest.read(store, manifest.resolve(store, options.backup))
+    made = manifest.read(store, manifest.resolve(store, options.backup, parts(), options.part))
     identity = Identity.of(options, config)
     fetch.need_identity(made, identity)
     os.makedirs(options.directory, mode=0o700, exist_ok=True)

@@ -80,8 +80,19 @@ def complete(store, source=""):
     return whole, {b: found[b] for b in found if loose[b]}
 
 
-def resolve(store, name):
-    """SOURCE/latest is the newest backup in which nothing failed, or else the newest."""
+def parts_of(store, backup):
+    """Names of the parts that can be restored from a backup. None, if its manifest is damaged."""
+    try:
+        return {p["name"] for p in read(store, backup)["parts"]}
+    except Refusal:
+        return set()
+
+
+def resolve(store, name, known, names=()):
+    """SOURCE/latest is the newest backup that has all the parts that were asked for, or that this machine knows of the source.
+
+    If none has all of them, it is the newest.
+    """
     source, _, stamp = name.rpartition("/")
     if stamp != "latest":
         return name
@@ -90,7 +101,6 @@ def resolve(store, name):
     whole, _ = complete(store, source)
     if not whole:
         raise Refusal(f"there is no backup of {source} at all; calldata-backup list shows whose there are")
-    for backup in reversed(whole):
-        if not read(store, backup)["failed"]:
-            return backup
-    return whole[-1]
+    shared = {p["name"] for p in known.values() if p.get("source") == source}
+    wanted = set(names or ()) or shared or {p["name"] for p in known.values() if not p.get("source")}
+    return next((b for b in reversed(whole) if wanted <= parts_of(store, b)), whole[-1])

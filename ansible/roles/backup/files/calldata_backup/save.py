@@ -34,7 +34,7 @@ def now(options):
         finally:
             state.record(changes, known, config["host"])
         for source in groups if config["retention_days"] else ():
-            expire(store, source, config["retention_days"])
+            expire(store, source, config["retention_days"], [p["name"] for p in known.values() if (p.get("source") or config["host"]) == source])
     failed = {name: c["error"] for name, c in changes.items() if c.get("failed")}
     if busy and not failed:
         if not options.scheduled:
@@ -116,19 +116,23 @@ def _success(part, made):
             "plain_bytes": part["plain_bytes"], "seconds": part["seconds"]}
 
 
-def expire(store, source, days, now=None):
-    """Delete backups older than so many days, and uploads that were cut off. The newest good backup stays, however old it is.
+def expire(store, source, days, names):
+    """Delete backups older than so many days, and uploads that were cut off. The newest backup of each of the named parts
+    stays, however old it is.
 
     Where the bucket keeps this machine from deleting, its own lifecycle does it.
     """
-    now = time.time() if now is None else now
+    now = time.time()
     whole, loose = manifest.complete(store, source)
-    old = [b for b in whole if now - manifest.made_at(b) > days * 86400]
-    if len(old) == len(whole):
-        good = [b for b in whole if not manifest.read(store, b)["failed"]] or whole
-        old = [b for b in old if b != good[-1]] if good else []
+    old, missing = [], set(names)
+    for backup in reversed(whole):
+        new = missing & manifest.parts_of(store, backup)
+        missing -= new
+        if now - manifest.made_at(backup) > days * 86400 and not new:
+            old.append(backup)
+    # The manifest goes first: what is left if this is cut off is no backup.
     keys = [k for b in old for k in sorted(store.list(b + "/"), key=lambda k: not k.endswith("/" + manifest.FILE))]
-    keys += [k for b, names in loose.items() if now - manifest.made_at(b) > LOOSE_SECONDS for k in names]
+    keys += [k for b, stored in loose.items() if now - manifest.made_at(b) > LOOSE_SECONDS for k in stored]
     try:
         for key in keys:
             store.delete(key)
