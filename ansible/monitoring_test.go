@@ -42,7 +42,7 @@ func TestMetricsAgree(t *testing.T) {
 	for _, name := range []string{metrics.Namespace, metrics.DimGroup, metrics.DimInstance, metrics.DimRole} {
 		assert.Contains(t, source, `"`+name+`"`)
 	}
-	assert.Contains(t, read(t, "roles/monitoring/templates/cloudwatch-agent.json.j2"), "'namespace': '"+metrics.Namespace+"'", "machines may write to no other namespace")
+	assert.Contains(t, read(t, "roles/monitoring/templates/cloudwatch-agent.json.j2"), "'namespace': '"+metrics.AgentNamespace+"'", "machines may write to no other namespace")
 }
 
 // A log group that the machines write to is one that the stack makes.
