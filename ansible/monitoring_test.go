@@ -61,9 +61,9 @@ func TestLogGroupsAgree(t *testing.T) {
 			}
 		}
 		slices.Sort(want)
-		assert.Equal(t, want, machinelogs.Groups("stage", string(role)), role)
+		assert.Equal(t, want, machinelogs.Groups("/calldata/stage", string(role)), role)
 	}
-	assert.Empty(t, machinelogs.Groups("stage", "nobody"))
+	assert.Empty(t, machinelogs.Groups("/calldata/stage", "nobody"))
 }
 
 func TestMonitoringLibrary(t *testing.T) {

@@ -3,6 +3,7 @@ package machinelogs
 import (
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -11,8 +12,8 @@ import (
 
 // Args describe the log groups of a stack's machines.
 type Args struct {
-	// Stack is the stack's name, a part of the groups' names.
-	Stack string
+	// Prefix is how the groups' names begin, for example "/calldata/stage".
+	Prefix string
 	// Roles are what the machines serve, for example "c4-sbc", each once. Of a machine with several roles, it is the first.
 	Roles []string
 	// RetentionDays is how long lines are kept, one of the values that CloudWatch Logs knows.
@@ -25,11 +26,14 @@ type Args struct {
 	Tags tags.Tags
 }
 
+// Source: Amazon CloudWatch Logs API Reference, CreateLogGroup.
+var prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9_.#-]+)+$`)
+
 // Validate reports every field that AWS would refuse, and every role that nobody knows the logs of.
 func (a Args) Validate() error {
 	var errs []error
-	if a.Stack == "" {
-		errs = append(errs, errors.New("stack: it is empty"))
+	if !prefixForm.MatchString(a.Prefix) {
+		errs = append(errs, fmt.Errorf("prefix: %q is not like /calldata/stage", a.Prefix))
 	}
 	seen := map[string]bool{}
 	for _, role := range a.Roles {

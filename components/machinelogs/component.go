@@ -23,7 +23,7 @@ func NewMachineLogs(ctx *pulumi.Context, name string, args Args, opts ...pulumi.
 		return nil, fmt.Errorf("machine logs %s: %w", name, err)
 	}
 	for _, role := range args.Roles {
-		for _, group := range Groups(args.Stack, role) {
+		for _, group := range Groups(args.Prefix, role) {
 			if err := args.register(ctx, self, name, group); err != nil {
 				return nil, fmt.Errorf("machine logs %s: %w", name, err)
 			}
@@ -34,7 +34,7 @@ func NewMachineLogs(ctx *pulumi.Context, name string, args Args, opts ...pulumi.
 
 func (a Args) register(ctx *pulumi.Context, self *MachineLogs, name, group string) error {
 	// "/calldata/stage/c4-sbc/kamailio" is called NAME-c4-sbc-kamailio.
-	name += strings.ReplaceAll(strings.TrimPrefix(group, Prefix(a.Stack)), "/", "-")
+	name += strings.ReplaceAll(strings.TrimPrefix(group, a.Prefix), "/", "-")
 	args := &cloudwatch.LogGroupArgs{Name: pulumi.String(group), RetentionInDays: pulumi.Int(a.RetentionDays), Tags: pulumi.ToStringMap(a.Tags.Named(name))}
 	if a.KMSKeyARN != nil {
 		args.KmsKeyId = a.KMSKeyARN.ToStringOutput()

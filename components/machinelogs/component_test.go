@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { os.Exit(componenttest.Main(m)) }
 
 func args() Args {
 	return Args{
-		Stack: "stage", Roles: []string{"c4-router", "c4-sbc"}, RetentionDays: 90, KMSKeyARN: pulumi.String("arn:key"), Protect: true,
+		Prefix: "/calldata/stage", Roles: []string{"c4-router", "c4-sbc"}, RetentionDays: 90, KMSKeyARN: pulumi.String("arn:key"), Protect: true,
 		Tags: tags.Tags{Project: "p", Environment: "stage", Role: "logs", Owner: "o", CostCenter: "c"},
 	}
 }
@@ -58,7 +58,7 @@ func TestEveryMistakeIsReported(t *testing.T) {
 		_, err := NewMachineLogs(ctx, "x", Args{Roles: []string{"c4-sbc", "c4-sbc", "printer"}, Tags: tags.Tags{}})
 		return err
 	})
-	for _, want := range []string{"stack: it is empty", `"printer"`, `"c4-sbc" is there twice`, "retention: 0 days", "tags:"} {
+	for _, want := range []string{`prefix: ""`, `"printer"`, `"c4-sbc" is there twice`, "retention: 0 days", "tags:"} {
 		require.ErrorContains(t, err, want)
 	}
 	require.ErrorContains(t, Args{}.Validate(), "roles: there are none")
