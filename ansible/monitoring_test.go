@@ -42,7 +42,7 @@ func TestMetricsAgree(t *testing.T) {
 	for _, name := range []string{metrics.Namespace, metrics.DimGroup, metrics.DimInstance, metrics.DimRole} {
 		assert.Contains(t, source, `"`+name+`"`)
 	}
-	assert.Contains(t, read(t, "roles/monitoring/templates/cloudwatch-agent.json.j2"), "'namespace': '"+metrics.Namespace+"'", "machines may write to no other namespace")
+	assert.Contains(t, read(t, "roles/monitoring/templates/cloudwatch-agent.json.j2"), "'namespace': '"+metrics.AgentNamespace+"'", "machines may write to no other namespace")
 }
 
 // A log group that the machines write to is one that the stack makes.
@@ -61,9 +61,9 @@ func TestLogGroupsAgree(t *testing.T) {
 			}
 		}
 		slices.Sort(want)
-		assert.Equal(t, want, machinelogs.Groups("stage", string(role)), role)
+		assert.Equal(t, want, machinelogs.Groups("/calldata/stage", string(role)), role)
 	}
-	assert.Empty(t, machinelogs.Groups("stage", "nobody"))
+	assert.Empty(t, machinelogs.Groups("/calldata/stage", "nobody"))
 }
 
 func TestMonitoringLibrary(t *testing.T) {

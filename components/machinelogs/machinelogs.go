@@ -18,15 +18,12 @@ var logs = map[string][]string{
 	},
 }
 
-// Prefix is how the names of a stack's log groups begin, without a slash at the end.
-func Prefix(stack string) string { return "/calldata/" + stack }
-
-// Groups are the log groups of machines of a role, for example "/calldata/stage/c4-sbc/kamailio", sorted. A role that is not
-// known has none.
-func Groups(stack, role string) []string {
+// Groups are the log groups of machines of a role, sorted: the prefix of the stack, the role, and the log, for example
+// "/calldata/stage/c4-sbc/kamailio". A role that is not known has none.
+func Groups(prefix, role string) []string {
 	var names []string
 	for _, log := range logs[role] {
-		names = append(names, Prefix(stack)+"/"+role+"/"+log)
+		names = append(names, prefix+"/"+role+"/"+log)
 	}
 	slices.Sort(names)
 	return names

@@ -90,6 +90,14 @@ class Sources(unittest.TestCase):
             ("calldata_kamailio_transactions_total", ("class", "2xx")): 4,
         })
 
+    def test_tables_of_kamailio(self):
+        text = "{\n\tname: ban\n\tslots: 16\n\tall: 4\n}\n{\n\tname: down\n\tall: 1\n}\n{\n\tname: peer\n\tall: 3\n}\n"
+        found = index(kamailio.tables(text, ["ban"], ["down"]))
+        self.assertEqual(found["calldata_bans",], 4)
+        self.assertEqual(found["calldata_kamailio_targets", ("of", "down"), ("state", "down")], 1)
+        self.assertEqual(found["calldata_kamailio_table_entries", ("table", "peer")], 3)
+        self.assertEqual(list(kamailio.tables("", ["ban"], ["down"])), [], "Kamailio without tables has no bans to tell of")
+
     def test_registrations_of_kamailio(self):
         text = "{\n\tl_uuid: a\n\tflags: 20\n}\n{\n\tl_uuid: b\n\tflags: 16\n}\n"
         found = index(kamailio.registrations(text))

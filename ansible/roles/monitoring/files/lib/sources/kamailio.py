@@ -45,7 +45,7 @@ def collect(settings):
     yield sample("calldata_kamailio_uptime_seconds", re.search(r"uptime: (\d+)", rpc("core.uptime")).group(1))
     yield from statistics(ask("stats.get_statistics", "all"))
     yield from targets(ask("dispatcher.list"))
-    yield from tables(ask("htable.stats"), settings["ban_tables"])
+    yield from tables(ask("htable.stats"), settings["ban_tables"], settings["down_tables"])
     yield from registrations(ask("uac.reg_dump"))
     calls = output(settings["active_calls"]).strip()
     yield sample("calldata_active_calls", calls, server="kamailio")
@@ -81,10 +81,10 @@ def targets(text):
             count[state] += 1
             yield sample("calldata_kamailio_target_up", state == "up", set=group, uri=uri)
     for state, number in count.items():
-        yield sample("calldata_kamailio_targets", number, state=state)
+        yield sample("calldata_kamailio_targets", number, state=state, of="dispatcher")
 
 
-def tables(text, bans):
+def tables(text, bans, downs):
     name, banned = "", 0
     for line in text.splitlines():
         key, _, value = line.strip().partition(": ")
@@ -93,6 +93,8 @@ def tables(text, bans):
         elif key == "all":
             yield sample("calldata_kamailio_table_entries", value, table=name)
             banned += int(value) if name in bans else 0
+            if name in downs:
+                yield sample("calldata_kamailio_targets", value, state="down", of=name)
     if text and bans:
         yield sample("calldata_bans", banned)
 

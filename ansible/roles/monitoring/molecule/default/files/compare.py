@@ -46,4 +46,4 @@ for what, is_, want in (
 ):
     if is_ != want:
         wrong.append(f"{what}: {is_}, want {want}")
-sys.exit("\n".join(wrong))
+sys.exit("\n".join(wrong) or 0)
