@@ -83,15 +83,21 @@ func (s *site) plan() (string, error) {
 
 func TestDatabaseOnTheRouter(t *testing.T) {
 	s := newSite(t, nil)
-	// The test's PostgreSQL has no database of the Routers' name yet: its error has come all the way.
-	_, err := s.plan()
-	require.ErrorContains(t, err, `database "c4" does not exist`)
-	_, err = s.conn.Exec(t.Context(), "CREATE ROLE postgres SUPERUSER LOGIN")
-	require.NoError(t, err)
-	_, err = s.conn.Exec(t.Context(), "CREATE DATABASE c4 TEMPLATE template0")
+	_, err := s.conn.Exec(t.Context(), "CREATE ROLE postgres SUPERUSER LOGIN")
 	require.NoError(t, err)
 	_, err = s.plan()
-	require.ErrorContains(t, err, "has the role c4_router made the database's tables?")
+	require.ErrorContains(t, err, `database "c4" does not exist`, "the server's own words have come all the way")
+
+	// A copy of the database with the role's schema, which nobody may use meanwhile.
+	require.NoError(t, s.conn.Close(t.Context()))
+	other, err := pgx.Connect(t.Context(), strings.Replace(s.url, "/postgres?", "/template1?", 1))
+	require.NoError(t, err)
+	_, err = other.Exec(t.Context(), "CREATE DATABASE c4 TEMPLATE postgres")
+	require.NoError(t, err)
+	require.NoError(t, other.Close(t.Context()))
+	out, err := s.plan()
+	require.NoError(t, err)
+	assert.Contains(t, out, "+ tenant acme")
 	for _, command := range s.commands {
 		assert.True(t, strings.HasPrefix(command, "sudo -n -u postgres python3 -c '"), command)
 		assert.Contains(t, command, "/var/run/postgresql/.s.PGSQL.5432")
