@@ -71,13 +71,13 @@ func world(t *testing.T) (outside, machine string) {
 		run("", "ip", "netns", "add", name)
 		t.Cleanup(func() { _ = exec.CommandContext(context.Background(), "ip", "netns", "del", name).Run() })
 	}
-	run("", "ip", "-n", outside, "link", "add", "a", "type", "veth", "peer", "name", "b", "netns", machine)
+	run("", "ip", "-n", outside, "link", "add", "name", "outer", "type", "veth", "peer", "name", "inner", "netns", machine)
 	for _, a := range []string{"10.99.0.5/24", "198.51.100.10/24", "192.0.2.10/24"} {
-		run("", "ip", "-n", outside, "addr", "add", a, "dev", "a")
+		run("", "ip", "-n", outside, "addr", "add", a, "dev", "outer")
 	}
-	run("", "ip", "-n", machine, "addr", "add", "10.99.0.11/24", "dev", "b")
-	run("", "ip", "-n", outside, "link", "set", "a", "up")
-	run("", "ip", "-n", machine, "link", "set", "b", "up")
+	run("", "ip", "-n", machine, "addr", "add", "10.99.0.11/24", "dev", "inner")
+	run("", "ip", "-n", outside, "link", "set", "outer", "up")
+	run("", "ip", "-n", machine, "link", "set", "inner", "up")
 	run("", "ip", "-n", machine, "route", "add", "default", "via", "10.99.0.5")
 	run(filter, "ip", "netns", "exec", machine, "nft", "-f", "-")
 	// Two services answer; the rest of what the filter lets in is refused by the machine.
