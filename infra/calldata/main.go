@@ -21,6 +21,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
 	"github.com/calldata/calldata-foundation/infra/calldata/rehearse"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing"
+	"github.com/calldata/calldata-foundation/infra/calldata/setup"
 	"github.com/calldata/calldata-foundation/infra/calldata/smoke"
 	"github.com/calldata/calldata-foundation/infra/calldata/tools"
 	"github.com/calldata/calldata-foundation/infra/calldata/topology"
@@ -67,6 +68,7 @@ func root(io *cli.IO) *cobra.Command {
 		preflight.NewCmdPreflight(io),
 		rehearse.NewCmdRehearse(io, nil),
 		routing.NewCmdRouting(io),
+		setup.NewCmdSetup(io),
 		smoke.NewCmdSmoke(io),
 		tools.NewCmdTools(io),
 		topology.NewCmdTopology(io),

@@ -207,10 +207,9 @@ func (c *checker) inbound(at string, t *Tenant, x Inbound) {
 		}
 	case "extension":
 		exten, name, _ := strings.Cut(rest, "@")
-		if !extenForm.MatchString(exten) {
-			c.fail(at+".to", "is %q: want extension:NUMBER@CONTEXT", x.To)
+		if target, there := t.Context(name); !extenForm.MatchString(exten) || !there || target.Type != Internal {
+			c.fail(at+".to", "is %q: want extension:NUMBER@CONTEXT, with a context of type internal", x.To)
 		}
-		c.in(at+".to", t, name, Internal)
 	case "hangup":
 		if rest != "busy" && rest != "congestion" && rest != "normal" {
 			c.fail(at+".to", "is %q: want hangup:busy, hangup:congestion or hangup:normal", x.To)

@@ -107,8 +107,17 @@ class ConfdTest(unittest.TestCase):
         self.assertEqual(self.ask("GET", "users", Wazo_Tenant=other["uuid"])[1], {"items": [], "total": 0})
 
     def test_deleting_takes_back_what_depends(self):
-        self.assertEqual(self.ask("DELETE", f"users/{self.office.users['ada']['uuid']}?recursive=true")[0], 204)
-        self.assertEqual(self.ask("GET", "endpoints/sip?name=ada")[1]["total"], 0)
+        user = self.ask("GET", f"users/{self.office.users['ada']['uuid']}")[1]
+        line = user["lines"][0]
+        number, endpoint = line["extensions"][0]["id"], line["endpoint_sip"]["uuid"]
+        for path in (f"users/{user['uuid']}", f"lines/{line['id']}", f"endpoints/sip/{endpoint}", f"extensions/{number}",
+                     f"lines/{line['id']}/endpoints/sip/{endpoint}"):
+            self.assertEqual(self.ask("DELETE", path)[0], 400, path)
+        for path in (f"users/{user['uuid']}/lines/{line['id']}", f"lines/{line['id']}/extensions/{number}",
+                     f"extensions/{number}", f"lines/{line['id']}/endpoints/sip/{endpoint}", f"endpoints/sip/{endpoint}",
+                     f"lines/{line['id']}", f"users/{user['uuid']}"):
+            self.assertEqual(self.ask("DELETE", path)[0], 204, path)
+        self.assertEqual(self.rules(self.office.incall)[0][3], 'do=refuse;code=404;reason="Not Found"')
         self.assertEqual(self.ask("DELETE", f"trunks/{self.office.trunk['id']}")[0], 204)
         self.assertIn(("^9.+$", "^.{1}(.*)$", "+\\\\1", 'do=refuse;code=503;reason="Service Unavailable"'),
                       self.rules(self.office.internal))

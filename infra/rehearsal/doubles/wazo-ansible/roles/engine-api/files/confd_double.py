@@ -63,6 +63,9 @@ class Confd:
             ("PUT", f"/1.1/lines/{one}/extensions/{one}", self.give_line_extension),
             ("PUT", f"/1.1/incalls/{one}/extensions/{one}", self.give_incall_extension),
             ("PUT", f"/1.1/outcalls/{one}/extensions/{one}", self.give_outcall_extension),
+            ("DELETE", f"/1.1/users/{one}/lines/{one}", self.take_line),
+            ("DELETE", f"/1.1/lines/{one}/endpoints/sip/{one}", self.take_endpoint),
+            ("DELETE", f"/1.1/lines/{one}/extensions/{one}", self.take_extension("lines")),
             ("DELETE", f"/1.1/incalls/{one}/extensions/{one}", self.take_extension("incalls")),
             ("DELETE", f"/1.1/outcalls/{one}/extensions/{one}", self.take_extension("outcalls")),
             ("PUT", f"/1.1/outcalls/{one}/trunks", self.give_trunks),
@@ -262,6 +265,22 @@ class Confd:
                 return 204, None
         return take
 
+    def take_line(self, call, user, line):
+        with self.store:
+            tenant = self.tenant(call, "confd.users.lines.delete")
+            user, line = self.find("confd_users", tenant, user), self.find("lines", tenant, line)
+            user["lines"] = [key for key in user["lines"] if key != line["id"]]
+            return 204, None
+
+    def take_endpoint(self, call, line, endpoint):
+        with self.store as state:
+            tenant = self.tenant(call, "confd.lines.endpoints.sip.delete")
+            line, _ = self.find("lines", tenant, line), self.find("endpoints", tenant, endpoint)
+            if any(line["id"] in user["lines"] for user in state["confd_users"]):
+                raise Problem(400, "Resource Error - Line is associated with User")
+            line["endpoint_sip"] = None
+            return 204, None
+
     def give_trunks(self, call, outcall):
         with self.store:
             tenant = self.tenant(call, "confd.outcalls.trunks.update")
@@ -431,13 +450,8 @@ class Users(Resource):
                             if i["destination"].get("user_id") == item["id"]]}
 
     def forget(self, state, item, call):
-        if item["lines"] and call.query.get("recursive", "").lower() != "true":
+        if item["lines"]:
             raise Problem(400, "Resource Error - User is associated with Line")
-        for key in item["lines"]:
-            line = self.confd.find("lines", {"uuid": item["tenant_uuid"]}, str(key))
-            state["lines"].remove(line)
-            state["extensions"] = [e for e in state["extensions"] if e["id"] not in line["extensions"]]
-            state["endpoints"] = [e for e in state["endpoints"] if e["uuid"] != (line["endpoint_sip"] or {}).get("uuid")]
         state["users"] = [u for u in state["users"] if u["uuid"] != item["uuid"]]
 
 
