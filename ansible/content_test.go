@@ -139,7 +139,9 @@ func realAnsible(t *testing.T, program string) func(args ...string) string {
 	if err != nil {
 		t.Skip(program + " is not on PATH")
 	}
-	roles, home := t.TempDir(), t.TempDir()
+	roles, home, tools := t.TempDir(), t.TempDir(), t.TempDir()
+	// The command, as far as programs in inventories need it.
+	require.NoError(t, os.WriteFile(filepath.Join(tools, "calldata"), []byte(answer), 0o700))
 	for _, role := range UpstreamRoles() {
 		require.NoError(t, os.MkdirAll(filepath.Join(roles, role, "tasks"), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(roles, role, "tasks", "main.yml"), []byte("[]\n"), 0o600))
@@ -147,7 +149,7 @@ func realAnsible(t *testing.T, program string) func(args ...string) string {
 	return func(args ...string) string {
 		cmd := osexec.Command(path, args...)
 		cmd.Env = []string{
-			"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LC_ALL=C.UTF-8", "ANSIBLE_NOCOLOR=1", "PYTHONDONTWRITEBYTECODE=1",
+			"PATH=" + os.Getenv("PATH") + ":" + tools, "HOME=" + home, "LC_ALL=C.UTF-8", "ANSIBLE_NOCOLOR=1", "PYTHONDONTWRITEBYTECODE=1",
 			"ANSIBLE_ROLES_PATH=roles:" + roles, "ANSIBLE_LOCAL_TEMP=" + home,
 		}
 		out, err := cmd.CombinedOutput()
@@ -155,6 +157,10 @@ func realAnsible(t *testing.T, program string) func(args ...string) string {
 		return string(out)
 	}
 }
+
+// answer is a calldata that tells in a variable how it was called.
+const answer = "#!/bin/sh\n" +
+	`printf '{"_meta":{"hostvars":{"m":{"called":"%s"}}},"all":{"children":["ungrouped","c4_sbc_host"]},"c4_sbc_host":{"hosts":["m"]}}' "$*"` + "\n"
 
 // generated writes the inventory of outputs to a file, as `calldata configure` does.
 func generated(t *testing.T, o stacks.Outputs) string {
@@ -173,8 +179,8 @@ func prodOutputs() stacks.Outputs {
 	o := stageOutputs()
 	o.Stack = "prod"
 	o.Nodes = []stacks.Node{
-		{Name: "prod-uc-2", Roles: []stacks.Role{stacks.RoleUCEngine}, InstanceID: "i-2", PrivateIP: "10.40.80.5", User: "admin", Access: stacks.AccessSSM},
-		{Name: "prod-uc-1", Roles: []stacks.Role{stacks.RoleUCEngine}, InstanceID: "i-1", PrivateIP: "10.40.64.5", User: "admin", Access: stacks.AccessSSM},
+		{Name: "prod-uc-2", Roles: []stacks.Role{stacks.RoleUCEngine}, InstanceID: "i-2", PrivateIP: "10.40.80.5", User: "admin", Access: stacks.AccessSSM, Firewall: openings()},
+		{Name: "prod-uc-1", Roles: []stacks.Role{stacks.RoleUCEngine}, InstanceID: "i-1", PrivateIP: "10.40.64.5", User: "admin", Access: stacks.AccessSSM, Firewall: openings()},
 	}
 	o.Fleets = []stacks.Fleet{{Name: "prod-c4-sbc", Role: stacks.RoleC4SBC}}
 	return o
@@ -254,4 +260,19 @@ func TestVariablesOfHosts(t *testing.T) {
 	assert.Equal(t, 5432, router["database_port"])
 	assert.NotContains(t, router, "wazo_distribution", "a Router is no engine")
 	assert.NotContains(t, vars("stage", "stage-sbc-1", stageOutputs()), "database_host", "only Routers ask the database")
+}
+
+// The programs in inventories ask calldata for the stack that they are named after.
+func TestInventoriesOfPrograms(t *testing.T) {
+	t.Parallel()
+	ask := realAnsible(t, "ansible-inventory")
+	for _, stack := range stacksWithInventory {
+		out := ask("-i", filepath.Join("inventories", stack), "-i", filepath.Join("inventories", stack+".sh"), "--list")
+		var got map[string]any
+		require.NoError(t, yaml.Unmarshal([]byte(out), &got), out)
+		vars := got["_meta"].(map[string]any)["hostvars"].(map[string]any)["m"].(map[string]any)
+		assert.Equal(t, "inventory "+stack+" --list", vars["called"])
+		assert.Equal(t, "Etc/UTC", vars["common_timezone"], "the stack's own variables are for such hosts, too")
+		assert.Contains(t, got["c4_sbc"].(map[string]any)["children"], "c4_sbc_host")
+	}
 }

@@ -247,7 +247,7 @@ func (p Playbook) environment(scratch string) []string {
 		"LC_ALL=C.UTF-8", "LANG=C.UTF-8",
 		"PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1",
 		"ANSIBLE_CONFIG="+filepath.Join(p.Dir, "ansible.cfg"),
-		"ANSIBLE_INVENTORY="+strings.Join(p.Inventories, ","),
+		"ANSIBLE_INVENTORY="+strings.Join(p.Inventories, ","), "ANSIBLE_INVENTORY_ENABLED=yaml", // no programs in them
 		"ANSIBLE_ROLES_PATH="+strings.Join(append([]string{filepath.Join(p.Dir, "roles")}, p.RolesPath...), ":"),
 		"ANSIBLE_CALLBACK_PLUGINS="+filepath.Join(p.Dir, "plugins", "callback"),
 		"ANSIBLE_CALLBACKS_ENABLED=calldata_events",

@@ -84,7 +84,7 @@ type MachinesConfig struct {
 	DataVolumeGiB int
 	// AMIID pins the image of the machines; empty means the newest Debian 12 when a machine is made.
 	AMIID string
-	// C4 puts Router and SBC onto the machine of a dev stack.
+	// C4 gives a dev stack a Router and an SBC, each on a machine of its own.
 	C4 bool
 	// DetailedMonitoring makes EC2 report every minute, for about 2 USD a month and machine.
 	DetailedMonitoring bool

@@ -47,6 +47,7 @@ func TestReadConfigDefaults(t *testing.T) {
 	c, err := ReadConfig("dev", settings())
 	require.NoError(t, err)
 	world := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
+	small := InstanceType{Name: "t3.small", VCPU: 2, MemoryGiB: 2}
 	assert.Equal(t, Config{
 		Topology: KindDev, Region: "us-east-1", Owner: "platform", CostCenter: "telephony",
 		Network: NetworkConfig{CIDR: netip.MustParsePrefix("10.20.0.0/16"), Zones: []string{"us-east-1a"}, Nat: NatNone},
@@ -55,7 +56,7 @@ func TestReadConfigDefaults(t *testing.T) {
 			CarrierCIDRs: []netip.Prefix{}, SSHPublicKey: testKey,
 		},
 		Machines:  MachinesConfig{InstanceType: InstanceType{"t3.xlarge", 4, 16}, RootVolumeGiB: 50, DetailedMonitoring: true},
-		Fleets:    FleetsConfig{SBCs: FleetSize{2, 6, 400}, Routers: FleetSize{2, 6, 2000}, CPUTarget: 50, DrainTimeout: time.Hour},
+		Fleets:    FleetsConfig{SBCInstanceType: small, RouterInstanceType: small, SBCs: FleetSize{2, 6, 400}, Routers: FleetSize{2, 6, 2000}, CPUTarget: 50, DrainTimeout: time.Hour},
 		Database:  DatabaseConfig{Version: 16},
 		Web:       WebConfig{BlueWeight: 100},
 		Account:   AccountConfig{Environments: []Environment{{Name: "dev", BudgetUSD: 100}, {Name: "stage", BudgetUSD: 300}, {Name: "prod", BudgetUSD: 1000}}, AnomalyUSD: 20},

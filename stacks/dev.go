@@ -7,7 +7,8 @@ import (
 )
 
 // dev is one UC Engine with an Elastic IP in a public subnet of the first zone: the smallest thing that takes a call.
-// With c4, Router and SBC are on the same machine.
+// With c4, Router and SBC have machines of their own beside it: all three listen on the port of SIP, and phones keep the
+// engine's address. The Router's database is on its machine.
 func dev(stack string, c Config) (Topology, error) {
 	t := base(stack, c)
 	network, err := network(stack, c, TierPublic)
@@ -18,10 +19,17 @@ func dev(stack string, c Config) (Topology, error) {
 	t.Network, t.Keys = network, []KeyUse{KeyVolumes}
 	engine := node(stack, c, "uc-1", RoleUCEngine, c.Machines.InstanceType, network.Subnets[0].Name)
 	engine.Public, engine.Access, engine.DataVolumeGiB = true, AccessSSH, c.Machines.DataVolumeGiB
-	if c.Machines.C4 {
-		engine.Roles = append(engine.Roles, RoleC4Router, RoleC4SBC)
-	}
 	t.Nodes = []NodeSpec{engine}
+	if c.Machines.C4 {
+		for _, n := range []NodeSpec{
+			node(stack, c, "router-1", RoleC4Router, c.Fleets.RouterInstanceType, network.Subnets[0].Name),
+			node(stack, c, "sbc-1", RoleC4SBC, c.Fleets.SBCInstanceType, network.Subnets[0].Name),
+		} {
+			// Without NAT, only a public address leads to package archives.
+			n.Public, n.Access = true, AccessSSH
+			t.Nodes = append(t.Nodes, n)
+		}
+	}
 	operators := map[ports.Exposure][]netip.Prefix{ports.Admin: c.Access.AdminCIDRs, ports.VPC: {c.Network.CIDR}}
 	public := map[ports.Exposure][]netip.Prefix{
 		ports.Admin: c.Access.AdminCIDRs, ports.VPC: {c.Network.CIDR}, ports.Phones: c.Access.SIPCIDRs, ports.Media: c.Access.MediaCIDRs,

@@ -4,7 +4,7 @@ package stacks
 type Kind string
 
 const (
-	// KindDev is everything on one machine.
+	// KindDev is an engine alone, or with one machine for each role of the C4.
 	KindDev Kind = "dev"
 	// KindStage is one machine for each role, behind load balancers.
 	KindStage Kind = "stage"
@@ -56,7 +56,8 @@ type defaults struct {
 // and more; `calldata cost` tells what they come to.
 var byKind = map[Kind]defaults{
 	KindDev: {
-		zones: 1, nat: NatNone, instanceType: "t3.xlarge", logRetentionDays: 14, backupRetentionDays: 7, configureMinutes: 45, detailedMonitoring: true,
+		zones: 1, nat: NatNone, instanceType: "t3.xlarge", sbcInstanceType: "t3.small", routerInstanceType: "t3.small",
+		logRetentionDays: 14, backupRetentionDays: 7, configureMinutes: 45, detailedMonitoring: true,
 	},
 	KindStage: {
 		zones: 2, nat: NatSingle, edges: []string{string(EdgePhones)}, instanceType: "t3.large", dataVolumeGiB: 50,

@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,11 +69,38 @@ func TestDev(t *testing.T) {
 func TestDevWithC4(t *testing.T) {
 	t.Parallel()
 	top := devTopology(t, "c4", "true")
-	assert.Equal(t, []Role{RoleUCEngine, RoleC4Router, RoleC4SBC}, top.Nodes[0].Roles)
+	require.Len(t, top.Nodes, 3)
+	for i, want := range []struct {
+		name string
+		role Role
+	}{{"dev-uc-1", RoleUCEngine}, {"dev-router-1", RoleC4Router}, {"dev-sbc-1", RoleC4SBC}} {
+		n := top.Nodes[i]
+		assert.Equal(t, want.name, n.Name)
+		assert.Equal(t, []Role{want.role}, n.Roles, "each listens on the port of SIP")
+		assert.True(t, n.Public, "there is no NAT")
+		assert.Equal(t, AccessSSH, n.Access)
+	}
+	assert.Equal(t, "t3.small", top.Nodes[1].Type.Name)
+	assert.Equal(t, "sip:203.0.113.10:5060;transport=udp", top.Endpoints("203.0.113.10", "").SIP, "phones keep the engine")
 	got := reach(top)
+	assert.Contains(t, got, "0.0.0.0/0 -> uc-engine udp 5060")
+	assert.Contains(t, got, "c4-router -> uc-engine udp 5060")
 	assert.Contains(t, got, "0.0.0.0/0 -> c4-sbc tcp 5061")
 	assert.Contains(t, got, "203.0.113.7/32 -> c4-router tcp 22")
 	assert.NotContains(t, got, "0.0.0.0/0 -> c4-router udp 5060", "nobody from outside reaches a router")
+}
+
+func TestRolesOfOneMachineHavePortsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	top := devTopology(t, "c4", "true")
+	top.Nodes[0].Roles = AllRoles()
+	err := top.Validate()
+	for _, want := range []string{
+		"machine dev-uc-1 has the roles uc-engine and c4-router, and both listen on udp 5060", "c4-router and c4-sbc, and both listen on udp 5060: give each a machine",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+	assert.NotContains(t, err.Error(), "tcp 22", "all share the system's")
 }
 
 func TestStage(t *testing.T) {
@@ -250,4 +278,20 @@ func TestInstanceTypes(t *testing.T) {
 		_, err := FindInstanceType(amd)
 		assert.ErrorContains(t, err, "does not know that type", amd)
 	}
+}
+
+// Openings of several roles are those of each, a port that they share once.
+func TestOpeningsOfRoles(t *testing.T) {
+	t.Parallel()
+	top := devTopology(t, "c4", "true")
+	names := func(roles ...Role) (all []string) {
+		for _, o := range top.Openings(roles...) {
+			all = append(all, o.Name)
+		}
+		return all
+	}
+	both := names(RoleC4Router, RoleC4SBC)
+	assert.Subset(t, both, names(RoleC4Router))
+	assert.Subset(t, both, names(RoleC4SBC))
+	assert.ElementsMatch(t, slices.Compact(slices.Sorted(slices.Values(both))), both)
 }

@@ -131,6 +131,7 @@ func (v *validator) node(n NodeSpec, network Network) {
 	for _, r := range n.Roles {
 		v.check(r.Valid(), "%s has the role %q, want one of %v", at, r, AllRoles())
 	}
+	v.roles(at, n.Roles)
 	v.machine(at, n.Type, pick(slices.Contains(n.Roles, RoleUCEngine), float64(minMemoryGiB), minC4MemoryGiB), n.VolumeGiB, n.AMIID)
 	v.check(slices.ContainsFunc(network.Subnets, func(s Subnet) bool { return s.Name == n.Subnet }), "%s is in the subnet %q, which the network does not have", at, n.Subnet)
 	v.check(n.DataVolumeGiB == 0 || n.DataVolumeGiB >= minRootVolumeGiB && n.DataVolumeGiB <= maxVolumeGiB, "%s has a data volume of %d GiB, want %d to %d", at, n.DataVolumeGiB, minRootVolumeGiB, maxVolumeGiB)
@@ -138,6 +139,22 @@ func (v *validator) node(n NodeSpec, network Network) {
 	v.check(n.User != "", "%s has no login", at)
 	if _, err := parsePublicKey(n.SSHPublicKey); err != nil {
 		v.errs = append(v.errs, fmt.Errorf("%s: the SSH key %w", at, err))
+	}
+}
+
+// roles checks that those of one machine do not want the same port. They may share what the system itself answers.
+func (v *validator) roles(at string, roles []Role) {
+	for i, r := range roles {
+		for _, p := range ports.Table(r.Group()) {
+			if !p.Default || p.Name == ports.SSH || p.Name == ports.ICMPEcho {
+				continue
+			}
+			for _, earlier := range roles[:i] {
+				for _, other := range ports.Table(earlier.Group()) {
+					v.check(!other.Default || !other.Overlaps(p), "%s has the roles %s and %s, and both listen on %s: give each a machine of its own", at, earlier, r, p)
+				}
+			}
+		}
 	}
 }
 

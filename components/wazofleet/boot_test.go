@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -340,7 +341,9 @@ func TestPlaybookFindsItsFacts(t *testing.T) {
 		}
 	}
 	var vars struct {
+		First []string            `yaml:"fleet_first_roles"`
 		Roles map[string][]string `yaml:"fleet_roles"`
+		Last  []string            `yaml:"fleet_last_roles"`
 	}
 	text, err := os.ReadFile(content + "playbooks/vars/fleet.yml")
 	require.NoError(t, err)
@@ -348,7 +351,7 @@ func TestPlaybookFindsItsFacts(t *testing.T) {
 	assert.Len(t, vars.Roles, 2)
 	for _, role := range []string{RoleC4SBC, RoleC4Router} {
 		require.Contains(t, vars.Roles, role)
-		for _, name := range vars.Roles[role] {
+		for _, name := range slices.Concat(vars.First, vars.Roles[role], vars.Last) {
 			assert.FileExists(t, content+"roles/"+name+"/tasks/main.yml")
 		}
 	}

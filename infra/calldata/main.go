@@ -16,6 +16,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/cost"
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
+	"github.com/calldata/calldata-foundation/infra/calldata/inventory"
 	"github.com/calldata/calldata-foundation/infra/calldata/machines"
 	"github.com/calldata/calldata-foundation/infra/calldata/policy"
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
@@ -26,6 +27,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/tools"
 	"github.com/calldata/calldata-foundation/infra/calldata/topology"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
+	"github.com/calldata/calldata-foundation/infra/calldata/vault"
 )
 
 func main() {
@@ -63,6 +65,7 @@ func root(io *cli.IO) *cobra.Command {
 		configure.NewCmdConfigure(io),
 		cost.NewCmdCost(io),
 		health.NewCmdHealth(io),
+		inventory.NewCmdInventory(io),
 		machines.NewCmdMachines(io),
 		policy.NewCmdPolicy(io),
 		preflight.NewCmdPreflight(io),
@@ -73,6 +76,7 @@ func root(io *cli.IO) *cobra.Command {
 		tools.NewCmdTools(io),
 		topology.NewCmdTopology(io),
 		tunnel.NewCmdTunnel(io),
+		vault.NewCmdVault(io),
 	)
 	return cmd
 }

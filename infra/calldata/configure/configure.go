@@ -30,6 +30,8 @@ type Options struct {
 	Stack string
 	// Inventory is a file, or "-" for standard input.
 	Inventory string
+	// Playbook is a playbook of ansible/playbooks, without its ending.
+	Playbook string
 	// Timeout is for everything: waiting, fetching, playbooks.
 	Timeout time.Duration
 	// Limit is a comma-separated list of hosts and groups. Empty means all.
@@ -53,11 +55,13 @@ func NewCmdConfigure(io *cli.IO) *cobra.Command {
 		Use:   "configure",
 		Short: "Configure the machines of a stack with Ansible over SSH",
 		Long: `Waits until the machines of a stack answer on SSH and cloud-init is done, fetches Wazo's own Ansible roles at their
-pinned commit, and runs ansible/playbooks/site.yml. It can be run again at any time: what is as it should be stays untouched.
+pinned commit, and runs ansible/playbooks/site.yml, or another playbook. It can be run again at any time: what is as it
+should be stays untouched.
 
 The inventory is the stack output "inventory". Secrets are files, named by the environment:
   CALLDATA_SECRETS_FILE         YAML with engine_api_root_password and smoke_sip_password, mode 0600
-  CALLDATA_VAULT_PASSWORD_FILE  for vaults in ansible/inventories/<stack>, mode 0600
+  CALLDATA_VAULT_PASSWORD_FILE  for vaults in ansible/inventories/<stack>, mode 0600; or CALLDATA_VAULT_SECRET, the name of a
+                                secret in AWS Secrets Manager, or CALLDATA_VAULT_PASSWORD itself (see ` + "`calldata vault`" + `)
   CALLDATA_SSH_KEY              private key, mode 0600 (default: ssh's agent and defaults)
   CALLDATA_KNOWN_HOSTS          host keys to insist on (default: trust a new host's first key, and insist on it later)
   CALLDATA_TUNNEL               "direct" inside the machines' network (default: machines without an open port are reached
@@ -68,13 +72,15 @@ The inventory is the stack output "inventory". Secrets are files, named by the e
 The full log is .calldata/<stack>/logs/configure-<time>.log, without the secrets.`,
 		Example: `  pulumi stack output inventory -s dev | calldata configure --stack dev
   calldata configure --stack dev --inventory hosts.yml --check
-  calldata configure --stack dev --inventory hosts.yml --limit dev-uc-1 --tags smoke_line`,
+  calldata configure --stack dev --inventory hosts.yml --limit dev-uc-1 --tags smoke_line
+  calldata inventory stage | calldata configure --stack stage --playbook c4-router --check`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Stack, "stack", "dev", "stack whose inventory directory and state directory are used")
 	f.StringVar(&o.Inventory, "inventory", "-", "inventory file, - for standard input")
+	f.StringVar(&o.Playbook, "playbook", defaultPlaybook, "playbook of ansible/playbooks, without .yml")
 	f.DurationVar(&o.Timeout, "timeout", DefaultTimeout, "limit for the whole run")
 	f.StringVar(&o.Limit, "limit", "", "hosts or groups, separated by commas (default: all)")
 	f.StringSliceVar(&o.Tags, "tags", nil, "run only tasks with these tags")
@@ -103,8 +109,9 @@ func run(ctx context.Context, o *Options) error {
 
 // outcome is what is printed at the end.
 type outcome struct {
-	Stack string `json:"stack"`
-	Check bool   `json:"check"`
+	Stack    string `json:"stack"`
+	Playbook string `json:"playbook"`
+	Check    bool   `json:"check"`
 	// Log is the full log, relative to the repository.
 	Log    string         `json:"log"`
 	Result ansible.Result `json:"result"`
@@ -125,7 +132,7 @@ func configure(ctx context.Context, o *Options, root string, report progress.Rep
 		return nil, err
 	}
 	defer unlock()
-	// What ssh and Ansible are given, which is nothing secret, lives as long as the run.
+	// What ssh and Ansible are given lives as long as the run.
 	dir, err := os.MkdirTemp(s.state, runPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for the run: %w", err)
@@ -158,6 +165,10 @@ func play(ctx context.Context, s *settings, roles *roles, dir string, report pro
 	if err := errors.Join(os.WriteFile(inventoryFile, inventory, 0o600), os.WriteFile(varsFile, vars, 0o600)); err != nil {
 		return nil, fmt.Errorf("write the run's files: %w", err)
 	}
+	vaultPassword, err := s.openVaults(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
 	log, err := s.openLog()
 	if err != nil {
 		return nil, err
@@ -170,10 +181,10 @@ func play(ctx context.Context, s *settings, roles *roles, dir string, report pro
 	}
 	step := report.Step("Ansible")
 	result, err := ansible.Playbook{
-		Binary: s.playbook, Dir: s.content, Name: "playbooks/site.yml",
+		Binary: s.playbook, Dir: s.content, Name: "playbooks/" + s.play + playbookEnding,
 		// Where both have a variable for a host, the later one wins: what we know of the stack is not overridden by hand.
 		Inventories:    []string{s.static, inventoryFile},
-		ExtraVarsFiles: extra, VaultPasswordFile: s.vaultPasswordFile,
+		ExtraVarsFiles: extra, VaultPasswordFile: vaultPassword,
 		PrivateKeyFile: s.ssh.key, SSHOptions: s.ssh.options(), SSHConfigFile: s.ssh.config, Pass: s.ssh.variables(), RolesPath: roles.path,
 		Limit: s.limit, Tags: s.tags, Check: s.check, Diff: s.check,
 		Masker: s.masker, Log: log, Reporter: step,
@@ -183,7 +194,7 @@ func play(ctx context.Context, s *settings, roles *roles, dir string, report pro
 	if relErr != nil {
 		rel = log.Name()
 	}
-	return &outcome{Stack: s.stack, Check: s.check, Log: rel, Result: result}, coded(ctx, result, err)
+	return &outcome{Stack: s.stack, Playbook: s.play, Check: s.check, Log: rel, Result: result}, coded(ctx, result, err)
 }
 
 // coded gives err the exit code that says what kind of failure it is. A cancelled or timed-out run has its own already.

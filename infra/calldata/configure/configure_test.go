@@ -113,7 +113,7 @@ fi
 	}
 	b.opts = &Options{
 		IO:  &cli.IO{In: strings.NewReader(hosts), Out: &b.out, Err: &b.err, Getenv: func(name string) string { return b.env[name] }},
-		Dir: b.root, Stack: "dev", Inventory: "-", Timeout: time.Minute, reporter: progress.NewRecorder(progress.NewLines(&b.err)),
+		Dir: b.root, Stack: "dev", Inventory: "-", Playbook: "site", Timeout: time.Minute, reporter: progress.NewRecorder(progress.NewLines(&b.err)),
 	}
 	if m != nil {
 		b.env["CALLDATA_SSH_KEY"], b.env["CALLDATA_KNOWN_HOSTS"] = m.KeyFile, m.KnownHosts
@@ -339,10 +339,10 @@ func TestSecrets(t *testing.T) {
 			s := &settings{secretsFile: filepath.Join(dir, "vars.yml")}
 			require.NoError(t, os.WriteFile(s.secretsFile, []byte(c.content), 0o600))
 			if c.vault {
-				s.vaultPasswordFile = filepath.Join(dir, "vault")
-				require.NoError(t, os.WriteFile(s.vaultPasswordFile, []byte("the-vault-password\n"), 0o600))
+				s.vaultPassword.File = filepath.Join(dir, "vault")
+				require.NoError(t, os.WriteFile(s.vaultPassword.File, []byte("the-vault-password\n"), 0o600))
 			}
-			err := errors.Join(s.readSecrets()...)
+			err := errors.Join(s.readSecrets(t.Context())...)
 			if len(c.want) == 0 {
 				require.NoError(t, err)
 				if strings.Contains(c.content, value) {
@@ -356,7 +356,7 @@ func TestSecrets(t *testing.T) {
 			assert.NotContains(t, err.Error(), value)
 		})
 	}
-	err := errors.Join((&settings{}).readSecrets()...)
+	err := errors.Join((&settings{}).readSecrets(t.Context())...)
 	assert.ErrorContains(t, err, "no secrets")
 }
 
@@ -538,10 +538,37 @@ func TestGalaxyRoles(t *testing.T) {
 	assert.Error(t, err, "other requirements are another directory")
 }
 
+func TestPlaybookByName(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, startMachine(t, "status: done\n", 0), `
+for last; do :; done
+echo "$last" >"$here/asked"
+`+say(recapEvent))
+	for _, name := range []string{"common", "fleet"} {
+		b.put(t, "repo/ansible/playbooks/"+name+".yml", "[]\n", 0o644)
+	}
+	b.opts.Playbook = "common"
+	b.opts.JSON = true
+	require.NoError(t, run(t.Context(), b.opts), b.err.String())
+	asked, err := os.ReadFile(filepath.Join(b.dir, "asked"))
+	require.NoError(t, err)
+	assert.Equal(t, "playbooks/common.yml\n", string(asked))
+	assert.Contains(t, b.out.String(), `"playbook": "common"`)
+
+	require.NoError(t, os.Remove(filepath.Join(b.dir, "asked")))
+	for _, name := range []string{"", "common.yml", "../common", "vars/common", "fleet", "pbx"} {
+		b.opts.IO.In, b.opts.Playbook = strings.NewReader(hosts), name
+		err := run(t.Context(), b.opts)
+		assert.Equal(t, cli.ExitUsage, cli.Code(err), name)
+		assert.ErrorContains(t, err, fmt.Sprintf("--playbook is %q, want one of ansible/playbooks: common, site", name))
+	}
+	assert.NoFileExists(t, filepath.Join(b.dir, "asked"))
+}
+
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	cmd := NewCmdConfigure(&cli.IO{Getenv: func(string) string { return "" }})
-	require.NoError(t, cmd.ParseFlags([]string{"--stack", "prod", "--inventory", "x", "--timeout", "1h", "--limit", "a", "--tags", "b,c", "--check", "--json"}))
+	require.NoError(t, cmd.ParseFlags([]string{"--stack", "prod", "--inventory", "x", "--timeout", "1h", "--playbook", "common", "--limit", "a", "--tags", "b,c", "--check", "--json"}))
 	assert.Error(t, cmd.Args(cmd, []string{"extra"}))
 	timeout, err := cmd.Flags().GetDuration("timeout")
 	require.NoError(t, err)

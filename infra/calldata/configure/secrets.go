@@ -1,11 +1,15 @@
 package configure
 
 import (
+	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/calldata/calldata-foundation/ansible"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/vaultfile"
 )
 
 // needed are the secrets without which the playbooks fail.
@@ -16,18 +20,14 @@ func decided() []string {
 	return []string{"uc_engine_upstream", "engine_api_configure_wizard", "ansible_host", "ansible_ssh_common_args"}
 }
 
-// vaultMark begins a file that is encrypted as a whole.
-const vaultMark = "$ANSIBLE_VAULT;"
-
-// readSecrets checks the secrets file and the vault password file, and teaches the masker their values. No value gets into
-// an error.
-func (s *settings) readSecrets() []error {
+// readSecrets checks the secrets file and the vault's password, and teaches the masker their values. No value gets into an
+// error.
+func (s *settings) readSecrets(ctx context.Context) []error {
 	var errs []error
-	var values []string
-	if s.vaultPasswordFile != "" {
-		data, err := private.Read("CALLDATA_VAULT_PASSWORD_FILE", s.vaultPasswordFile)
+	if !s.vaultPassword.None() {
+		password, err := s.vaultPassword.Read(ctx)
 		errs = append(errs, err)
-		values = append(values, string(data))
+		s.secrets = append(s.secrets, password)
 	}
 	switch {
 	case s.secretsFile != "":
@@ -36,22 +36,55 @@ func (s *settings) readSecrets() []error {
 			errs = append(errs, err)
 			break
 		}
-		if strings.HasPrefix(string(data), vaultMark) {
-			if s.vaultPasswordFile == "" {
+		if vaultfile.Is(data) {
+			if s.vaultPassword.None() {
 				errs = append(errs, fmt.Errorf("CALLDATA_SECRETS_FILE %s is a vault: set CALLDATA_VAULT_PASSWORD_FILE too", s.secretsFile))
 			}
 			break
 		}
 		found, wrong := s.checkSecrets(data)
 		errs = append(errs, wrong...)
-		values = append(values, found...)
-	case s.vaultPasswordFile == "":
+		s.secrets = append(s.secrets, found...)
+	case s.vaultPassword.None():
 		errs = append(errs, fmt.Errorf(
 			"no secrets: set CALLDATA_SECRETS_FILE to a YAML file with %s, or CALLDATA_VAULT_PASSWORD_FILE if a vault in %s has them",
 			strings.Join(needed(), " and "), s.static))
 	}
-	s.masker = ansible.NewMasker(values...)
+	s.masker = ansible.NewMasker(s.secrets...)
 	return errs
+}
+
+// openVaults writes the vaults' password into a file below dir, and teaches the masker what is in the stack's vaults. Without
+// a password it answers no file.
+func (s *settings) openVaults(ctx context.Context, dir string) (string, error) {
+	if s.vaultPassword.None() {
+		return "", nil
+	}
+	password, err := s.vaultPassword.Materialize(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	vaults, err := vaultfile.Find(s.static)
+	if err != nil {
+		return "", err
+	}
+	if vaultfile.Holds(s.secretsFile) {
+		vaults = append(vaults, s.secretsFile)
+	}
+	program := vaultfile.Program(filepath.Join(filepath.Dir(s.playbook), "ansible-vault"))
+	for _, file := range vaults {
+		plain, err := program.View(ctx, password, file)
+		if err != nil {
+			return "", cli.WithCode(cli.ExitUsage, err)
+		}
+		vars, err := vaultfile.Variables(file, plain)
+		if err != nil {
+			return "", cli.WithCode(cli.ExitUsage, err)
+		}
+		s.secrets = append(s.secrets, leaves(vars)...)
+	}
+	s.masker = ansible.NewMasker(s.secrets...)
+	return password, nil
 }
 
 // checkSecrets answers the values of a secrets file.
@@ -64,7 +97,7 @@ func (s *settings) checkSecrets(data []byte) ([]string, []error) {
 	for _, key := range needed() {
 		value, ok := vars[key]
 		switch text, isText := value.(string); {
-		case !ok && s.vaultPasswordFile == "":
+		case !ok && s.vaultPassword.None():
 			errs = append(errs, fmt.Errorf("CALLDATA_SECRETS_FILE %s has no %s", s.secretsFile, key))
 		case ok && (!isText || text == ""):
 			errs = append(errs, fmt.Errorf("CALLDATA_SECRETS_FILE %s: %s is not a text, or empty: put it in quotes", s.secretsFile, key))

@@ -17,6 +17,7 @@ import (
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/vaultfile"
 )
 
 // settings are the flags, the environment and the files that they name, checked.
@@ -24,16 +25,19 @@ type settings struct {
 	// root is the repository, content its ansible directory, static the stack's inventory directory in that, and state
 	// the stack's directory for logs and host keys.
 	root, content, static, state string
-	stack, limit                 string
+	stack, play, limit           string
 	tags                         []string
 	check                        bool
 	inventory                    ansible.Inventory
 	// hosts are those of the inventory that limit chooses.
-	hosts                          []ansible.Host
-	secretsFile, vaultPasswordFile string
-	masker                         *ansible.Masker
-	playbook, galaxy               string
-	ssh                            sshClient
+	hosts         []ansible.Host
+	secretsFile   string
+	vaultPassword vaultfile.Password
+	// secrets are what the masker hides.
+	secrets          []string
+	masker           *ansible.Masker
+	playbook, galaxy string
+	ssh              sshClient
 	// sshConfig is the text of the run's configuration of ssh, or empty.
 	sshConfig string
 	upstream  ansible.Upstream
@@ -55,10 +59,9 @@ func validate(ctx context.Context, o *Options, root string, say progress.Reporte
 	env := o.IO.Getenv
 	var usage, machine []error
 	s := &settings{
-		root: root, content: filepath.Join(root, "ansible"), stack: o.Stack, limit: o.Limit, tags: o.Tags, check: o.Check,
-		vaultPasswordFile: absolute(env("CALLDATA_VAULT_PASSWORD_FILE")), secretsFile: absolute(env("CALLDATA_SECRETS_FILE")),
-		wazoAnsible: absolute(env("CALLDATA_WAZO_ANSIBLE")),
-		ssh:         sshClient{key: absolute(env("CALLDATA_SSH_KEY")), knownHosts: absolute(env("CALLDATA_KNOWN_HOSTS")), port: o.sshPort},
+		root: root, content: filepath.Join(root, "ansible"), stack: o.Stack, play: o.Playbook, limit: o.Limit, tags: o.Tags, check: o.Check,
+		secretsFile: absolute(env("CALLDATA_SECRETS_FILE")), wazoAnsible: absolute(env("CALLDATA_WAZO_ANSIBLE")),
+		ssh: sshClient{key: absolute(env("CALLDATA_SSH_KEY")), knownHosts: absolute(env("CALLDATA_KNOWN_HOSTS")), port: o.sshPort},
 	}
 	if stackForm.MatchString(o.Stack) {
 		s.static = filepath.Join(s.content, "inventories", o.Stack)
@@ -72,6 +75,9 @@ func validate(ctx context.Context, o *Options, root string, say progress.Reporte
 	if o.Timeout <= 0 {
 		usage = append(usage, fmt.Errorf("--timeout is %s, want more than nothing", o.Timeout))
 	}
+	if err := checkPlaybook(s.content, o.Playbook); err != nil {
+		usage = append(usage, err)
+	}
 	for _, tag := range o.Tags {
 		if !tagForm.MatchString(tag) {
 			usage = append(usage, fmt.Errorf("--tags has %q, want lower-case letters, digits and _", tag))
@@ -80,12 +86,14 @@ func validate(ctx context.Context, o *Options, root string, say progress.Reporte
 	if err := s.readInventory(o); err != nil {
 		usage = append(usage, err)
 	}
-	usage = append(usage, s.readSecrets()...)
+	var err error
+	s.vaultPassword, err = vaultfile.FromEnvironment(env)
+	usage = append(usage, err)
+	usage = append(usage, s.readSecrets(ctx)...)
 	usage = append(usage, s.ssh.validate()...)
 	if s.ssh.knownHosts == "" {
 		s.ssh.knownHosts, s.ssh.trustFirst = filepath.Join(s.state, "known_hosts"), true
 	}
-	var err error
 	if s.upstream, err = ansible.ReadUpstream(s.content); err != nil {
 		usage = append(usage, err)
 	}

@@ -115,7 +115,10 @@ func TestLinks(t *testing.T) {
 // TestOneMachineForAllRoles draws groups that share a machine as one.
 func TestOneMachineForAllRoles(t *testing.T) {
 	t.Parallel()
-	p := draw(load(t, "dev", "c4=true"))
+	top := load(t, "dev", "c4=true")
+	top.Nodes = top.Nodes[:1]
+	top.Nodes[0].Roles = stacks.AllRoles()
+	p := draw(top)
 	require.Len(t, p.rows, 1)
 	require.Len(t, p.rows[0].lanes, 1)
 	for _, l := range p.links {

@@ -16,6 +16,7 @@ PRIVATE = re.compile(r"(?<![0-9.])(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)[0-
 
 class World:
     def __init__(self):
+        own(ROUTER1, ROUTER2)
         self.router1, self.router2 = (End(ip, sbc=INSIDE) for ip in (ROUTER1, ROUTER2))
         self.carrier = End(CARRIER)
         self.ends = [self.router1, self.router2, self.carrier]
@@ -308,6 +309,19 @@ def test_phone(w):
             assert phone.pings > before, "no ping keeps the phone's NAT open"
 
 
+def test_registration_with_a_carrier(w):
+    registrar = f"sip:{CARRIER}:5060"
+    ask = w.router1.request("REGISTER", f"sip:{CARRIER}", to="<sip:trunk@carrier.example>", headers=[("Route", f"<sip:{SBC}:5070;lr>,<{registrar};transport=udp;lr>"), ("Expires", "60")])
+    ask.headers[:1] = [("Via", f"SIP/2.0/UDP {ROUTER1}:5060;branch=z9hG4bK{uuid.uuid4().hex}"), ("Via", "SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKinner")]
+    w.router1.send(ask)
+    got = w.carrier.expect("REGISTER")
+    hidden(got)
+    assert uri_of(got.get("Contact")) == f"sip:alice@{PUBLIC}:5060" and not got.all("Route") and len(got.all("Via")) == 1, got
+    w.carrier.send(got.reply(200, "OK", "r", [("Contact", got.get("Contact") + ";expires=60")]))
+    ok = w.router1.expect(200)
+    assert [branch(v) for via in ok.all("Via") for v in via.split(",")] == [branch(v) for v in ask.all("Via")], ok
+
+
 def test_tls(w):
     import ssl
     for version, works in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)):
@@ -440,8 +454,23 @@ def test_failover(w):
             print(f"  BYE of a call whose Router is gone: {time.time() - start:.1f} s")
             w.router1.drop()
             w.router1.alive = True
-    # One that says it takes none is passed over at once.
     wait_for_routers()
+    # One that is leaving keeps its calls, and gets no new ones.
+    kamcmd("htable.flush down")
+    calls = [inbound(w, w.carrier)[:2] for _ in range(2)]
+    w.router1.leaving = True
+    deadline = time.time() + 30
+    while time.time() < deadline and "FLAGS: IP" not in dispatcher(ROUTER1):
+        time.sleep(1)
+    for _ in range(2):
+        a, b, *_ = inbound(w, w.carrier)
+        assert b.end is w.router2
+        hang_up(a, b)
+    for a, b in calls:
+        hang_up(a, b)
+    w.router1.leaving = False
+    wait_for_routers()
+    # One that says it takes none is passed over at once.
     for _ in range(2):
         w.carrier.send(w.carrier.request("INVITE", f"sip:+14155550100@{PUBLIC}", body=sdp(CARRIER, 4000)))
         first, inside = w.router("INVITE")
@@ -530,6 +559,39 @@ def test_flood(w):
         unban()
 
 
+def test_flood_from_many(w):
+    """Strangers share an allowance. Carriers, and phones that have registered, do not."""
+    phone = w.end(PHONE, 0)
+    register(w, phone)
+    crowd = [f"203.0.113.{n}" for n in range(110, 150)]
+    own(*crowd)
+    ends = [w.end(ip) for ip in crowd]
+    for _ in range(20):
+        for end in ends:
+            end.send(end.request("INVITE", f"sip:100@{PUBLIC}"))
+        time.sleep(0.05)
+    through = set()
+    time.sleep(1)
+    for r in (w.router1, w.router2):
+        while not r.box.empty():
+            m = r.box.get()
+            if m.method == "INVITE":
+                through.add(m.get("Call-ID"))
+                r.send(m.reply(404, "Not Found", "t"))
+    print(f"  {len(through)} of 800 came through")
+    assert 0 < len(through) <= 300
+    time.sleep(0.5)
+    w.calm()
+    for good, uri in ((w.carrier, f"sip:+14155550100@{PUBLIC}"), (phone, "sip:100@example.com")):
+        start = time.time()
+        a, b, *_ = inbound(w, good, uri=uri)
+        hang_up(a, b)
+        assert time.time() - start < 2
+    ends[0].send(ends[0].request("INVITE", f"sip:100@{PUBLIC}"))
+    w.nothing_inside()
+    unban()
+
+
 def test_wrong_passwords(w):
     guesser = w.end(GUESSER)
     for _ in range(20):
@@ -537,6 +599,22 @@ def test_wrong_passwords(w):
     guesser.send(guesser.request("OPTIONS", f"sip:{PUBLIC}"))
     guesser.silent(1)
     unban()
+
+
+def test_restart(w):
+    """Calls outlive a restart of Kamailio, and so does their media."""
+    a, b, m_out, m_in, inside, ok = inbound(w, w.carrier)
+    sbc("systemctl restart kamailio")
+    assert sbc("c4-active-calls").strip() == "1"
+    rtp_both_ways(m_out, media(ok.body), m_in, media(inside.body))
+    wait_for_routers()
+    w.carrier.send(a.request("INFO"))
+    info = b.end.expect("INFO")
+    assert info.uri == f"sip:asterisk@{ENGINE}:5060" and routes(info.all("Route"))[-1].startswith(f"sip:{b.end.ip};lr"), info
+    b.end.send(info.reply(200, "OK"))
+    w.carrier.expect(200)
+    hang_up(b, a)
+    assert sbc("c4-active-calls").strip() == "0"
 
 
 def test_drain(w):
@@ -564,6 +642,11 @@ def test_drain(w):
         if end is w.carrier:
             hidden(bye)
     level("normal")
+
+
+def own(*addresses):
+    for address in addresses:
+        subprocess.run(["ip", "address", "replace", f"{address}/24", "dev", "br0"], check=True)
 
 
 def sbc(command):

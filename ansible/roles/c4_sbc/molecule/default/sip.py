@@ -57,7 +57,7 @@ class End:
 
     def __init__(self, ip, port=5060, sbc=("203.0.113.21", 5060), transport="udp", contact=None):
         self.ip, self.sbc, self.transport = ip, sbc, transport
-        self.box, self.alive, self.pings = queue.Queue(), True, 0
+        self.box, self.alive, self.leaving, self.pings = queue.Queue(), True, False, 0
         if transport == "udp":
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -101,7 +101,7 @@ class End:
             return
         if message.method == "OPTIONS" and "tag=" not in message.get("To"):
             self.pings += 1
-            self.send(message.reply(200, "OK", tag="ping"), source)
+            self.send(message.reply(*((503, "Leaving") if self.leaving else (200, "OK")), tag="ping"), source)
             return
         if message.code >= 300 and message.get("CSeq").endswith("INVITE"):
             kept = [(n, v.replace("INVITE", "ACK")) for n, v in message.headers if n in ("From", "To", "Call-ID", "CSeq")]
