@@ -16,11 +16,14 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
+	"github.com/calldata/calldata-foundation/infra/calldata/login"
+	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/compile"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/database"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/document"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/plan"
+	"github.com/calldata/calldata-foundation/infra/calldata/routing/reach"
 )
 
 // The environment. The variables hold names of files, never secrets.
@@ -39,7 +42,9 @@ type Options struct {
 	IO *cli.IO
 	// Stack is the stack's name, File its document; default: ansible/inventories/STACK/routing.yml.
 	Stack, File string
-	// DatabaseFile is a file of mode 0600 with the URL of the Routers' database.
+	// Outputs is a file with the stack's outputs, which tell where the Routers' database is; default: ask Pulumi.
+	Outputs string
+	// DatabaseFile is a file of mode 0600 with the URL of the Routers' database, in the place of the way through the stack.
 	DatabaseFile string
 	// Timeout bounds how long Apply waits for the Routers, default 1 minute.
 	Timeout time.Duration
@@ -47,7 +52,8 @@ type Options struct {
 	// From and To are the call that Test is asked for; without them it runs the document's own tests.
 	From, To string
 
-	poll time.Duration
+	poll    time.Duration
+	sshPort int
 }
 
 // NewCmdRouting makes the command.
@@ -69,8 +75,9 @@ func (o *Options) flags(cmd *cobra.Command) {
 }
 
 func (o *Options) databaseFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.Outputs, "outputs", "", "read the stack's outputs from this file, or from standard input with - (default: ask `pulumi stack output --json`)")
 	cmd.Flags().StringVar(&o.DatabaseFile, "database-url-file", o.IO.Getenv(databaseVariable),
-		"file of mode 0600 with the URL of the Routers' database (default: $"+databaseVariable+")")
+		"file of mode 0600 with the URL of the Routers' database, to connect to it straight (default: $"+databaseVariable+")")
 }
 
 func newCmdPlan(io *cli.IO) *cobra.Command {
@@ -99,6 +106,10 @@ func newCmdApply(io *cli.IO) *cobra.Command {
 		Long: `Puts the document into the Routers' database in one transaction and waits until every Router that gave a sign of
 life within the last minute has loaded it. Applying what is applied already changes nothing. Passwords come from the
 secrets file that ` + secretsVariable + ` names.
+
+The way to the database leads over SSH through a Router, as calldata health logs in: with the key that ` + login.KeyVariable + `
+names or the agent's, through AWS Systems Manager where no port leads to the Router. AWS credentials are needed for the
+password of RDS, and to find a Router of a fleet.
 
 Exit codes: 0 done, 2 the document or an input is wrong and nothing was touched, 5 a Router did not load it in time.`,
 		Example: `  calldata routing apply stage`,
@@ -181,16 +192,30 @@ func (o *Options) secrets() (map[string]string, error) {
 	return out, nil
 }
 
-func (o *Options) open(ctx context.Context) (*database.DB, error) {
-	if o.DatabaseFile == "" {
-		return nil, cli.UsageErrorf("no database: name a file of mode 0600 with its URL, postgres://user:password@host:port/c4?sslmode=verify-full, in --database-url-file or %s", databaseVariable)
+// open connects to the database: by a URL where one is given, or else through a Router of the stack.
+func (o *Options) open(ctx context.Context) (*database.DB, func(), error) {
+	if o.DatabaseFile != "" {
+		url, err := private.Read("--database-url-file", o.DatabaseFile)
+		if err != nil {
+			return nil, nil, cli.WithCode(cli.ExitUsage, err)
+		}
+		db, err := database.Open(ctx, strings.TrimSpace(string(url)))
+		return db, func() {}, cli.WithCode(cli.ExitUnreachable, err)
 	}
-	url, err := private.Read("--database-url-file", o.DatabaseFile)
+	stack, err := outputs.Source{File: o.Outputs, Stack: o.Stack}.Load(ctx, o.IO.In)
 	if err != nil {
-		return nil, cli.WithCode(cli.ExitUsage, err)
+		return nil, nil, err
 	}
-	db, err := database.Open(ctx, strings.TrimSpace(string(url)))
-	return db, cli.WithCode(cli.ExitUnreachable, err)
+	config, closed, err := reach.Way{Stack: stack, Getenv: o.IO.Getenv, Port: o.sshPort}.Open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := database.Connect(ctx, config)
+	if err != nil {
+		closed()
+		return nil, nil, cli.WithCode(cli.ExitUnreachable, err)
+	}
+	return db, closed, nil
 }
 
 // work is a document, what it becomes, and what is there.
@@ -198,7 +223,13 @@ type work struct {
 	document *document.Document
 	secrets  map[string]string
 	db       *database.DB
+	closed   func()
 	plan     *plan.Plan
+}
+
+func (w *work) close() {
+	w.db.Close()
+	w.closed()
 }
 
 // prepare checks everything that can be checked before the first side effect.
@@ -211,17 +242,17 @@ func (o *Options) prepare(ctx context.Context) (*work, error) {
 	if _, err := compile.Compile(d, compile.Numbers{}, secrets); err != nil {
 		return nil, cli.UsageErrorf("%w: set %s to a file that has them", err, secretsVariable)
 	}
-	db, err := o.open(ctx)
+	db, closed, err := o.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w := &work{document: d, secrets: secrets, db: db}
+	w := &work{document: d, secrets: secrets, db: db, closed: closed}
 	state, err := db.Load(ctx)
 	if err == nil {
 		w.plan, err = w.compare(state)
 	}
 	if err != nil {
-		db.Close()
+		w.close()
 		return nil, err
 	}
 	return w, nil
@@ -255,7 +286,7 @@ func (o *Options) runPlan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer w.db.Close()
+	defer w.close()
 	return o.IO.Print(o.JSON, w.plan, w.plan.Write)
 }
 
@@ -279,7 +310,7 @@ func (o *Options) runApply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer w.db.Close()
+	defer w.close()
 	result := &Applied{Plan: w.plan, Revision: w.plan.Revision}
 	report, done := o.IO.Reporter()
 	if !w.plan.Empty() || w.plan.Revision == 0 {

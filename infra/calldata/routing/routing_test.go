@@ -32,7 +32,7 @@ const (
 )
 
 // server is a PostgreSQL of the test's own on a socket in a directory of its own, with the role's schema.
-func server(t *testing.T) (url string) {
+func server(t *testing.T) (url string, restart func()) {
 	t.Helper()
 	if _, err := os.Stat(binaries + "/initdb"); err != nil {
 		t.Skip("there is no PostgreSQL 15 here: apt-get install postgresql-15")
@@ -59,7 +59,11 @@ func server(t *testing.T) (url string) {
 	}
 	data := filepath.Join(dir, "data")
 	run("initdb", "--no-sync", "-A", "trust", "-U", "owner", "-D", data)
-	run("pg_ctl", "-D", data, "-w", "-l", filepath.Join(dir, "log"), "-o", "-c listen_addresses= -c fsync=off -k "+dir, "start")
+	config, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = config.WriteString("listen_addresses = ''\n")
+	require.NoError(t, errors.Join(err, config.Close()))
+	run("pg_ctl", "-D", data, "-w", "-l", filepath.Join(dir, "log"), "-o", "-c fsync=off -k "+dir, "start")
 	t.Cleanup(func() { run("pg_ctl", "-D", data, "-m", "immediate", "stop") })
 	url = fmt.Sprintf("postgres://owner@/postgres?host=%s", dir)
 	files, err := filepath.Glob(schema + "/*.sql")
@@ -76,19 +80,27 @@ func server(t *testing.T) (url string) {
 			require.NoError(t, err, file)
 		}
 	}
-	return url
+	return url, func() { run("pg_ctl", "-D", data, "-w", "-l", filepath.Join(dir, "log"), "-m", "fast", "restart") }
+}
+
+// owner is who a file belongs to.
+func owner(info os.FileInfo) (uid, gid int) {
+	stat := info.Sys().(*syscall.Stat_t)
+	return int(stat.Uid), int(stat.Gid)
 }
 
 // bench runs the command against a server.
 type bench struct {
-	t    *testing.T
-	url  string
-	dir  string
-	conn *pgx.Conn
+	t       *testing.T
+	url     string
+	restart func()
+	dir     string
+	conn    *pgx.Conn
 }
 
 func newBench(t *testing.T) *bench {
-	b := &bench{t: t, url: server(t), dir: t.TempDir()}
+	b := &bench{t: t, dir: t.TempDir()}
+	b.url, b.restart = server(t)
 	var err error
 	b.conn, err = pgx.Connect(t.Context(), b.url)
 	require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/pem"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -29,6 +30,8 @@ type Reply struct {
 	Code uint32
 	// Hang keeps the command from ever ending.
 	Hang bool
+	// Join is what the command's standard input and output lead to, until either side ends.
+	Join io.ReadWriteCloser
 }
 
 // Server listens on 127.0.0.1 until its test ends.
@@ -133,6 +136,13 @@ func session(channel ssh.Channel, requests <-chan *ssh.Request, run func(string)
 		reply := run(payload.Command)
 		if reply.Hang {
 			continue
+		}
+		if reply.Join != nil {
+			go func() {
+				_, _ = io.Copy(reply.Join, channel)
+				_ = reply.Join.Close()
+			}()
+			_, _ = io.Copy(channel, reply.Join)
 		}
 		_, _ = channel.Write([]byte(reply.Stdout))
 		_, _ = channel.Stderr().Write([]byte(reply.Stderr))

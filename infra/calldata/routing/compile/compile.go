@@ -5,6 +5,7 @@ package compile
 import (
 	"cmp"
 	"crypto/md5" //nolint:gosec // digest authentication of SIP is made of it (RFC 7616, 3.4.2)
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -186,14 +187,25 @@ func (c *compiler) trunk(t document.Trunk) {
 		codes = append(codes, strconv.Itoa(code))
 	}
 	user, realm, hash := c.login(t)
-	registration := ""
+	contact := ""
 	if t.Register != nil {
-		registration = t.Name
-		c.add("uacreg", t.Name, t.Name, t.Register.Registrar, user, t.Register.Registrar, realm, user, hash, uri(t.Host, t.Port, t.Transport), t.Register.Expires)
+		contact = contactUser(t.Name, hash)
+		c.add("uacreg", contact, t.Name, t.Register.Registrar, user, t.Register.Registrar, realm, user, hash, registrations, t.Register.Expires)
 	}
 	c.fact("ht_trunk", t.Name, "in_rules", c.rules(t.RulesIn), "out_rules", c.rules(t.RulesOut), "from_domain", t.FromDomain,
-		"failover", strings.Join(codes, listMark),
-		"ring", strconv.Itoa(t.Ring), "auth", registration, "user", user, "realm", realm, "ha1", hash)
+		"failover", strings.Join(codes, listMark), "ring", strconv.Itoa(t.Ring),
+		"host", t.Host, "port", strconv.Itoa(t.Port), "transport", t.Transport,
+		"contact", contact, "user", user, "realm", realm, "ha1", hash)
+}
+
+// registrations is where a Router sends its own registrations first: to itself, which finds an SBC that answers.
+const registrations = "sip:127.0.0.1:5060"
+
+// contactUser is the user of the contact that a trunk registers. Who calls it is the carrier, because nobody else can know it:
+// it is made of the password. It is the same for every Router, so that one can renew what another has registered.
+func contactUser(trunk, hash string) string {
+	sum := sha256.Sum256([]byte("contact " + trunk + " " + hash))
+	return trunk + "-" + hex.EncodeToString(sum[:12])
 }
 
 // login answers user, realm and hash of a trunk's login.

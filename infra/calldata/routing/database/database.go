@@ -31,6 +31,11 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	if err != nil {
 		return nil, errors.New("the database's URL is not of the form postgres://user:password@host:port/c4")
 	}
+	return Connect(ctx, config)
+}
+
+// Connect connects as the settings say. The password is in no error.
+func Connect(ctx context.Context, config *pgx.ConnConfig) (*DB, error) {
 	config.RuntimeParams["application_name"] = "calldata routing"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {

@@ -14,7 +14,9 @@ var (
 	nameForm   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
 	hostForm   = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
 	digitsForm = regexp.MustCompile(`^[0-9]*$`)
-	loginForm  = regexp.MustCompile(`^[A-Za-z0-9._~!$&*+=-]{1,64}$`)
+	// What ends a value in Kamailio's lists cannot be in one.
+	realmForm = regexp.MustCompile(`^[!#-+\--:<-~]([ !#-+\--:<-~]{0,62}[!#-+\--:<-~])?$`)
+	loginForm = regexp.MustCompile(`^[A-Za-z0-9._~!$&*+=-]{1,64}$`)
 )
 
 // Kamailio's columns (dialplan-create.sql of 5.6).
@@ -169,8 +171,8 @@ func (c *checker) trunk(at string, t Trunk) {
 		if !loginForm.MatchString(t.Auth.Username) {
 			c.fail(at+".auth.username", "is %q: want 1 to 64 letters, digits and marks of a SIP user", t.Auth.Username)
 		}
-		if t.Auth.Realm == "" || strings.ContainsAny(t.Auth.Realm, "\"\r\n;") || len(t.Auth.Realm) > 64 {
-			c.fail(at+".auth.realm", "is %q: want the realm of the carrier's challenge", t.Auth.Realm)
+		if !realmForm.MatchString(t.Auth.Realm) {
+			c.fail(at+".auth.realm", "is %q: want the realm of the carrier's challenge, up to 64 characters of ASCII without \" ; and ,", t.Auth.Realm)
 		}
 		if t.Auth.Password == "" {
 			c.fail(at+".auth.password", "is missing: write `!secret name`")

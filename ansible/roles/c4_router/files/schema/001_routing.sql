@@ -156,7 +156,14 @@ CREATE TABLE IF NOT EXISTS routing_loaded (
     seen_at timestamptz NOT NULL DEFAULT now()
 );
 
--- One row for each call attempt that a Router accepted for routing, answered or not.
+-- What one Router does for all: the holder renews it, and another takes it when it has run out.
+CREATE TABLE IF NOT EXISTS router_lease (
+    name varchar(16) PRIMARY KEY,
+    router varchar(64) NOT NULL,
+    until timestamptz NOT NULL
+);
+
+-- One row for each call attempt, answered or not. A call that is up has one without an end.
 CREATE TABLE IF NOT EXISTS cdr (
     id bigserial PRIMARY KEY,
     call_id varchar(255) NOT NULL,
@@ -170,7 +177,7 @@ CREATE TABLE IF NOT EXISTS cdr (
     called varchar(128) NOT NULL DEFAULT '',
     started_at timestamptz NOT NULL,
     answered_at timestamptz,
-    ended_at timestamptz NOT NULL,
+    ended_at timestamptz,
     duration_ms bigint NOT NULL DEFAULT 0 CHECK (duration_ms >= 0),
     code integer NOT NULL,
     reason varchar(128) NOT NULL DEFAULT '',
@@ -179,6 +186,34 @@ CREATE TABLE IF NOT EXISTS cdr (
 );
 CREATE INDEX IF NOT EXISTS cdr_started_at ON cdr (started_at);
 CREATE INDEX IF NOT EXISTS cdr_tenant_started_at ON cdr (tenant, started_at);
+CREATE INDEX IF NOT EXISTS cdr_up ON cdr (started_at) WHERE ended_at IS NULL;
+
+-- Writes a call's row, or completes it. Times are seconds since 1970, '' is none; what is too long is cut, so that no caller
+-- can make a record that is refused.
+CREATE OR REPLACE FUNCTION cdr_put(call_id text, from_tag text, router text, tenant text, direction text, ingress text,
+    egress text, caller text, called text, started text, answered text, ended text, code integer, reason text, ended_by text)
+RETURNS integer LANGUAGE sql AS $$
+    INSERT INTO cdr AS c (call_id, from_tag, router, tenant, direction, ingress, egress, caller, called, started_at, answered_at,
+        ended_at, duration_ms, code, reason, ended_by)
+    VALUES (left($1, 255), left($2, 128), left($3, 64), left($4, 64), $5, left($6, 64), left($7, 64), left($8, 128), left($9, 128),
+        to_timestamp($10::float8), to_timestamp(nullif($11, '')::float8), to_timestamp(nullif($12, '')::float8),
+        coalesce(greatest(0, round((nullif($12, '')::numeric - nullif($11, '')::numeric) * 1000)), 0), $13, left($14, 128), nullif($15, ''))
+    ON CONFLICT (call_id, from_tag, started_at) DO UPDATE SET egress = excluded.egress, answered_at = excluded.answered_at,
+        ended_at = excluded.ended_at, duration_ms = excluded.duration_ms, code = excluded.code, reason = excluded.reason,
+        ended_by = excluded.ended_by
+    WHERE c.ended_at IS NULL AND excluded.ended_at IS NOT NULL
+    RETURNING 1
+$$;
+
+-- Completes the row of a call that another Router has begun. tag is the sender's of the BYE.
+CREATE OR REPLACE FUNCTION cdr_close(call_id text, tag text, other_tag text, ended text)
+RETURNS integer LANGUAGE sql AS $$
+    UPDATE cdr SET ended_at = to_timestamp($4::float8),
+        duration_ms = greatest(0, extract(epoch FROM to_timestamp($4::float8) - coalesce(answered_at, started_at)) * 1000),
+        ended_by = CASE from_tag WHEN $2 THEN 'caller' ELSE 'callee' END
+    WHERE cdr.call_id = $1 AND from_tag IN ($2, $3) AND ended_at IS NULL
+    RETURNING 1
+$$;
 
 -- The Router's role. It cannot log in until it is given a way to.
 DO $$
@@ -194,8 +229,8 @@ GRANT USAGE ON SCHEMA public TO kamailio;
 GRANT SELECT ON version, address, domain, domain_attrs, dialplan, dispatcher, uacreg, did, prefix,
     ht_tenant, ht_ipbx, ht_trunk, ht_domain TO kamailio;
 GRANT SELECT (id, sha256, applied_at) ON routing_revision TO kamailio;
-GRANT SELECT, INSERT, UPDATE ON routing_loaded TO kamailio;
-GRANT SELECT, INSERT ON cdr TO kamailio; -- ON CONFLICT reads what it compares
+GRANT SELECT, INSERT, UPDATE ON routing_loaded, router_lease TO kamailio;
+GRANT SELECT, INSERT, UPDATE ON cdr TO kamailio;
 GRANT USAGE ON SEQUENCE cdr_id_seq TO kamailio;
 
 INSERT INTO schema_migration (name) VALUES ('001_routing') ON CONFLICT DO NOTHING;
