@@ -27,6 +27,9 @@ const agentName = "calldata-smoke"
 // leaves no contact behind for long; Asterisk's default minimum is 60 s.
 const registrationTime = 60
 
+// A platform's proxies may make replies longer than one packet of Ethernet; the library would not send them, IP cuts them.
+func init() { sipmsg.UDPMTUSize = 65507 }
+
 // Transports of SIP (RFC 3261, section 18).
 const (
 	UDP = "udp"

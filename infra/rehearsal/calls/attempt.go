@@ -186,6 +186,8 @@ func (a *attempt) answered() {
 		return
 	}
 	a.t.step(a.callee.Name+" answers", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, arrivalTime)
+		defer cancel()
 		taken := make(chan error, 1)
 		go func() {
 			call, err := a.arrival.Answer()
