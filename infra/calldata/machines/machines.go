@@ -42,7 +42,7 @@ func newCmdRun(io *cli.IO) *cobra.Command {
 		Short: "Boot machines, run a command among them, and remove them",
 		Long: `Boots the Debian 12 machines that a YAML file lists, in a network namespace of their own, and runs a command inside
 that namespace. The command finds an Ansible inventory in $INVENTORY, an SSH key in $SSH_KEY and Ansible's settings in
-ANSIBLE_*; Ansible and Molecule are on its PATH. The machines are removed when it has ended, and its exit code is this
+ANSIBLE_*; $CALLDATA is this program, and Ansible and Molecule are on its PATH. The machines are removed when it has ended, and its exit code is this
 command's. Needs root on Linux.`,
 		Example: `  calldata machines run --spec molecule/default/machines.yml -- molecule test
   calldata machines run --spec two.yml --keep -- ansible-playbook playbooks/common.yml`,

@@ -165,6 +165,10 @@ func (l *lab) environment() ([]string, error) {
 	if err := os.WriteFile(l.file("inventory.yml"), inventory, 0o600); err != nil {
 		return nil, err
 	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
 	content := filepath.Join(l.Repo, "ansible")
 	roles := filepath.Join(content, "roles")
 	if l.Spec.Doubles {
@@ -176,7 +180,7 @@ func (l *lab) environment() ([]string, error) {
 	}
 	return []string{
 		"PATH=" + filepath.Dir(l.python.Python()) + ":" + os.Getenv("PATH"),
-		"NETNS=" + l.network.Name(), "INVENTORY=" + l.file("inventory.yml"), "KNOWN_HOSTS=" + l.file("known_hosts"), "SSH_KEY=" + l.file("id_ed25519"),
+		"CALLDATA=" + self, "NETNS=" + l.network.Name(), "INVENTORY=" + l.file("inventory.yml"), "KNOWN_HOSTS=" + l.file("known_hosts"), "SSH_KEY=" + l.file("id_ed25519"),
 		"ANSIBLE_CONFIG=" + filepath.Join(content, "ansible.cfg"), "ANSIBLE_INVENTORY=" + l.file("inventory.yml"), "ANSIBLE_ROLES_PATH=" + roles,
 		"ANSIBLE_PRIVATE_KEY_FILE=" + l.file("id_ed25519"), "ANSIBLE_HOST_KEY_CHECKING=true",
 		"ANSIBLE_SSH_COMMON_ARGS=-o UserKnownHostsFile=" + l.file("known_hosts") + " -o StrictHostKeyChecking=yes",
