@@ -19,8 +19,8 @@ var (
 	carrierSilent = netip.MustParseAddr("198.51.100.99")
 	phoneOne      = netip.MustParseAddr("192.0.2.10")
 	phoneTwo      = netip.MustParseAddr("192.0.2.11")
-	// attackers are what is left of the strangers' network.
-	attackers = netip.MustParsePrefix("192.0.2.0/24")
+	// attackers are the other half of the strangers' network.
+	attackers = netip.MustParsePrefix("192.0.2.128/25")
 	// noEngine is an address of the VPC that no machine has: the emulator gives out the first ones of a subnet.
 	noEngine = 250
 )

@@ -267,11 +267,7 @@ func overTLS(t *Trial) {
 		})
 		// One line has one contact: the phone's other one is gone from here on.
 		t.registered[0] = false
-		_, final, err := secure.Register(ctx, t.passwords[0])
-		if err == nil && !final.Success() {
-			err = &sip.RejectedError{Method: "REGISTER", Reply: final}
-		}
-		return err
+		return bind(ctx, secure, t.passwords[0])
 	})
 	a := t.call(t.carriers[0], sip.Dial{To: t.plan.Phones[0].Number, From: t.caller()}).comes(secure)
 	a.talk()
