@@ -124,12 +124,30 @@ func (w *world) callPlan(ctx context.Context, outputs stacks.Outputs) (calls.Pla
 	}
 	plan := scenePlan(outputs.Stack, roles)
 	plan.SSH = &calls.SSH{User: "admin", KeyFile: w.secrets.key, KnownHosts: w.env["CALLDATA_KNOWN_HOSTS"]}
+	plan.CertificatesFile = filepath.Join(w.dir, "sbc-certificates.pem")
+	if err := w.certificates(ctx, plan); err != nil {
+		return calls.Plan{}, err
+	}
 	address, err := w.databaseURL(ctx, plan.DatabaseURLFile)
 	if err != nil {
 		return calls.Plan{}, err
 	}
 	plan.Database = &calls.Machine{Name: "database", Private: address}
 	return plan, plan.Validate()
+}
+
+// certificates keeps the certificates that the SBCs have made for themselves.
+func (w *world) certificates(ctx context.Context, plan calls.Plan) error {
+	var all []byte
+	for _, sbc := range plan.SBCs {
+		out, err := w.network.Command(ctx, "ssh", "-i", plan.SSH.KeyFile, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
+			"-o", "UserKnownHostsFile="+plan.SSH.KnownHosts, plan.SSH.User+"@"+sbc.Private.String(), "--", "sudo", "cat", "/etc/kamailio/self-signed.pem").Output()
+		if err != nil {
+			return fmt.Errorf("read the certificate of SBC %s: %w", sbc.Name, err)
+		}
+		all = append(all, out...)
+	}
+	return os.WriteFile(plan.CertificatesFile, all, 0o600)
 }
 
 // machinesByRole are the running machines, by the tag Role.
@@ -218,7 +236,19 @@ func (p progressLines) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// applyTenant makes the scene's tenant on the engines.
-func (w *world) applyTenant(_ context.Context, _ Options, _ calls.Plan, _ string, _ progress.Step) Check {
-	return Check{Name: "tenant applied", OK: true}
+// applyTenant makes the scene's tenant on the first engine.
+func (w *world) applyTenant(ctx context.Context, o Options, plan calls.Plan, outputs string, s progress.Step) Check {
+	c := Check{Name: "tenant applied"}
+	step := s.Step("tenant")
+	file := filepath.Join(w.dir, "tenant.yml")
+	err := os.WriteFile(file, []byte(sceneTenant(plan)), 0o600)
+	if err == nil {
+		c.Raw, err = w.calldata(ctx, o, nil, "setup", o.Stack, "--file", file, "--outputs", outputs, "--yes", "--json")
+	}
+	step.Done(err)
+	c.OK, c.Detail = err == nil, fmt.Sprintf("%d phones, a trunk to %d Routers", len(plan.Phones), len(plan.Routers))
+	if err != nil {
+		c.Detail, c.Raw = err.Error(), nil
+	}
+	return c
 }
