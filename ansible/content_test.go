@@ -37,7 +37,7 @@ func TestContentHash(t *testing.T) {
 	assert.Equal(t, "0fd806f1", first[:8], "the hash is the same on every machine")
 
 	for _, name := range []string{
-		"x.go", "README.md", "roles/r/README.md", "testdata/x", "__pycache__/x.pyc", ".ansible/x", "site.yml~", ".site.yml.swp",
+		"x.go", "README.md", "roles/r/README.md", "roles/r/tests/test_x.py", "testdata/x", "__pycache__/x.pyc", ".ansible/x", "site.yml~", ".site.yml.swp",
 		".vault-pass", "vault-password.txt", "site.retry", "inventories/dev/hosts.generated.yml", ".idea/x", "known_hosts",
 	} {
 		put(name, "x", 0o644)

@@ -108,7 +108,7 @@ var junk = []string{
 }
 
 // source are names that Ansible reads only where roles keep the files they copy: there anything may be content.
-var source = []string{"*.go", "*.md", "testdata", "molecule"}
+var source = []string{"*.go", "*.md", "testdata", "tests", "molecule"}
 
 func ignored(rel string, dir bool) bool {
 	matches := func(patterns []string) bool {

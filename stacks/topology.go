@@ -370,17 +370,24 @@ func (t Topology) Engine() int {
 	return slices.IndexFunc(t.Nodes, func(n NodeSpec) bool { return slices.Contains(n.Roles, RoleUCEngine) })
 }
 
-// Openings is what a machine with the roles lets in: the rules of its firewall groups, together.
+// Openings is what the own firewall of a machine with the roles lets in: the rules of its firewall groups, together, with
+// the addresses that come by way of the carriers' load balancer.
 func (t Topology) Openings(roles ...Role) []ports.Opening {
-	var rules []ports.Rule
+	rules := t.Rules()
+	var own []ports.Rule
 	for _, r := range roles {
-		for _, g := range t.Firewall {
-			if g.Name == r.Group() {
-				rules = append(rules, g.Ingress...)
-			}
-		}
+		own = append(own, rules[r.Group()]...)
 	}
-	return ports.Openings(rules)
+	return ports.Openings(rules.ThroughBalancer(own))
+}
+
+// Rules are those of the security groups, by group.
+func (t Topology) Rules() ports.Firewall {
+	rules := ports.Firewall{}
+	for _, g := range t.Firewall {
+		rules[g.Name] = g.Ingress
+	}
+	return rules
 }
 
 // FleetRoles are the roles whose machines come and go, in the order of the fleets.

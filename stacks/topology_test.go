@@ -121,7 +121,7 @@ func TestStage(t *testing.T) {
 	assert.Equal(t, []string{
 		"alb -> uc-engine tcp 443", "c4-router -> uc-engine udp 5060", "c4-sbc -> uc-engine udp 10000-20000",
 		"c4-sbc -> c4-router udp 5060", "uc-engine -> c4-router udp 5060",
-		"0.0.0.0/0 -> c4-sbc udp 5060", "c4-router -> c4-sbc udp 5060", "0.0.0.0/0 -> c4-sbc tcp 5060", "c4-router -> c4-sbc tcp 5060", "0.0.0.0/0 -> c4-sbc tcp 5061",
+		"0.0.0.0/0 -> c4-sbc udp 5060", "0.0.0.0/0 -> c4-sbc tcp 5060", "0.0.0.0/0 -> c4-sbc tcp 5061", "c4-router -> c4-sbc udp 5070",
 		"0.0.0.0/0 -> c4-sbc udp 23000-32768", "uc-engine -> c4-sbc udp 23000-32768",
 		"0.0.0.0/0 -> alb tcp 80", "0.0.0.0/0 -> alb tcp 443", "c4-router -> database tcp 5432",
 	}, reach(top))

@@ -60,7 +60,7 @@ func TestFirewall(t *testing.T) {
 	assert.NotContains(t, in["stage-database-postgresql-from-c4-router"].Inputs, "cidrIpv4")
 	assert.Equal(t, "198.51.100.0/24", in["stage-nlb-sip-udp-from-198-51-100-0-24"].Inputs["cidrIpv4"])
 	assert.Equal(t, "stage-c4-sbc-id", in["stage-c4-router-sip-udp-from-c4-sbc"].Inputs["referencedSecurityGroupId"], "the two name each other")
-	assert.Equal(t, "stage-c4-router-id", in["stage-c4-sbc-sip-udp-from-c4-router"].Inputs["referencedSecurityGroupId"])
+	assert.Equal(t, "stage-c4-router-id", in["stage-c4-sbc-sip-inside-from-c4-router"].Inputs["referencedSecurityGroupId"])
 
 	out := rec.OfType("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
 	assert.Equal(t, "-1", out["stage-c4-sbc-to-anywhere"].Inputs["ipProtocol"])

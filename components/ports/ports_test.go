@@ -176,3 +176,38 @@ func TestOpeningErrors(t *testing.T) {
 	}
 	assert.ErrorContains(t, Opening{Name: SSH, Protocol: TCP, From: 22, To: 22}.Validate(), "it is for nobody")
 }
+
+func TestReaches(t *testing.T) {
+	t.Parallel()
+	carriers, everybody := netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("0.0.0.0/0")
+	sip, _ := Find(C4SBC(), SIP)
+	status, _ := Find(C4SBC(), Status)
+	rtp, _ := Find(C4SBC(), RTP)
+	outer, _ := Find(NLB(), SIP)
+	f := Firewall{
+		GroupC4SBC: {{Port: sip, Peer: GroupNLB}, {Port: sip, Peer: GroupC4Router}, {Port: status, Peer: GroupNLB}, {Port: rtp, Source: everybody}},
+		GroupNLB:   {{Port: outer, Source: carriers}},
+	}
+	router, balancer, carrier, stranger := netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.6"), netip.MustParseAddr("198.51.100.9"), netip.MustParseAddr("192.0.2.9")
+	members := Members{GroupC4Router: {netip.PrefixFrom(router, 32)}, GroupNLB: {netip.PrefixFrom(balancer, 32)}}
+	openings := Openings(f.ThroughBalancer(f[GroupC4SBC]))
+	one := func(p Protocol, n int) Port { return Port{Protocol: p, From: n, To: n} }
+	for _, c := range []struct {
+		from netip.Addr
+		to   Port
+		want bool
+	}{
+		{router, one(UDP, 5060), true}, {router, one(TCP, 9600), false}, {router, one(UDP, 5061), false},
+		{balancer, one(TCP, 9600), true}, {balancer, one(UDP, 9600), false},
+		{carrier, one(UDP, 5060), true}, {carrier, one(TCP, 9600), false},
+		{stranger, one(UDP, 5060), false}, {stranger, one(UDP, 23000), true}, {stranger, one(UDP, 32768), true}, {stranger, one(UDP, 32769), false},
+		{stranger, Port{Protocol: UDP, From: 32768, To: 32769}, false},
+	} {
+		assert.Equal(t, c.want, f.Reaches(c.from, members, []Group{GroupC4SBC}, c.to), "security groups: %s to %s", c.from, c.to)
+		assert.Equal(t, c.want, Admitted(openings, c.from, members, c.to), "the machine: %s to %s", c.from, c.to)
+	}
+	assert.Equal(t, f[GroupC4SBC][3:], Firewall{}.ThroughBalancer(f[GroupC4SBC][3:]), "without a load balancer nothing changes")
+	ping := Port{Protocol: ICMP, From: EchoRequest, To: AnyCode}
+	assert.True(t, ping.covers(Port{Protocol: ICMP, From: EchoRequest, To: 0}))
+	assert.False(t, Port{Protocol: ICMP, From: EchoRequest, To: 0}.covers(ping))
+}

@@ -79,7 +79,7 @@ func (d *deployment) parts() []func() error {
 		return []func() error{d.account, d.exportAccount}
 	}
 	return []func() error{
-		d.keys, d.buckets, d.network, d.firewall, d.endpoints, d.bundle, d.database, d.web, d.nodes, d.sipEdge, d.fleets, d.backup, d.export, d.configure, d.openWeb,
+		d.keys, d.buckets, d.network, d.firewall, d.endpoints, d.bundle, d.database, d.web, d.logs, d.nodes, d.sipEdge, d.fleets, d.backup, d.export, d.configure, d.openWeb,
 	}
 }
 
@@ -112,6 +112,9 @@ func (d *deployment) validate() error {
 	}
 	if t.SIPEdge != nil {
 		errs = append(errs, d.sipEdgeArgs().Validate())
+	}
+	if len(t.Nodes)+len(t.Fleets) > 0 {
+		errs = append(errs, d.logArgs().Validate())
 	}
 	for _, spec := range t.Nodes {
 		errs = append(errs, d.nodeArgs(spec).Validate())

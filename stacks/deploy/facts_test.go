@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -127,4 +128,17 @@ func TestFirewallsAreTold(t *testing.T) {
 	hosts, _ = told(t, topology(t, "c4", "true"))
 	assert.Contains(t, names(hosts["dev-sbc-1"]), "sips")
 	assert.NotContains(t, names(hosts["dev-uc-1"]), "sips")
+}
+
+// The role backup and IAM must mean the same place, which no emulator would tell.
+func TestBackupsGoWhereTheyMay(t *testing.T) {
+	t.Parallel()
+	defaults, err := os.ReadFile("../../ansible/roles/backup/defaults/main.yml")
+	require.NoError(t, err)
+	assert.Contains(t, string(defaults), `'s3://' ~ backup_bucket ~ '/' ~ backup_role ~ '/'`)
+	policies := graph(t, topologyOf(t, stacks.KindProd)).OfType("aws:iam/rolePolicy:RolePolicy")
+	for name, role := range map[string]stacks.Role{"prod-uc-1": stacks.RoleUCEngine, "prod-c4-router": stacks.RoleC4Router, "prod-c4-sbc": stacks.RoleC4SBC} {
+		require.Contains(t, policies, name)
+		assert.Contains(t, policies[name].Inputs["policy"], `"arn:aws:s3:::prod-backups/`+string(role)+`/*"`)
+	}
 }

@@ -47,21 +47,19 @@ func (d *deployment) nodeArgs(spec stacks.NodeSpec) wazonode.Args {
 	return args
 }
 
-// backupPrefix is where machines of a role put their backups, below the bucket for them: none gets at another role's.
-var backupPrefix = map[stacks.Role]string{stacks.RoleUCEngine: "engine/", stacks.RoleC4Router: "c4/", stacks.RoleC4SBC: "sbc/"}
-
 // grants are what machines of the roles may do towards AWS.
 func (d *deployment) grants(roles ...stacks.Role) noderole.Grants {
+	role := string(roles[0])
 	g := noderole.Grants{
 		MetricNamespaces: []string{metrics.Namespace, metrics.AgentNamespace},
-		LogGroupPrefix:   stacks.LogPrefix(d.topology.Stack) + "/" + string(roles[0]),
+		LogGroupPrefix:   stacks.LogPrefix(d.topology.Stack) + "/" + role,
 		// Peers come and go where there are fleets; the C4 may ask anywhere.
 		FindMachines: len(d.topology.Fleets) > 0 || slices.ContainsFunc(roles, func(r stacks.Role) bool { return r != stacks.RoleUCEngine }),
 	}
 	if len(d.topology.Buckets) == 0 {
 		return g
 	}
-	g.BackupsBucketARN, g.BackupsPrefix = d.made.bucketARN[stacks.BucketBackups], backupPrefix[roles[0]]
+	g.BackupsBucketARN, g.BackupsPrefix = d.made.bucketARN[stacks.BucketBackups], role+"/"
 	keys := pulumi.StringArray{d.made.keys[stacks.KeyStorage]}
 	if roles[0] == stacks.RoleC4Router && d.topology.Database != nil {
 		g.SecretARNs = pulumi.StringArray{d.made.rds.SecretARN}

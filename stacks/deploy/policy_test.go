@@ -47,6 +47,15 @@ func TestStacksKeepThePolicies(t *testing.T) {
 	}
 }
 
+func TestDevWithC4KeepsThePolicies(t *testing.T) {
+	t.Parallel()
+	rec := graph(t, topology(t, "c4", "true"))
+	require.Len(t, rec.OfType("aws:ec2/instance:Instance"), 3)
+	report := policy.Evaluate(policy.Graph{Stack: "dev", Scope: policy.Dev, Resources: judged(rec)}, nil)
+	require.Positive(t, report.Rules)
+	assert.Empty(t, report.Violations)
+}
+
 // advised are the violations of advisory rules that the stacks live with.
 var advised = map[stacks.Kind][]string{
 	// One zone less to pay for, and no firewall for requests, where only testers call.

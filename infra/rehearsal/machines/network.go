@@ -50,6 +50,9 @@ func NewNetwork(ctx context.Context, id string, o NetworkOptions) (*Network, err
 	if !validID.MatchString(id) {
 		return nil, fmt.Errorf("rehearsal id is %q: want cd- and lower case letters, digits or dashes", id)
 	}
+	if err := raiseLimits(); err != nil {
+		return nil, err
+	}
 	n := &Network{id: id, gateways: map[netip.Prefix]bool{}, elastic: map[netip.Addr]netip.Addr{}}
 	for _, a := range o.Addresses {
 		n.outside = append(n.outside, a.Masked())

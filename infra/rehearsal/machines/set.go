@@ -194,6 +194,19 @@ func (s *Set) Address(id string) (netip.Addr, bool) {
 	return m.spec.PrivateIP.Addr(), true
 }
 
+// Namespace is the network namespace that a running machine is in, as a path that package netns takes.
+func (s *Set) Namespace(id string) (string, error) {
+	m, err := s.get(id)
+	if err != nil {
+		return "", err
+	}
+	leader := m.leader.Load()
+	if leader == 0 {
+		return "", fmt.Errorf("machine %s is off", id)
+	}
+	return fmt.Sprintf("/proc/%d/ns/net", leader), nil
+}
+
 // HostKeys are the machine's SSH host keys, each as "type base64".
 func (s *Set) HostKeys(id string) ([]string, error) {
 	m, err := s.get(id)

@@ -15,8 +15,14 @@ import (
 // dir is where `ip netns` keeps names.
 const dir = "/run/netns"
 
-// Path is the file that stands for the namespace called name.
-func Path(name string) string { return filepath.Join(dir, name) }
+// Path is the file that stands for the namespace called name. A path stands for itself: /proc/123/ns/net is the one that a
+// process is in.
+func Path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}
 
 // Do runs f on a thread that is inside the namespace. Sockets made by f stay in the namespace for life; goroutines that
 // f starts are outside it.

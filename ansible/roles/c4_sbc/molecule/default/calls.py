@@ -684,8 +684,10 @@ def main():
         except AssertionError as error:
             failed.append(name)
             print(f"{name}: FAILED: {error}", flush=True)
+            w.router1.alive, w.router1.leaving = True, False
             level("normal")
             unban()
+            wait_for_routers()
     sys.exit(bool(failed))
 
 

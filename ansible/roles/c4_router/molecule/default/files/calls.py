@@ -207,7 +207,7 @@ def start(c, address, router, port):
     times = c["times"]
     return subprocess.Popen(
         ["sipp", "-sf", scenario, "-i", address, "-p", str(port), "-m", str(times), "-r", "20", "-cid_str", c["name"] + ("-%u" if times > 1 else ""),
-         "-nostdin", "-timeout", "80s", "-timeout_error", "-trace_msg", "-message_file", f"{WORK}/{c['name']}.log", f"{router}:5060"],
+         "-nostdin", "-timeout", "110s", "-timeout_error", "-trace_msg", "-message_file", f"{WORK}/{c['name']}.log", f"{router}:5060"],
         cwd=WORK, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(f"{WORK}/{c['name']}.err", "w", encoding="utf-8"))  # noqa: SIM115
 
 

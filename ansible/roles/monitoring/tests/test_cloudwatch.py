@@ -1,0 +1,79 @@
+"""What CloudWatch is told."""
+
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "files" / "lib"))
+
+import cloudwatch  # noqa: E402
+from samples import sample  # noqa: E402
+
+SETTINGS = {"instance": "i-1", "role": "c4-sbc", "group": "stage-c4-sbc"}
+
+
+def told(now, before=None, settings=SETTINGS):
+    return {(entry["MetricName"], entry["Dimensions"][0]["Name"]): entry["Value"] for entry in cloudwatch.data(now, before, settings)}
+
+
+class Data(unittest.TestCase):
+    def test_calls_are_told_for_the_fleet(self):
+        now = [sample("calldata_active_calls", 7, server="kamailio")]
+        self.assertEqual(told(now), {("ActiveCalls", "InstanceId"): 7, ("ActiveCalls", "AutoScalingGroupName"): 7})
+        self.assertEqual(told(now, settings={**SETTINGS, "group": ""}), {("ActiveCalls", "InstanceId"): 7})
+
+    def test_what_is_away_is_not_told(self):
+        self.assertEqual(told([sample("calldata_up", 0, source="kamailio"), sample("calldata_up", 1, source="ena")]), {("SourcesDown", "InstanceId"): 1})
+        self.assertEqual(told([]), {})
+
+    def test_counters_are_told_as_growth(self):
+        def failed(value):
+            return [sample("calldata_kamailio_dialogs_failed_total", value)]
+
+        self.assertEqual(told(failed(5)), {})
+        self.assertEqual(told(failed(5), failed(5)), {("FailedCalls", "InstanceId"): 0})
+        self.assertEqual(told(failed(9), failed(5)), {("FailedCalls", "InstanceId"): 4})
+        self.assertEqual(told(failed(2), failed(5)), {("FailedCalls", "InstanceId"): 2}, "Kamailio has been restarted")
+
+    def test_quality_is_an_average(self):
+        def mos(total, count):
+            return [sample("rtpengine_mos_total", total), sample("rtpengine_mos_samples_total", count)]
+
+        self.assertEqual(told(mos(86, 20), mos(43, 10)), {("MediaQuality", "InstanceId"): 4.3})
+        self.assertEqual(told(mos(43, 10), mos(43, 10)), {})
+
+    def test_percentages(self):
+        now = [sample("calldata_postgresql_connections", 45), sample("calldata_postgresql_connections_max", 90)]
+        self.assertEqual(told(now), {("DatabaseConnectionsUsed", "InstanceId"): 50})
+
+
+class Outage(unittest.TestCase):
+    def test_it_is_said_once(self):
+        class Client:
+            good = False
+
+            def put_metric_data(self, **request):
+                if not self.good:
+                    raise OSError("no route")
+                self.request = request
+
+        said = []
+        publisher = cloudwatch.Publisher(SETTINGS, None, said.append)
+        publisher.client = client = Client()
+        failed = [[sample("calldata_kamailio_dialogs_failed_total", value)] for value in (1, 2, 5)]
+        client.good = True
+        publisher.publish(failed[0])
+        client.good = False
+        for _ in range(3):
+            publisher.publish(failed[1])
+        self.assertEqual(len(said), 1)
+        self.assertIn("no route", said[0])
+        client.good = True
+        publisher.publish(failed[2])
+        self.assertEqual(len(said), 2)
+        self.assertEqual(client.request["Namespace"], "CallData")
+        self.assertEqual(client.request["MetricData"][0]["Value"], 4, "what failed meanwhile is told afterwards")
+
+
+if __name__ == "__main__":
+    unittest.main()

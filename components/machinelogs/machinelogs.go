@@ -1,0 +1,30 @@
+package machinelogs
+
+import "slices"
+
+// journal is what the journal goes to, but for the units that have a log group of their own.
+const journal = "journal"
+
+// logs are what is logged, by the machine's role.
+// Source: the role monitoring, vars/main.yml, where they are found; a test compares the two.
+var logs = map[string][]string{
+	"c4-sbc":    {"kamailio", "rtpengine", journal},
+	"c4-router": {"kamailio", "postgresql", journal},
+	"uc-engine": {
+		"asterisk", "asterisk-full", "asterisk-queue", "asterisk-security", journal, "nginx", "postgresql", "rabbitmq",
+		"wazo-agentd", "wazo-agid", "wazo-amid", "wazo-auth", "wazo-call-logd", "wazo-calld", "wazo-chatd", "wazo-confd", "wazo-confgend", "wazo-dird",
+		"wazo-dxtora", "wazo-phoned", "wazo-plugind", "wazo-provd", "wazo-purge-db", "wazo-setupd", "wazo-stat", "wazo-sync", "wazo-sysconfd", "wazo-ui",
+		"wazo-upgrade", "wazo-webhookd", "wazo-websocketd",
+	},
+}
+
+// Groups are the log groups of machines of a role, sorted: the prefix of the stack, the role, and the log, for example
+// "/calldata/stage/c4-sbc/kamailio". A role that is not known has none.
+func Groups(prefix, role string) []string {
+	var names []string
+	for _, log := range logs[role] {
+		names = append(names, prefix+"/"+role+"/"+log)
+	}
+	slices.Sort(names)
+	return names
+}
