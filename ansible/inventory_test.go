@@ -132,6 +132,7 @@ func TestParseInventoryTakesOnlyItsOwn(t *testing.T) {
 func stageOutputs() stacks.Outputs {
 	return stacks.Outputs{
 		Stack: "stage", Region: "eu-west-1", VpcCIDR: netip.MustParsePrefix("10.30.0.0/16"),
+		Carriers: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
 		Endpoints: stacks.Endpoints{Web: "https://stage.example.com", SIP: "sip:sip.stage.example.com:5060;transport=udp"},
 		Nodes: []stacks.Node{
 			{Name: "stage-uc-1", Roles: []stacks.Role{stacks.RoleUCEngine}, InstanceID: "i-0aaaaaaaaaaaaaaa1", PrivateIP: "10.30.64.5", User: "admin", Access: stacks.AccessSSM, Firewall: openings()},

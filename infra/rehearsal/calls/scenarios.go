@@ -231,6 +231,7 @@ func unknownDomain(t *Trial) {
 		_, err := stray.Dial(ctx, sip.Dial{To: t.plan.Phones[1].Extension, Password: t.passwords[0]})
 		return rejection(dialled{err: err}, []int{403, 404})
 	})
+	t.expect(leg{direction: "in", codes: []int{403, 404}, called: t.plan.Phones[1].Extension})
 }
 
 // silentCarrier takes the first carrier's port away.
