@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +34,15 @@ const (
 	CallsFull  = "full"
 )
 
+// How many calls are up when machines are drained.
+const (
+	quickDrain = 100
+	fullDrain  = 1000
+)
+
+// checkCalls is the name of the call tester's check.
+const checkCalls = "calls"
+
 // callsTime is how long all scenarios may take.
 const callsTime = 40 * time.Minute
 
@@ -42,7 +52,7 @@ func (w *world) calls(ctx context.Context, o Options, outputs stacks.Outputs, ou
 	plan, err := w.callPlan(ctx, outputs)
 	if err != nil {
 		s.Done(err)
-		return []Check{{Name: "calls", Detail: err.Error()}}
+		return []Check{{Name: checkCalls, Detail: err.Error()}}
 	}
 	var checks []Check
 	for _, prepare := range []func(context.Context, Options, calls.Plan, string, progress.Step) Check{w.applyRouting, w.applyTenant, w.runCalls} {
@@ -58,7 +68,7 @@ func (w *world) calls(ctx context.Context, o Options, outputs stacks.Outputs, ou
 
 // runCalls is the call tester itself, in a process inside the network.
 func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, _ string, s progress.Step) Check {
-	c := Check{Name: "calls"}
+	c := Check{Name: checkCalls}
 	file := filepath.Join(w.dir, "calls.json")
 	data, err := json.MarshalIndent(plan, "", "  ")
 	if err == nil {
@@ -68,13 +78,17 @@ func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, _ stri
 		c.Detail = err.Error()
 		return c
 	}
-	groups := calls.Quick()
+	groups, drain := calls.Quick(), quickDrain
+	if o.kind == stacks.KindProd {
+		groups = append(groups, calls.GroupDrain)
+	}
 	if o.Calls == CallsFull {
-		groups = calls.Groups()
+		groups, drain = calls.Groups(), fullDrain
 	}
 	ctx, cancel := context.WithTimeout(ctx, callsTime)
 	defer cancel()
-	out, err := w.told(ctx, o, progressLines{s}, nil, "calls", "--plan", file, "--groups", strings.Join(groups, ","), "--json")
+	out, err := w.told(ctx, o, progressLines{s}, nil, "calls", "--plan", file, "--groups", strings.Join(groups, ","),
+		"--drain-calls", strconv.Itoa(drain), "--json")
 	var result calls.Result
 	if jsonErr := json.Unmarshal(out, &result); jsonErr == nil {
 		c.Raw = out
@@ -85,6 +99,17 @@ func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, _ stri
 		c.Detail = joinNonEmpty(c.Detail, err.Error())
 	}
 	return c
+}
+
+// outcomes are the scenarios in the call tester's own output.
+func outcomes(checks []Check) []calls.Outcome {
+	for _, c := range checks {
+		var result calls.Result
+		if c.Name == checkCalls && json.Unmarshal(c.Raw, &result) == nil {
+			return result.Scenarios
+		}
+	}
+	return nil
 }
 
 // callsSummary is one line: counts, and what failed.

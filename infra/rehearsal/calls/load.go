@@ -41,11 +41,6 @@ type sippResult struct {
 	took   time.Duration
 }
 
-// rate is how many calls per second were begun and ended well.
-func (r sippResult) rate(hold time.Duration) float64 {
-	return float64(r.ok) / max(0.001, (r.took-hold).Seconds())
-}
-
 // sipp runs SIPp until all calls are over. The error is about SIPp itself: failed calls are counted.
 func sipp(ctx context.Context, r sippRun) (sippResult, error) {
 	dir, err := os.MkdirTemp("", "calldata-sipp-")
