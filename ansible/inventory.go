@@ -46,6 +46,8 @@ type Host struct {
 	Fleets []stacks.Role `yaml:"calldata_fleets,flow"`
 	// Firewall is who may reach which port, by the same rules as the security groups.
 	Firewall []ports.Opening `yaml:"calldata_firewall"`
+	// Carriers are the addresses that carriers signal from.
+	Carriers []netip.Prefix `yaml:"calldata_carriers,flow"`
 	// LogPrefix is how the names of the stack's CloudWatch log groups begin.
 	LogPrefix string `yaml:"calldata_log_prefix"`
 	// BackupBucket is the S3 bucket for backups, BackupKeyARN the KMS key of its objects; both are empty in a stack without.
@@ -99,7 +101,7 @@ func FromOutputs(o stacks.Outputs) (Inventory, error) {
 		h := Host{
 			Name: n.Name, Address: n.Address(), User: n.User, Stack: o.Stack, Region: o.Region, Roles: slices.Clone(n.Roles),
 			InstanceID: n.InstanceID, PrivateIP: n.PrivateIP, PublicIP: n.PublicIP, VpcCIDR: o.VpcCIDR, Fleets: []stacks.Role{},
-			Firewall: slices.Clone(n.Firewall), LogPrefix: stacks.LogPrefix(o.Stack),
+			Firewall: slices.Clone(n.Firewall), Carriers: append([]netip.Prefix{}, o.Carriers...), LogPrefix: stacks.LogPrefix(o.Stack),
 		}
 		for _, f := range o.Fleets {
 			h.Fleets = append(h.Fleets, f.Role)

@@ -59,7 +59,8 @@ const golden = `all:
       public_ip: 203.0.113.10
       calldata_vpc_cidr: 10.20.0.0/16
       calldata_fleets: []
-` + firewallText + `      calldata_log_prefix: /calldata/dev
+` + firewallText + `      calldata_carriers: []
+      calldata_log_prefix: /calldata/dev
       calldata_backup_bucket: ""
       calldata_backup_key_arn: ""
     dev-uc-2:
@@ -73,7 +74,8 @@ const golden = `all:
       public_ip: ""
       calldata_vpc_cidr: 10.20.0.0/16
       calldata_fleets: []
-` + firewallText + `      calldata_log_prefix: /calldata/dev
+` + firewallText + `      calldata_carriers: []
+      calldata_log_prefix: /calldata/dev
       calldata_backup_bucket: ""
       calldata_backup_key_arn: ""
   children:
@@ -132,6 +134,7 @@ func TestParseInventoryTakesOnlyItsOwn(t *testing.T) {
 func stageOutputs() stacks.Outputs {
 	return stacks.Outputs{
 		Stack: "stage", Region: "eu-west-1", VpcCIDR: netip.MustParsePrefix("10.30.0.0/16"),
+		Carriers:  []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
 		Endpoints: stacks.Endpoints{Web: "https://stage.example.com", SIP: "sip:sip.stage.example.com:5060;transport=udp"},
 		Nodes: []stacks.Node{
 			{Name: "stage-uc-1", Roles: []stacks.Role{stacks.RoleUCEngine}, InstanceID: "i-0aaaaaaaaaaaaaaa1", PrivateIP: "10.30.64.5", User: "admin", Access: stacks.AccessSSM, Firewall: openings()},
@@ -149,7 +152,8 @@ func stageOutputs() stacks.Outputs {
 // stageText is what all machines of stageOutputs have.
 const stageText = `      calldata_vpc_cidr: 10.30.0.0/16
       calldata_fleets: [c4-sbc]
-` + firewallText + `      calldata_log_prefix: /calldata/stage
+` + firewallText + `      calldata_carriers: [198.51.100.0/24]
+      calldata_log_prefix: /calldata/stage
       calldata_backup_bucket: stage-backups-0a1b
       calldata_backup_key_arn: arn:aws:kms:eu-west-1:123456789012:key/1a2b
       access: ssm

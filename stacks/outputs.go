@@ -33,6 +33,8 @@ type Outputs struct {
 	Database *Database `json:"database,omitempty"`
 	// VpcCIDR is the network's range of addresses.
 	VpcCIDR netip.Prefix `json:"vpcCidr,omitzero"`
+	// Carriers are the addresses that carriers signal from, where the stack lets them in.
+	Carriers []netip.Prefix `json:"carriers,omitempty"`
 	// Backups is where machines put their backups, where the stack has a bucket for them.
 	Backups *Backups `json:"backups,omitempty"`
 	// Inventory is the Ansible inventory built from the fields above, in YAML.

@@ -381,6 +381,17 @@ func (t Topology) Openings(roles ...Role) []ports.Opening {
 	return ports.Openings(rules.ThroughBalancer(own))
 }
 
+// Carriers are the networks that the carriers' load balancer lets in.
+func (t Topology) Carriers() []netip.Prefix {
+	carriers := []netip.Prefix{}
+	for _, r := range t.Rules()[ports.GroupNLB] {
+		if r.Source.IsValid() && !slices.Contains(carriers, r.Source) {
+			carriers = append(carriers, r.Source)
+		}
+	}
+	return carriers
+}
+
 // Rules are those of the security groups, by group.
 func (t Topology) Rules() ports.Firewall {
 	rules := ports.Firewall{}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +34,15 @@ const (
 	CallsFull  = "full"
 )
 
+// How many calls are up when machines are drained.
+const (
+	quickDrain = 100
+	fullDrain  = 1000
+)
+
+// checkCalls is the name of the call tester's check.
+const checkCalls = "calls"
+
 // callsTime is how long all scenarios may take.
 const callsTime = 40 * time.Minute
 
@@ -42,7 +52,7 @@ func (w *world) calls(ctx context.Context, o Options, outputs stacks.Outputs, ou
 	plan, err := w.callPlan(ctx, outputs)
 	if err != nil {
 		s.Done(err)
-		return []Check{{Name: "calls", Detail: err.Error()}}
+		return []Check{{Name: checkCalls, Detail: err.Error()}}
 	}
 	var checks []Check
 	for _, prepare := range []func(context.Context, Options, calls.Plan, string, progress.Step) Check{w.applyRouting, w.applyTenant, w.runCalls} {
@@ -58,7 +68,7 @@ func (w *world) calls(ctx context.Context, o Options, outputs stacks.Outputs, ou
 
 // runCalls is the call tester itself, in a process inside the network.
 func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, _ string, s progress.Step) Check {
-	c := Check{Name: "calls"}
+	c := Check{Name: checkCalls}
 	file := filepath.Join(w.dir, "calls.json")
 	data, err := json.MarshalIndent(plan, "", "  ")
 	if err == nil {
@@ -68,13 +78,17 @@ func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, _ stri
 		c.Detail = err.Error()
 		return c
 	}
-	groups := calls.Quick()
+	groups, drain := calls.Quick(), quickDrain
+	if o.kind == stacks.KindProd {
+		groups = append(groups, calls.GroupDrain)
+	}
 	if o.Calls == CallsFull {
-		groups = calls.Groups()
+		groups, drain = calls.Groups(), fullDrain
 	}
 	ctx, cancel := context.WithTimeout(ctx, callsTime)
 	defer cancel()
-	out, err := w.told(ctx, o, progressLines{s}, nil, "calls", "--plan", file, "--groups", strings.Join(groups, ","), "--json")
+	out, err := w.told(ctx, o, progressLines{s}, nil, "calls", "--plan", file, "--groups", strings.Join(groups, ","),
+		"--drain-calls", strconv.Itoa(drain), "--json")
 	var result calls.Result
 	if jsonErr := json.Unmarshal(out, &result); jsonErr == nil {
 		c.Raw = out
@@ -85,6 +99,17 @@ func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, _ stri
 		c.Detail = joinNonEmpty(c.Detail, err.Error())
 	}
 	return c
+}
+
+// outcomes are the scenarios in the call tester's own output.
+func outcomes(checks []Check) []calls.Outcome {
+	for _, c := range checks {
+		var result calls.Result
+		if c.Name == checkCalls && json.Unmarshal(c.Raw, &result) == nil {
+			return result.Scenarios
+		}
+	}
+	return nil
 }
 
 // callsSummary is one line: counts, and what failed.
@@ -124,12 +149,30 @@ func (w *world) callPlan(ctx context.Context, outputs stacks.Outputs) (calls.Pla
 	}
 	plan := scenePlan(outputs.Stack, roles)
 	plan.SSH = &calls.SSH{User: "admin", KeyFile: w.secrets.key, KnownHosts: w.env["CALLDATA_KNOWN_HOSTS"]}
+	plan.CertificatesFile = filepath.Join(w.dir, "sbc-certificates.pem")
+	if err := w.certificates(ctx, plan); err != nil {
+		return calls.Plan{}, err
+	}
 	address, err := w.databaseURL(ctx, plan.DatabaseURLFile)
 	if err != nil {
 		return calls.Plan{}, err
 	}
 	plan.Database = &calls.Machine{Name: "database", Private: address}
 	return plan, plan.Validate()
+}
+
+// certificates keeps the certificates that the SBCs have made for themselves.
+func (w *world) certificates(ctx context.Context, plan calls.Plan) error {
+	var all []byte
+	for _, sbc := range plan.SBCs {
+		out, err := w.network.Command(ctx, "ssh", "-i", plan.SSH.KeyFile, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
+			"-o", "UserKnownHostsFile="+plan.SSH.KnownHosts, plan.SSH.User+"@"+sbc.Private.String(), "--", "sudo", "cat", "/etc/kamailio/self-signed.pem").Output()
+		if err != nil {
+			return fmt.Errorf("read the certificate of SBC %s: %w", sbc.Name, err)
+		}
+		all = append(all, out...)
+	}
+	return os.WriteFile(plan.CertificatesFile, all, 0o600)
 }
 
 // machinesByRole are the running machines, by the tag Role.
@@ -218,7 +261,19 @@ func (p progressLines) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// applyTenant makes the scene's tenant on the engines.
-func (w *world) applyTenant(_ context.Context, _ Options, _ calls.Plan, _ string, _ progress.Step) Check {
-	return Check{Name: "tenant applied", OK: true}
+// applyTenant makes the scene's tenant on the first engine.
+func (w *world) applyTenant(ctx context.Context, o Options, plan calls.Plan, outputs string, s progress.Step) Check {
+	c := Check{Name: "tenant applied"}
+	step := s.Step("tenant")
+	file := filepath.Join(w.dir, "tenant.yml")
+	err := os.WriteFile(file, []byte(sceneTenant(plan)), 0o600)
+	if err == nil {
+		c.Raw, err = w.calldata(ctx, o, nil, "setup", o.Stack, "--file", file, "--outputs", outputs, "--yes", "--json")
+	}
+	step.Done(err)
+	c.OK, c.Detail = err == nil, fmt.Sprintf("%d phones, a trunk to %d Routers", len(plan.Phones), len(plan.Routers))
+	if err != nil {
+		c.Detail, c.Raw = err.Error(), nil
+	}
+	return c
 }

@@ -1,7 +1,7 @@
 package rehearsal
 
 import (
-	_ "embed" // the scene's documents
+	"embed"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -19,11 +19,12 @@ var (
 	carrierSilent = netip.MustParseAddr("198.51.100.99")
 	phoneOne      = netip.MustParseAddr("192.0.2.10")
 	phoneTwo      = netip.MustParseAddr("192.0.2.11")
-	// attackers are what is left of the strangers' network.
-	attackers = netip.MustParsePrefix("192.0.2.0/24")
-	// noEngine is an address of the VPC that no machine has: the emulator gives out the first ones of a subnet.
-	noEngine = 250
+	// attackers are the other half of the strangers' network.
+	attackers = netip.MustParsePrefix("192.0.2.128/25")
 )
+
+// noEngine is the end of an address of the VPC that no machine has: the emulator gives out the first ones of a subnet.
+const noEngine = 250
 
 // The entries of the secrets file for the phones.
 const (
@@ -52,17 +53,23 @@ func scenePlan(stack string, roles map[string][]calls.Machine) calls.Plan {
 	}
 }
 
-//go:embed routing.yml.tmpl
-var routingText string
+//go:embed routing.yml.tmpl tenant.yml.tmpl
+var sceneFiles embed.FS
 
-var routingTemplate = template.Must(template.New("routing").Parse(routingText))
+var sceneTemplates = template.Must(template.New("").Funcs(template.FuncMap{
+	"digits": func(number string) string { return strings.TrimPrefix(number, "+") },
+}).ParseFS(sceneFiles, "*.tmpl"))
 
-// sceneRouting is the routing document of a plan.
-func sceneRouting(p calls.Plan) string {
+// sceneRouting is the routing document of a plan, sceneTenant what its engines have.
+func sceneRouting(p calls.Plan) string { return sceneText("routing.yml.tmpl", p) }
+
+func sceneTenant(p calls.Plan) string { return sceneText("tenant.yml.tmpl", p) }
+
+func sceneText(name string, p calls.Plan) string {
 	nobody := p.Engines[0].Private.As4()
-	nobody[3] = byte(noEngine)
+	nobody[3] = noEngine
 	var out strings.Builder
 	// A template that its test executes does not fail.
-	_ = routingTemplate.Execute(&out, map[string]any{"Plan": p, "Silent": carrierSilent, "Nobody": netip.AddrFrom4(nobody)})
+	_ = sceneTemplates.ExecuteTemplate(&out, name, map[string]any{"Plan": p, "Silent": carrierSilent, "Nobody": netip.AddrFrom4(nobody)})
 	return out.String()
 }

@@ -2,13 +2,13 @@ package rehearsal
 
 import (
 	"net/netip"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/document"
+	tenant "github.com/calldata/calldata-foundation/infra/calldata/setup/document"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 )
 
@@ -24,10 +24,12 @@ func scene(t *testing.T) calls.Plan {
 
 func TestSceneRoutingIsSound(t *testing.T) {
 	t.Parallel()
-	text := sceneRouting(scene(t))
-	if file := os.Getenv("SCENE_ROUTING"); file != "" {
-		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-	}
-	_, err := document.Parse([]byte(text))
+	_, err := document.Parse([]byte(sceneRouting(scene(t))))
+	assert.NoError(t, err)
+}
+
+func TestSceneTenantIsSound(t *testing.T) {
+	t.Parallel()
+	_, err := tenant.Parse([]byte(sceneTenant(scene(t))), nil)
 	assert.NoError(t, err)
 }

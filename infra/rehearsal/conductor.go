@@ -139,6 +139,7 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 	checks, err := inStep(o.Progress, "verify", func(s progress.Step) ([]Check, error) {
 		return w.verify(ctx, o, p, file, outputs, s)
 	})
+	r.Calls = outcomes(checks)
 	r.Checks = append(r.Checks, checks...)
 	if err != nil {
 		return err

@@ -19,6 +19,8 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 	"github.com/calldata/calldata-foundation/stacks"
 	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
@@ -157,6 +159,8 @@ func TestReport(t *testing.T) {
 		Parts:    []Part{{Name: "Pulumi", Kind: Real, Detail: "v3"}, {Name: "AWS API", Kind: Emulated, Detail: "moto"}},
 		Checks:   []Check{{Name: "smoke", OK: false, Detail: "486 Busy Here", Raw: json.RawMessage(`{"steps":[]}`)}},
 		Leftover: []string{"mount /x"},
+		Calls: []calls.Outcome{{Group: "loss", Name: "the SBC dies", Step: "the SBC is killed", Outcome: verdict.Outcome{Status: verdict.Fail, Detail: "<no way in>"},
+			Figures: []calls.Figure{{Name: "calls lost", Value: 3, Unit: "calls"}}}},
 		Steps: steps([]progress.Span{
 			{ID: 1, Name: "set up", Start: begin, End: begin.Add(4 * time.Second)},
 			{ID: 2, Parent: 1, Depth: 1, Name: "image", Start: begin, End: begin.Add(time.Second), Err: fmt.Errorf("%w: cached", progress.ErrSkipped)},
@@ -177,6 +181,8 @@ func TestReport(t *testing.T) {
 	text := r.Text()
 	assert.Contains(t, text, "FAILED in 10.0s")
 	assert.Contains(t, text, "FAILED smoke")
+	assert.Contains(t, text, "FAILED loss       the SBC dies: the SBC is killed: <no way in>; calls lost 3 calls")
+	assert.Contains(t, string(page), "the SBC is killed: &lt;no way in&gt;; calls lost 3 calls")
 	assert.Contains(t, text, "1 leftovers")
 }
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 )
 
 // Results of a rehearsal.
@@ -33,6 +35,8 @@ type Report struct {
 	Steps    []Step    `json:"steps"`
 	Checks   []Check   `json:"checks"`
 	Leftover []string  `json:"leftovers"`
+	// Calls are the call tester's scenarios, with what they measured.
+	Calls []calls.Outcome `json:"calls,omitempty"`
 	// MemoryGiB is the most memory that engine, emulator and machines took at one time.
 	MemoryGiB float64 `json:"memoryGiB"`
 }
@@ -149,6 +153,13 @@ func (r *Report) Text() string {
 		}
 		fmt.Fprintf(&b, "  %-6s %-28s %s\n", mark, c.Name, c.Detail)
 	}
+	for _, c := range r.Calls {
+		mark := string(c.Status)
+		if c.Status == verdict.Fail {
+			mark = "FAILED"
+		}
+		fmt.Fprintf(&b, "  %-6s %-10s %s%s\n", mark, c.Group, c.Name, told(c))
+	}
 	b.WriteString("\n  time by step\n")
 	for _, s := range r.Steps {
 		if s.Depth > 1 {
@@ -166,6 +177,14 @@ func (r *Report) Text() string {
 		fmt.Fprintf(&b, "    %s\n", l)
 	}
 	return b.String()
+}
+
+// told is what a scenario has seen and measured, for the end of a line.
+func told(o calls.Outcome) string {
+	if more := o.Told(); more != "" {
+		return ": " + more
+	}
+	return ""
 }
 
 // PartsOf answers the parts of one kind.
@@ -189,6 +208,7 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 		}
 		return fmt.Sprintf("%.3f", 100*part/whole)
 	},
+	"told":   calls.Outcome.Told,
 	"indent": func(depth int) int { return depth * 14 },
 	"kinds":  func() []string { return []string{Real, Emulated, Double} },
 }).Parse(pageText))

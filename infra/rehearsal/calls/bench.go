@@ -174,17 +174,26 @@ func (t *Trial) register(i int) *party.Party {
 		if t.registered[i] {
 			return nil
 		}
-		_, final, err := p.Register(ctx, t.passwords[i])
-		if err != nil {
-			return err
-		}
-		if !final.Success() {
-			return &sip.RejectedError{Method: "REGISTER", Reply: final}
-		}
-		t.registered[i] = true
-		return nil
+		err := bind(ctx, p, t.passwords[i])
+		t.registered[i] = err == nil
+		return err
 	})
 	return p
+}
+
+// bind registers, and takes nothing but success.
+func bind(ctx context.Context, p *party.Party, password string) error {
+	first, final, err := p.Register(ctx, password)
+	if err != nil {
+		return err
+	}
+	if first.Challenge() {
+		first = final
+	}
+	if !first.Success() {
+		return &sip.RejectedError{Method: "REGISTER", Reply: first}
+	}
+	return nil
 }
 
 // next counts calls: each has numbers of its own.

@@ -41,11 +41,6 @@ type sippResult struct {
 	took   time.Duration
 }
 
-// rate is how many calls per second were begun and ended well.
-func (r sippResult) rate(hold time.Duration) float64 {
-	return float64(r.ok) / max(0.001, (r.took-hold).Seconds())
-}
-
 // sipp runs SIPp until all calls are over. The error is about SIPp itself: failed calls are counted.
 func sipp(ctx context.Context, r sippRun) (sippResult, error) {
 	dir, err := os.MkdirTemp("", "calldata-sipp-")
@@ -57,7 +52,7 @@ func sipp(ctx context.Context, r sippRun) (sippResult, error) {
 	if err := os.WriteFile(scenario, []byte(sippCaller), 0o600); err != nil {
 		return sippResult{}, err
 	}
-	cmd := exec.CommandContext(ctx, "sipp", r.to.String(), "-sf", scenario, "-s", r.number, "-set", "caller", r.caller, //nolint:gosec // the plan's own values
+	cmd := exec.CommandContext(ctx, "sipp", r.to.String(), "-sf", scenario, "-s", r.number, "-key", "caller", r.caller, //nolint:gosec // the plan's own values
 		"-i", r.from.String(), "-p", strconv.Itoa(sippPort), "-r", strconv.Itoa(r.rate), "-m", strconv.Itoa(r.calls),
 		"-l", strconv.Itoa(r.calls), "-d", strconv.FormatInt(r.hold.Milliseconds(), 10), "-recv_timeout", "15000", "-nostdin",
 		"-trace_stat", "-stf", counts, "-fd", "1")

@@ -50,30 +50,37 @@ func needsLoad(p Plan) string {
 // shortLoad is a load that a rehearsal of every day has time for.
 func shortLoad() Scenario {
 	return Scenario{Group: GroupShortLoad, Name: "50 new calls a second", Skip: needsLoad, Run: func(t *Trial) {
-		t.ramp("", rates(true), 50)
+		t.carries(t.ramp("", rates(true)), 50)
 	}}
 }
 
 // loadScenarios ramp the platform and a bare proxy on the same machines.
 func loadScenarios() []Scenario {
 	return []Scenario{{Group: GroupLoad, Name: "new calls a second, beside a bare Kamailio", Limit: 15 * time.Minute, Skip: needsLoad, Run: func(t *Trial) {
-		best := t.ramp("", rates(false), wantRate)
+		best := t.ramp("", rates(false))
 		t.bare()
-		bare := t.ramp("bare ", rates(false), 0)
+		bare := t.ramp("bare ", rates(false))
+		t.carries(best, wantRate)
 		t.step("the platform keeps up with a bare proxy", func(context.Context) error {
-			ratio := float64(best) / max(1, float64(bare))
+			ratio := float64(best.rate) / max(1, float64(bare.rate))
 			t.figure("ratio", ratio, "")
 			if ratio < wantRatio {
-				return fmt.Errorf("it does %d new calls/s, the bare proxy %d: %.2f, want at least %.1f", best, bare, ratio, wantRatio)
+				return fmt.Errorf("it does %d new calls/s, the bare proxy %d: %.2f, want at least %.1f", best.rate, bare.rate, ratio, wantRatio)
 			}
 			return nil
 		})
 	}}}
 }
 
-// ramp raises the rate until calls fail or the processors are full. It answers the last rate without a failure.
-func (t *Trial) ramp(label string, rates []int, want int) int {
-	best := 0
+// peak is the last rate without a failure, in new calls a second, and why there is no higher one.
+type peak struct {
+	rate int
+	why  string
+}
+
+// ramp raises the rate until calls fail or the processors are full.
+func (t *Trial) ramp(label string, rates []int) peak {
+	var best peak
 	var answer time.Duration
 	for _, rate := range rates {
 		var stop bool
@@ -92,28 +99,38 @@ func (t *Trial) ramp(label string, rates []int, want int) int {
 			}
 			full := cpu()
 			if r.failed == 0 {
-				best, answer = rate, r.answer
+				best.rate, answer = rate, r.answer
 				if err := usage(ctx, label, r.ok); err != nil {
 					return err
 				}
 			}
 			t.work.Logf("%s%d/s: %d ok, %d failed, answered after %s, %.0f %% of the processors", label, rate, r.ok, r.failed, r.answer.Round(time.Millisecond), 100*full)
-			stop = r.failed > 0 || full > fullCores
+			switch {
+			case r.failed > 0:
+				best.why = fmt.Sprintf("at %d a second %d of %d calls failed", rate, r.failed, r.ok+r.failed)
+			case full > fullCores:
+				best.why = fmt.Sprintf("at %d a second the processors of this machine were full", rate)
+			}
+			stop = best.why != ""
 			return nil
 		})
 		if stop || t.failed() {
 			break
 		}
 	}
-	t.figure(label+"new calls", float64(best), "calls/s")
+	t.figure(label+"new calls", float64(best.rate), "calls/s")
 	t.figure(label+"answered after", float64(answer.Milliseconds()), "ms")
+	return best
+}
+
+// carries demands a rate without a failure.
+func (t *Trial) carries(best peak, want int) {
 	t.step("no call fails at "+strconv.Itoa(want)+" a second", func(context.Context) error {
-		if best < want {
-			return fmt.Errorf("the best rate without a failure is %d", best)
+		if best.rate < want {
+			return fmt.Errorf("the best rate without a failure is %d: %s", best.rate, best.why)
 		}
 		return nil
 	})
-	return best
 }
 
 // busy begins to measure; what it answers tells the share of the processors that was in use since.

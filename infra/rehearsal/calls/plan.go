@@ -29,7 +29,7 @@ type Plan struct {
 	Carriers []Carrier `json:"carriers"`
 	// Numbers are what is called.
 	Numbers Numbers `json:"numbers"`
-	// Strangers is a network whose addresses are this machine's, and which nobody knows: attackers come from there.
+	// Strangers is a network whose addresses are this machine's, and which has no phone and no carrier: attackers come from there.
 	Strangers netip.Prefix `json:"strangers"`
 	// DatabaseURLFile is a file of mode 0600 with the URL of the Routers' database; empty leaves the records unchecked.
 	DatabaseURLFile string `json:"databaseUrlFile,omitempty"`
@@ -173,8 +173,13 @@ func (p Plan) Validate() error {
 	} {
 		number(bad, "numbers."+n.name, n.value)
 	}
-	if !p.Strangers.IsValid() || !p.Strangers.Addr().Is4() || p.Strangers.Bits() > 26 {
-		bad("strangers is %s: want an IPv4 network of 64 addresses or more", p.Strangers)
+	if !p.Strangers.IsValid() || !p.Strangers.Addr().Is4() || p.Strangers.Bits() > 25 {
+		bad("strangers is %s: want an IPv4 network of 128 addresses or more", p.Strangers)
+	}
+	for i, phone := range p.Phones {
+		if p.Strangers.IsValid() && p.Strangers.Contains(phone.Address) {
+			bad("phones[%d].address %s is in strangers: it would be banned with them", i, phone.Address)
+		}
 	}
 	if p.SSH != nil && slices.Contains([]string{p.SSH.User, p.SSH.KeyFile, p.SSH.KnownHosts}, "") {
 		bad("ssh has an empty field: want user, keyFile and knownHosts")

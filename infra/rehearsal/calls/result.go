@@ -46,6 +46,21 @@ func (f Figure) String() string {
 	return strings.TrimSpace(f.Name + " " + text + " " + f.Unit)
 }
 
+// Told is what the scenario has seen and measured: the step that failed and why, or a detail, and the figures.
+func (o Outcome) Told() string {
+	var all []string
+	switch {
+	case o.Step != "":
+		all = append(all, o.Step+": "+o.Detail)
+	case o.Detail != "":
+		all = append(all, o.Detail)
+	}
+	for _, f := range o.Figures {
+		all = append(all, f.String())
+	}
+	return strings.Join(all, "; ")
+}
+
 // Failures are the scenarios that failed, each with the step that did.
 func (r Result) Failures() []string {
 	var out []string
@@ -71,18 +86,8 @@ func (r Result) WriteTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "GROUP\tSCENARIO\t"+verdict.Header) // tabwriter keeps errors until Flush
 	for _, s := range r.Scenarios {
-		var more []string
-		if s.Detail != "" {
-			more = append(more, s.Detail)
-		}
-		if s.Step != "" {
-			more[0] = s.Step + ": " + more[0]
-		}
-		for _, f := range s.Figures {
-			more = append(more, f.String())
-		}
 		shown := s.Outcome
-		shown.Detail = strings.Join(more, "; ")
+		shown.Detail = s.Told()
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", s.Group, s.Name, shown.Row())
 	}
 	if err := table.Flush(); err != nil {

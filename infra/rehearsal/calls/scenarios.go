@@ -231,6 +231,7 @@ func unknownDomain(t *Trial) {
 		_, err := stray.Dial(ctx, sip.Dial{To: t.plan.Phones[1].Extension, Password: t.passwords[0]})
 		return rejection(dialled{err: err}, []int{403, 404})
 	})
+	t.expect(leg{direction: "in", codes: []int{403, 404}, called: t.plan.Phones[1].Extension})
 }
 
 // silentCarrier takes the first carrier's port away.
@@ -267,11 +268,7 @@ func overTLS(t *Trial) {
 		})
 		// One line has one contact: the phone's other one is gone from here on.
 		t.registered[0] = false
-		_, final, err := secure.Register(ctx, t.passwords[0])
-		if err == nil && !final.Success() {
-			err = &sip.RejectedError{Method: "REGISTER", Reply: final}
-		}
-		return err
+		return bind(ctx, secure, t.passwords[0])
 	})
 	a := t.call(t.carriers[0], sip.Dial{To: t.plan.Phones[0].Number, From: t.caller()}).comes(secure)
 	a.talk()
