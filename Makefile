@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 STACK    ?= dev
+JOBS     ?= 2
 CALLDATA := bin/calldata
 CACHE    := $(or $(CALLDATA_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/calldata-foundation)
 # Mirrors of Go's checksum database lack some modules; the hashes that count are in the committed go.sum files.
@@ -30,11 +31,9 @@ test: packages $(CALLDATA) ## Every test: units, components, the engine on the e
 	$(CALLDATA) rehearse prod
 
 .PHONY: molecule
-molecule: packages $(CALLDATA) ## Test every role on machines of its own, or one: make molecule ROLE=common
-	@for scenario in ansible/roles/$(or $(ROLE),*)/molecule/default; do \
-	  role=$${scenario%/molecule/default}; echo "== $${role##*/}"; \
-	  (cd $$role && $(CURDIR)/$(CALLDATA) machines run --spec molecule/default/machines.yml -- molecule test) || exit 1; \
-	done
+molecule: packages $(CALLDATA) ## Test every role on machines of its own, JOBS at a time, or one: make molecule ROLE=common
+	@for scenario in ansible/roles/$(or $(ROLE),*)/molecule/default; do role=$${scenario%/molecule/default}; echo "$${role##*/}"; done | \
+	  xargs -P $(JOBS) -n 1 .ci/molecule
 
 .PHONY: test-modules
 test-modules: ## Tests of the modules that stand alone
