@@ -47,6 +47,7 @@ const (
           to: 22
           sources: [127.0.0.0/8]
           peers: []
+      calldata_carriers: []
       calldata_log_prefix: /calldata/dev
       calldata_backup_bucket: ""
       calldata_backup_key_arn: ""

@@ -204,6 +204,11 @@ func (p *Phone) start(ctx context.Context) error {
 // quietly lets an offer within a call wait for the sound, and notes what it asks for.
 func (p *Phone) quietly(next sipgo.RequestHandler) sipgo.RequestHandler {
 	return func(req *sipmsg.Request, tx sipmsg.ServerTransaction) {
+		// What diago reads without asking whether it is there. Source: RFC 3261, 8.1.1.
+		if req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil {
+			_ = tx.Respond(sipmsg.NewResponseFromRequest(req, sipmsg.StatusBadRequest, "Missing Header", nil))
+			return
+		}
 		if req.Method == sipmsg.INVITE && req.To().Params.Has("tag") {
 			p.talking.Lock()
 			p.talking.Unlock() //nolint:staticcheck // nothing to do but to have waited
