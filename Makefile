@@ -21,14 +21,13 @@ rehearse: packages $(CALLDATA) ## Deploy $(STACK) offline from nothing to an ans
 	@$(CALLDATA) rehearse $(STACK) $(ARGS)
 
 .PHONY: test
-test: packages $(CALLDATA) ## Every test: units, components, the engine on the emulator, rehearsals of all topologies
+test: packages $(CALLDATA) ## Every test: units, components, the engine on the emulator, roles, rehearsals of dev and stage
 	$(CALLDATA) tools prepare
 	go vet ./...
 	go test -race -timeout 60m -p 2 ./...
 	$(MAKE) --no-print-directory test-modules molecule
 	$(CALLDATA) rehearse dev --twice
 	$(CALLDATA) rehearse stage --twice
-	$(CALLDATA) rehearse prod
 
 .PHONY: molecule
 molecule: packages $(CALLDATA) ## Test every role on machines of its own, JOBS at a time, or one: make molecule ROLE=common
