@@ -20,7 +20,7 @@ type Args struct {
 	RetentionDays int
 	// KMSKeyARN is the key that they are encrypted with. Nil means CloudWatch's own.
 	KMSKeyARN pulumi.StringInput
-	// Protect leaves the groups in AWS when Pulumi forgets them.
+	// Protect keeps the groups from being destroyed, and leaves them in AWS when Pulumi forgets them.
 	Protect bool
 	// Tags are given to everything that takes tags.
 	Tags tags.Tags

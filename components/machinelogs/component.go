@@ -39,6 +39,6 @@ func (a Args) register(ctx *pulumi.Context, self *MachineLogs, name, group strin
 	if a.KMSKeyARN != nil {
 		args.KmsKeyId = a.KMSKeyARN.ToStringOutput()
 	}
-	_, err := cloudwatch.NewLogGroup(ctx, name, args, pulumi.Parent(self), pulumi.RetainOnDelete(a.Protect))
+	_, err := cloudwatch.NewLogGroup(ctx, name, args, pulumi.Parent(self), pulumi.Protect(a.Protect), pulumi.RetainOnDelete(a.Protect))
 	return err
 }
