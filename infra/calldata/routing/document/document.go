@@ -4,10 +4,11 @@ package document
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net/netip"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 )
 
 // Document is one stack's routing.
@@ -109,24 +110,8 @@ type Register struct {
 	Expires   int    `yaml:"expires,omitempty"`
 }
 
-// Secret is the name of an entry of the secrets file, written as `!secret name`. The value is never in a document.
-type Secret string
-
-const secretTag = "!secret"
-
-// UnmarshalYAML takes nothing but a tagged name.
-func (s *Secret) UnmarshalYAML(node *yaml.Node) error {
-	if node.Tag != secretTag || node.Value == "" {
-		return fmt.Errorf("line %d: a password is written as `!secret name`, with the name of an entry of the secrets file, never in the clear", node.Line)
-	}
-	*s = Secret(node.Value)
-	return nil
-}
-
-// MarshalYAML writes the tagged name.
-func (s Secret) MarshalYAML() (any, error) {
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: secretTag, Value: string(s)}, nil
-}
+// Secret is the name of an entry of the secrets file.
+type Secret = private.Reference
 
 // Ruleset is a list of rules; the first that matches rewrites, and a number that none matches is refused.
 type Ruleset struct {

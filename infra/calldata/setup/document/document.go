@@ -4,10 +4,11 @@ package document
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net/netip"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 )
 
 // Document is what an engine shall have.
@@ -113,19 +114,8 @@ type Pattern struct {
 	CallerID string `yaml:"caller_id,omitempty"`
 }
 
-// Secret is the name of an entry of the secrets file, written as `!secret name`. The value is never in a document.
-type Secret string
-
-const secretTag = "!secret"
-
-// UnmarshalYAML takes nothing but a tagged name.
-func (s *Secret) UnmarshalYAML(node *yaml.Node) error {
-	if node.Tag != secretTag || node.Value == "" {
-		return fmt.Errorf("line %d: a password is written as `!secret name`, with the name of an entry of the secrets file, never in the clear", node.Line)
-	}
-	*s = Secret(node.Value)
-	return nil
-}
+// Secret is the name of an entry of the secrets file.
+type Secret = private.Reference
 
 // Defaults of the document. 5060: RFC 3261, 19.1.2; 30 s: wazo-confd's own.
 const (
