@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/emiago/diago"
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -18,7 +19,13 @@ type Incoming struct {
 
 	session *diago.DialogServerSession
 	phone   *Phone
+	// answering is held while a response is on its way. The library ends a call that its handler left, and takes no care
+	// of a response that somebody else is sending.
+	answering sync.Mutex
+	left      bool
 }
+
+var errLeft = errors.New("nobody waits for this call any more")
 
 // incoming hands a call to whoever answers.
 func (p *Phone) incoming(session *diago.DialogServerSession) {
@@ -35,6 +42,18 @@ func (p *Phone) incoming(session *diago.DialogServerSession) {
 		return
 	}
 	p.config.Answer(call)
+	call.answering.Lock()
+	defer call.answering.Unlock()
+	call.left = true
+}
+
+func (c *Incoming) respond(f func() error) error {
+	c.answering.Lock()
+	defer c.answering.Unlock()
+	if c.left {
+		return errLeft
+	}
+	return f()
 }
 
 // Header is the first header called name, or empty.
@@ -46,14 +65,16 @@ func (c *Incoming) Header(name string) string {
 }
 
 // Ring answers 180.
-func (c *Incoming) Ring() error { return c.session.Ringing() }
+func (c *Incoming) Ring() error { return c.respond(c.session.Ringing) }
 
-// Reject ends the call with a code of 300 or more.
-func (c *Incoming) Reject(code int, reason string) error { return c.session.Respond(code, reason, nil) }
+// Reject ends the call with a code of 300 or more. It waits until the caller has acknowledged that.
+func (c *Incoming) Reject(code int, reason string) error {
+	return c.respond(func() error { return c.session.Respond(code, reason, nil) })
+}
 
 // Answer takes the call. It waits until the caller has acknowledged that.
 func (c *Incoming) Answer() (*Call, error) {
-	if err := c.session.Answer(); err != nil {
+	if err := c.respond(c.session.Answer); err != nil {
 		return nil, fmt.Errorf("answer the call from %s: %w", c.From, err)
 	}
 	call := &Call{dialog: c.session, phone: c.phone}

@@ -28,9 +28,9 @@ func pair(t *testing.T, answer func(*Incoming)) *Phone {
 func TestBothEndsTalk(t *testing.T) {
 	t.Parallel()
 	calls := make(chan *Call, 1)
-	seen := make(chan Incoming, 1)
+	seen := make(chan *Incoming, 1)
 	caller := pair(t, func(in *Incoming) {
-		seen <- *in
+		seen <- in
 		call, err := in.Answer()
 		if err == nil {
 			calls <- call

@@ -79,6 +79,9 @@ type Phone struct {
 	// talking is held for reading while a call's sound is read. The library takes a new offer without a look at that: it
 	// waits until the sound is through.
 	talking sync.RWMutex
+	// offering is held while an offer within a call, or its ACK, is handled. The library reads the session at the ACK
+	// without its lock, often before it is through with the offer.
+	offering sync.Mutex
 	// offers are the directions that offers within calls asked for, by Call-ID.
 	offers sync.Map
 }
@@ -213,6 +216,10 @@ func (p *Phone) quietly(next sipgo.RequestHandler) sipgo.RequestHandler {
 			p.talking.Lock()
 			p.talking.Unlock() //nolint:staticcheck // nothing to do but to have waited
 			p.offers.Store(req.CallID().Value(), direction(req.Body()))
+		}
+		if req.Method == sipmsg.ACK || req.Method == sipmsg.INVITE && req.To().Params.Has("tag") {
+			p.offering.Lock()
+			defer p.offering.Unlock()
 		}
 		next(req, tx)
 	}
