@@ -165,8 +165,8 @@ func (w *world) callPlan(ctx context.Context, outputs stacks.Outputs) (calls.Pla
 func (w *world) certificates(ctx context.Context, plan calls.Plan) error {
 	var all []byte
 	for _, sbc := range plan.SBCs {
-		out, err := w.network.Command(ctx, "ssh", "-i", plan.SSH.KeyFile, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
-			"-o", "UserKnownHostsFile="+plan.SSH.KnownHosts, plan.SSH.User+"@"+sbc.Private.String(), "--", "sudo", "cat", "/etc/kamailio/self-signed.pem").Output()
+		ssh := plan.SSH.Command(ctx, sbc, "sudo", "cat", "/etc/kamailio/self-signed.pem").Args
+		out, err := w.network.Command(ctx, ssh[0], ssh[1:]...).Output()
 		if err != nil {
 			return fmt.Errorf("read the certificate of SBC %s: %w", sbc.Name, err)
 		}
@@ -203,11 +203,19 @@ func (w *world) machinesByRole(ctx context.Context) (map[string][]calls.Machine,
 				if m.Private, err = netip.ParseAddr(aws.ToString(i.PrivateIpAddress)); err != nil {
 					return nil, fmt.Errorf("machine %s: %w", m.Name, err)
 				}
+				role := ""
 				for _, t := range i.Tags {
 					switch aws.ToString(t.Key) {
 					case "Role":
-						out[aws.ToString(t.Value)] = append(out[aws.ToString(t.Value)], m)
+						role = aws.ToString(t.Value)
+					case "aws:autoscaling:groupName": // whose machines nobody logs in to but by Systems Manager
+						if m.Namespace, err = w.watcher.Machines.Namespace(m.Name); err != nil {
+							return nil, err
+						}
 					}
+				}
+				if role != "" {
+					out[role] = append(out[role], m)
 				}
 			}
 		}

@@ -141,15 +141,15 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 	})
 	r.Calls = outcomes(checks)
 	r.Checks = append(r.Checks, checks...)
-	if err != nil {
-		return err
-	}
-	if o.Keep && o.Hold != nil {
+	if o.Keep && o.Hold != nil && ctx.Err() == nil {
 		o.Hold(w.access(o, outputs))
 		// The end of a kept platform is asked for by a signal; what follows is not cut short by it.
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
 		defer cancel()
+	}
+	if err != nil {
+		return err
 	}
 
 	_, err = inStep(o.Progress, "destroy", func(s progress.Step) (_ struct{}, err error) {

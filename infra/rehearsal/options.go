@@ -27,7 +27,7 @@ type Options struct {
 	Repo string
 	// Twice deploys and configures a second time, and demands that nothing changes.
 	Twice bool
-	// Keep leaves the platform running after the checks until Hold returns.
+	// Keep leaves the platform running after the checks, also when one failed, until Hold returns.
 	Keep bool
 	// Hold is called when Keep is set and the platform stands. It blocks until the person has had enough.
 	Hold func(Access)

@@ -52,7 +52,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
 	}
 	f := cmd.Flags()
 	f.BoolVar(&opts.Twice, "twice", false, "deploy and configure a second time, and fail if anything changes")
-	f.BoolVar(&opts.Keep, "keep", false, "leave the platform running after the checks, until Ctrl-C or --stop")
+	f.BoolVar(&opts.Keep, "keep", false, "leave the platform running after the checks, also when one fails, until Ctrl-C or --stop")
 	f.BoolVar(&opts.Stop, "stop", false, "end a running or crashed rehearsal of this stack and remove all that it left")
 	f.StringVar(&opts.StopAfter, "stop-after", "", "end after a stage: provision or configure")
 	f.StringVar(&opts.Calls, "calls", rehearsal.CallsQuick, "how much calling: quick, full (with load, losses and draining) or none")

@@ -4,15 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os/exec"
 	"strings"
 )
 
 // shell runs a script on a machine of the platform, as root, and answers what it printed.
 func (t *Trial) shell(ctx context.Context, m Machine, script string) (string, error) {
-	way := t.plan.SSH
-	cmd := exec.CommandContext(ctx, "ssh", "-i", way.KeyFile, "-o", "UserKnownHostsFile="+way.KnownHosts, "-o", "StrictHostKeyChecking=yes", //nolint:gosec // the plan's own values
-		"-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR", way.User+"@"+m.Private.String(), "sudo", "sh", "-eu")
+	cmd := t.plan.SSH.Command(ctx, m, "sudo", "sh", "-eu")
 	cmd.Stdin = strings.NewReader(script)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
