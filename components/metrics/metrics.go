@@ -11,10 +11,10 @@ const (
 	// DimGroup is the dimension with the name of the machine's Auto Scaling group. It is called as in AWS's own metrics.
 	// Source: Amazon EC2 Auto Scaling User Guide, "Dimensions for Auto Scaling group metrics".
 	DimGroup = "AutoScalingGroupName"
-	// DimInstance and DimRole are the dimensions of every metric that a machine writes about itself: its EC2 instance id and
-	// its first role. They come together.
+	// DimInstance is the dimension of every metric that a machine writes about itself: its EC2 instance id.
 	DimInstance = "InstanceId"
-	DimRole     = "Role"
+	// DimRole comes with DimInstance: the machine's first role.
+	DimRole = "Role"
 )
 
 // The metrics that the machines' service calldata-metrics writes once a minute. A metric whose source does not answer is not

@@ -28,7 +28,7 @@ import (
 // secretsVariable names the secrets file; rootPassword is the entry with the password of Wazo's user root.
 const (
 	secretsVariable = "CALLDATA_SECRETS_FILE"
-	rootPassword    = "engine_api_root_password"
+	rootPassword    = "engine_api_root_password" //nolint:gosec // a name, not a password
 )
 
 // minPassword is the fewest characters of a password in a document.

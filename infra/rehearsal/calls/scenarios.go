@@ -179,8 +179,8 @@ func outboundLegs(code int, by string) []leg {
 }
 
 // offer makes a new offer within a call and waits until the other side has seen it.
-func offer(ctx context.Context, make func(context.Context) error, other *sip.Call, want string) error {
-	if err := make(ctx); err != nil {
+func offer(ctx context.Context, send func(context.Context) error, other *sip.Call, want string) error {
+	if err := send(ctx); err != nil {
 		return err
 	}
 	if got := other.Offered(); got != want {
