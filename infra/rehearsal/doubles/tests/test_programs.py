@@ -1,7 +1,10 @@
 """Behaviour of the doubles' programs: the calls that playbooks make, in their order, and what must be refused."""
 
+import contextlib
+import io
 import json
 import os
+import pathlib
 import socket
 import stat
 import subprocess
@@ -11,7 +14,7 @@ import threading
 import time
 import unittest
 
-from support import PASSWORD, ROLES, Engine, ask, basic
+from support import PASSWORD, ROLES, Engine, Office, ask, basic, program
 
 import confd_double
 import echo_agent
@@ -195,6 +198,59 @@ class SetupdTest(unittest.TestCase):
                 server.shutdown()
                 server.server_close()
             engine.close()
+
+
+class ConsoleTest(unittest.TestCase):
+    """The console where Kamailio says what is written here; test_sip asks a real one."""
+
+    SAYS = {
+        "core.uptime": "{\n\tuptime: 75\n}\n",
+        "dlg.stats_active": "{\n\tongoing: 1\n\tall: 1\n}\n",
+        "stats.get_statistics dialog:": "dialog:failed_dialogs = 2\ndialog:processed_dialogs = 1\n",
+        "ul.dump": "",
+    }
+
+    def setUp(self):
+        self.console = program("b2bua", "asterisk")
+        self.console.run = lambda *words: ""
+        self.console.rpc = lambda *words: self.SAYS.get(" ".join(words), "0\n")
+
+    def say(self, *arguments):
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+            code = self.console.main(list(arguments))
+        return code, out.getvalue(), err.getvalue()
+
+    def test_counts(self):
+        self.assertEqual(self.say("-rx", "core show channels count"),
+                         (0, "2 active channels\n1 active call\n1 call processed\n", ""))
+
+    def test_endpoints_of_lines_and_trunks(self):
+        with tempfile.TemporaryDirectory() as directory:
+            engine = Engine(directory)
+            Office(engine, "127.0.0.2", 5060)
+            engine.close()
+            self.console.STATE, self.console.DIALPLAN = pathlib.Path(directory, "state.json"), pathlib.Path(directory, "dialplan")
+            code, text, _ = self.say("-rx", "pjsip list endpoints")
+            self.assertEqual((code, text.splitlines()[4:]), (0, [
+                " Endpoint:  ada                                                  Unavailable   0 of inf",
+                " Endpoint:  bob                                                  Unavailable   0 of inf",
+                " Endpoint:  router                                               Not in use    0 of inf",
+                "", "Objects found: 3", ""]))
+            self.assertRegex(self.say("-rx", "pjsip list contacts")[1],
+                             "\n  Contact:  router/sip:127.0.0.2:5060 {22}[0-9a-f]{10} NonQual         nan\n\nObjects found: 1\n")
+            self.assertEqual(self.say("-rx", "core show uptime seconds")[1], "System uptime: 75\nLast reload: 0\n")
+
+    def test_refuses_what_it_does_not_know(self):
+        self.assertEqual(self.say("-rx", "core show calls")[:2], (1, ""))
+        self.assertEqual(self.say("-r")[:2], (2, ""))
+
+    def test_away(self):
+        def away(*_):
+            raise self.console.Refused("systemctl: inactive")
+        self.console.run = away
+        code, out, err = self.say("-rx", "core show channels count")
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("Unable to connect to remote asterisk", err)
 
 
 OFFER = "\r\n".join(["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0",
