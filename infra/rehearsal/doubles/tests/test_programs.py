@@ -253,6 +253,78 @@ class ConsoleTest(unittest.TestCase):
         self.assertIn("Unable to connect to remote asterisk", err)
 
 
+class UpgradeTest(unittest.TestCase):
+    """wazo-upgrade beside programs that only write down how they were called."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = pathlib.Path(directory.name)
+        text = (ROLES / "uc-engine" / "files" / "wazo-upgrade").read_text(encoding="utf-8")
+        for old, new in (("/var/log/wazo-upgrade.log", "log"), ("/usr/share/wazo-upgrade", "scripts"),
+                         ("/usr/share/wazo/WAZO-VERSION", "version"), ("/etc/wazo-double/UPGRADE", "upgrade")):
+            self.assertIn(old, text)
+            text = text.replace(old, str(self.path / new))
+        self.write("wazo-upgrade", text)
+        for name in ("apt-get", "systemctl", "wazo-service"):
+            self.write(name, f'#!/bin/sh\necho "{name} $*" >>calls\n')
+        self.write("apt-cache", "#!/bin/sh\necho bash\n")
+        self.write("curl", """#!/bin/sh\necho '{"configured": true}'\n""")
+        (self.path / "version").write_text("26.06\n")
+        (self.path / "upgrade").write_text("archive wazo-26.08\n")
+
+    def write(self, name, text):
+        (self.path / name).write_text(text, encoding="utf-8")
+        (self.path / name).chmod(0o755)
+
+    def upgrade(self, *options, answer=""):
+        """Upgrade, and answer what was printed, the version after that, and how services and packages were treated."""
+        (self.path / "calls").write_text("")
+        done = subprocess.run(["bash", "wazo-upgrade", *options], cwd=self.path, input=answer, capture_output=True, text=True,
+                              env={**os.environ, "PATH": f"{self.path}:{os.environ['PATH']}"}, check=True)
+        calls = [line for line in (self.path / "calls").read_text().splitlines()
+                 if line.startswith("wazo-service") or "dist-upgrade" in line]
+        return done.stdout, (self.path / "version").read_text().strip(), calls
+
+    def test_stops_upgrades_and_starts(self):
+        said, version, calls = self.upgrade("-f")
+        self.assertIn("installed version : 26.06\nproposed update   : 26.08\n", said)
+        self.assertEqual(version, "26.08")
+        self.assertEqual([call.split()[-1] for call in calls], ["stop", "disable", "dist-upgrade", "enable", "restart"])
+        self.assertIn("proposed update", (self.path / "log").read_text())
+
+    def test_asks_first(self):
+        self.assertEqual(self.upgrade(answer="n\n")[1:], ("26.06", []))
+        self.assertEqual(self.upgrade(answer="y\n")[1], "26.08")
+
+    def test_keeps_a_rolling_distribution(self):
+        (self.path / "upgrade").write_text("main pelican-bookworm\n")
+        self.assertEqual(self.upgrade("-f")[1], "26.06")
+
+    def test_only_downloads(self):
+        self.assertEqual(self.upgrade("-d")[1:], ("26.06", ["apt-get -y -d -o DPkg::Lock::Timeout=15 dist-upgrade"]))
+
+    def test_says_what_is_wrong_and_ends_with_0(self):
+        self.write("curl", """#!/bin/sh\necho '{"configured": false}'\n""")
+        said, version, calls = self.upgrade("-f")
+        self.assertRegex(said, "(?m)^ERROR: You must configure Wazo")
+        self.assertEqual((version, calls), ("26.06", []))
+
+    def test_a_script_may_refuse(self):
+        self.write("curl", """#!/bin/sh\necho '{"configured": true}'\n""")
+        (self.path / "scripts" / "pre-stop.d").mkdir(parents=True)
+        self.write("scripts/pre-stop.d/refuse", "#!/bin/sh\nexit 1\n")
+        said, version, calls = self.upgrade("-f")
+        self.assertRegex(said, r"(?m)^\*+ ERROR \*+$")
+        self.assertEqual((version, calls), ("26.06", []))
+
+    def test_services_come_back_when_packages_do_not(self):
+        self.write("apt-get", '#!/bin/sh\necho "apt-get $*" >>calls\ncase $* in *dist-upgrade*) exit 100 ;; esac\n')
+        said, version, calls = self.upgrade("-f")
+        self.assertIn("An error occurred during the upgrade.", said)
+        self.assertEqual((version, calls[-2:]), ("26.06", ["wazo-service enable", "wazo-service restart"]))
+
+
 OFFER = "\r\n".join(["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0",
                      "m=audio 4000 RTP/AVP {formats}", "a=sendrecv", ""])
 
