@@ -30,8 +30,8 @@ test: packages $(CALLDATA) ## Every test: units, components, the engine on the e
 	$(CALLDATA) rehearse stage --twice
 
 .PHONY: molecule
-molecule: packages $(CALLDATA) ## Test every role on machines of its own, JOBS at a time, or one: make molecule ROLE=common
-	@for scenario in ansible/roles/$(or $(ROLE),*)/molecule/default; do role=$${scenario%/molecule/default}; echo "$${role##*/}"; done | \
+molecule: packages $(CALLDATA) ## Test roles and playbooks on machines of their own, JOBS at a time, or one: make molecule ROLE=common
+	@find ansible -type d -path '*/$(or $(ROLE),*)/molecule/default' -printf '%P\n' | sort | sed 's|/molecule/default$$||' | \
 	  xargs -P $(JOBS) -n 1 .ci/molecule
 
 .PHONY: test-modules

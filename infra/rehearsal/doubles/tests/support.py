@@ -2,6 +2,8 @@
 
 import base64
 import http.client
+import importlib.machinery
+import importlib.util
 import json
 import pathlib
 import sys
@@ -18,6 +20,14 @@ import http_double  # noqa: E402
 import store  # noqa: E402
 
 PASSWORD = "S3cret-of-root"
+
+
+def program(role, name):
+    """Load a program whose name has no .py."""
+    loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), str(ROLES / role / "files" / name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
 
 
 class Engine:

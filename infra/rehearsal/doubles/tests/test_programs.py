@@ -1,7 +1,10 @@
 """Behaviour of the doubles' programs: the calls that playbooks make, in their order, and what must be refused."""
 
+import contextlib
+import io
 import json
 import os
+import pathlib
 import socket
 import stat
 import subprocess
@@ -11,7 +14,7 @@ import threading
 import time
 import unittest
 
-from support import PASSWORD, ROLES, Engine, ask, basic
+from support import PASSWORD, ROLES, Engine, Office, ask, basic, program
 
 import confd_double
 import echo_agent
@@ -195,6 +198,131 @@ class SetupdTest(unittest.TestCase):
                 server.shutdown()
                 server.server_close()
             engine.close()
+
+
+class ConsoleTest(unittest.TestCase):
+    """The console where Kamailio says what is written here; test_sip asks a real one."""
+
+    SAYS = {
+        "core.uptime": "{\n\tuptime: 75\n}\n",
+        "dlg.stats_active": "{\n\tongoing: 1\n\tall: 1\n}\n",
+        "stats.get_statistics dialog:": "dialog:failed_dialogs = 2\ndialog:processed_dialogs = 1\n",
+        "ul.dump": "",
+    }
+
+    def setUp(self):
+        self.console = program("b2bua", "asterisk")
+        self.console.run = lambda *words: ""
+        self.console.rpc = lambda *words: self.SAYS.get(" ".join(words), "0\n")
+
+    def say(self, *arguments):
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+            code = self.console.main(list(arguments))
+        return code, out.getvalue(), err.getvalue()
+
+    def test_counts(self):
+        self.assertEqual(self.say("-rx", "core show channels count"),
+                         (0, "2 active channels\n1 active call\n1 call processed\n", ""))
+
+    def test_endpoints_of_lines_and_trunks(self):
+        with tempfile.TemporaryDirectory() as directory:
+            engine = Engine(directory)
+            Office(engine, "127.0.0.2", 5060)
+            engine.close()
+            self.console.STATE, self.console.DIALPLAN = pathlib.Path(directory, "state.json"), pathlib.Path(directory, "dialplan")
+            code, text, _ = self.say("-rx", "pjsip list endpoints")
+            self.assertEqual((code, text.splitlines()[4:]), (0, [
+                " Endpoint:  ada                                                  Unavailable   0 of inf",
+                " Endpoint:  bob                                                  Unavailable   0 of inf",
+                " Endpoint:  router                                               Not in use    0 of inf",
+                "", "Objects found: 3", ""]))
+            self.assertRegex(self.say("-rx", "pjsip list contacts")[1],
+                             "\n  Contact:  router/sip:127.0.0.2:5060 {22}[0-9a-f]{10} NonQual         nan\n\nObjects found: 1\n")
+            self.assertEqual(self.say("-rx", "core show uptime seconds")[1], "System uptime: 75\nLast reload: 0\n")
+
+    def test_refuses_what_it_does_not_know(self):
+        self.assertEqual(self.say("-rx", "core show calls")[:2], (1, ""))
+        self.assertEqual(self.say("-r")[:2], (2, ""))
+
+    def test_away(self):
+        def away(*_):
+            raise self.console.Refused("systemctl: inactive")
+        self.console.run = away
+        code, out, err = self.say("-rx", "core show channels count")
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("Unable to connect to remote asterisk", err)
+
+
+class UpgradeTest(unittest.TestCase):
+    """wazo-upgrade beside programs that only write down how they were called."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = pathlib.Path(directory.name)
+        text = (ROLES / "uc-engine" / "files" / "wazo-upgrade").read_text(encoding="utf-8")
+        for old, new in (("/var/log/wazo-upgrade.log", "log"), ("/usr/share/wazo-upgrade", "scripts"),
+                         ("/usr/share/wazo/WAZO-VERSION", "version"), ("/etc/wazo-double/UPGRADE", "upgrade")):
+            self.assertIn(old, text)
+            text = text.replace(old, str(self.path / new))
+        self.write("wazo-upgrade", text)
+        for name in ("apt-get", "systemctl", "wazo-service"):
+            self.write(name, f'#!/bin/sh\necho "{name} $*" >>calls\n')
+        self.write("apt-cache", "#!/bin/sh\necho bash\n")
+        self.write("curl", """#!/bin/sh\necho '{"configured": true}'\n""")
+        (self.path / "version").write_text("26.06\n")
+        (self.path / "upgrade").write_text("archive wazo-26.08\n")
+
+    def write(self, name, text):
+        (self.path / name).write_text(text, encoding="utf-8")
+        (self.path / name).chmod(0o755)
+
+    def upgrade(self, *options, answer=""):
+        """Upgrade, and answer what was printed, the version after that, and how services and packages were treated."""
+        (self.path / "calls").write_text("")
+        done = subprocess.run(["bash", "wazo-upgrade", *options], cwd=self.path, input=answer, capture_output=True, text=True,
+                              env={**os.environ, "PATH": f"{self.path}:{os.environ['PATH']}"}, check=True)
+        calls = [line for line in (self.path / "calls").read_text().splitlines()
+                 if line.startswith("wazo-service") or "dist-upgrade" in line]
+        return done.stdout, (self.path / "version").read_text().strip(), calls
+
+    def test_stops_upgrades_and_starts(self):
+        said, version, calls = self.upgrade("-f")
+        self.assertIn("installed version : 26.06\nproposed update   : 26.08\n", said)
+        self.assertEqual(version, "26.08")
+        self.assertEqual([call.split()[-1] for call in calls], ["stop", "disable", "dist-upgrade", "enable", "restart"])
+        self.assertIn("proposed update", (self.path / "log").read_text())
+
+    def test_asks_first(self):
+        self.assertEqual(self.upgrade(answer="n\n")[1:], ("26.06", []))
+        self.assertEqual(self.upgrade(answer="y\n")[1], "26.08")
+
+    def test_keeps_a_rolling_distribution(self):
+        (self.path / "upgrade").write_text("main pelican-bookworm\n")
+        self.assertEqual(self.upgrade("-f")[1], "26.06")
+
+    def test_only_downloads(self):
+        self.assertEqual(self.upgrade("-d")[1:], ("26.06", ["apt-get -y -d -o DPkg::Lock::Timeout=15 dist-upgrade"]))
+
+    def test_says_what_is_wrong_and_ends_with_0(self):
+        self.write("curl", """#!/bin/sh\necho '{"configured": false}'\n""")
+        said, version, calls = self.upgrade("-f")
+        self.assertRegex(said, "(?m)^ERROR: You must configure Wazo")
+        self.assertEqual((version, calls), ("26.06", []))
+
+    def test_a_script_may_refuse(self):
+        self.write("curl", """#!/bin/sh\necho '{"configured": true}'\n""")
+        (self.path / "scripts" / "pre-stop.d").mkdir(parents=True)
+        self.write("scripts/pre-stop.d/refuse", "#!/bin/sh\nexit 1\n")
+        said, version, calls = self.upgrade("-f")
+        self.assertRegex(said, r"(?m)^\*+ ERROR \*+$")
+        self.assertEqual((version, calls), ("26.06", []))
+
+    def test_services_come_back_when_packages_do_not(self):
+        self.write("apt-get", '#!/bin/sh\necho "apt-get $*" >>calls\ncase $* in *dist-upgrade*) exit 100 ;; esac\n')
+        said, version, calls = self.upgrade("-f")
+        self.assertIn("An error occurred during the upgrade.", said)
+        self.assertEqual((version, calls[-2:]), ("26.06", ["wazo-service enable", "wazo-service restart"]))
 
 
 OFFER = "\r\n".join(["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0",

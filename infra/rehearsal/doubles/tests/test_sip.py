@@ -1,7 +1,7 @@
 """Calls through the SIP double: Kamailio with the double's configuration, between a Router and phones behind it.
 
-Needs kamailio, from PATH or as KAMAILIO (a command, with -L MODULES where they are elsewhere); without it the tests are
-skipped. Everything is on loopback: the double is 127.0.0.1, the Router 127.0.0.2, phones that register directly 127.0.0.3.
+Needs kamailio and kamcmd, from PATH or as KAMAILIO and KAMCMD (commands, with -L MODULES where they are elsewhere); without
+Kamailio the tests are skipped. Everything is on loopback: the double is 127.0.0.1, the Router 127.0.0.2, phones that register directly 127.0.0.3.
 """
 
 import hashlib
@@ -12,15 +12,20 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
+from unittest import mock
 
-from support import ROLES, Engine, Office, ask
+from support import ROLES, Engine, Office, ask, program
 
 import confd_double
 
+# What reads the console on a real engine, too.
+METRICS = pathlib.Path(__file__).parents[4] / "ansible" / "roles" / "monitoring" / "files" / "lib"
 KAMAILIO = shlex.split(os.environ.get("KAMAILIO", "")) or [shutil.which("kamailio") or ""]
+KAMCMD = shlex.split(os.environ.get("KAMCMD", "")) or ["kamcmd"]
 SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n"
 
 
@@ -253,6 +258,48 @@ class CallTest(unittest.TestCase):
                             extra=[f"Route: {value}" for value in reversed(answer.all("Record-Route"))])
         self.answer.reply(self.answer.expect("BYE"), "200 OK")
         self.router.expect("SIP/2.0 200", "BYE")
+
+    def console(self, command):
+        console = program("b2bua", "asterisk")
+        console.KAMCMD = [*KAMCMD, "-s", f"unix:{self.engine.directory}/kamailio_ctl"]
+        console.STATE, console.DIALPLAN = self.engine.directory / "state.json", self.engine.directory / "dialplan"
+        return console.COMMANDS[command]()
+
+    def metrics(self):
+        """What role monitoring's calldata-metrics makes of the console."""
+        with mock.patch.object(sys, "path", [str(METRICS), *sys.path]):
+            from sources import asterisk
+        with mock.patch.object(asterisk, "output", lambda _, __, command: self.console(command)):
+            return {(name.removeprefix("calldata_"), *labels.values()): value for name, labels, value in asterisk.collect({})}
+
+    def test_console_tells_of_calls_endpoints_and_contacts(self):
+        phone = self.register("bob")
+        before = self.metrics()
+        self.assertEqual((before["active_calls", "asterisk"], before["asterisk_channels",]), (0, 0))
+        self.router.request("INVITE", self.uri("14155550102"), "1", call="told", body=SDP)
+        phone.reply(phone.expect("INVITE"), "200 OK", SDP)
+        answer = self.router.expect("SIP/2.0 200")
+        during = self.metrics()
+        self.assertEqual((during["active_calls", "asterisk"], during["asterisk_channels",]), (1, 2))
+        self.assertEqual(during["asterisk_calls_total",], before["asterisk_calls_total",] + 1)
+        self.assertGreaterEqual(during["asterisk_uptime_seconds",], 0)
+        endpoints = self.console("pjsip list endpoints")
+        for line in (" Endpoint:  bob                                                  In use        1 of inf",
+                     " Endpoint:  router                                               In use        1 of inf"):
+            self.assertIn(f"\n{line}\n", endpoints)
+        self.assertEqual(during["asterisk_endpoints", "in use"], 2)
+        contacts = self.console("pjsip list contacts")
+        uri = f"bob/sip:bob@127.0.0.3:{phone.port}"
+        self.assertRegex(contacts, rf"(?m)^  Contact:  {re.escape(uri)} {{{46 - len(uri)}}} [0-9a-f]{{10}} NonQual         nan$")
+        self.assertEqual(during["registrations", "asterisk", "up"], int(re.search(r"Objects found: (\d+)", contacts)[1]))
+        self.assertEqual(self.console("pjsip list registrations"), "No objects found.\n\n")
+        self.router.request("BYE", re.search("<(.*)>", answer.get("Contact"))[1], "1", answer.get("To"), "told",
+                            extra=[f"Route: {value}" for value in reversed(answer.all("Record-Route"))])
+        phone.reply(phone.expect("BYE"), "200 OK")
+        self.router.expect("SIP/2.0 200", "BYE")
+        self.assertIn(" Endpoint:  bob                                                  Not in use    0 of inf\n",
+                      self.console("pjsip list endpoints"))
+        self.assertEqual(self.console("core show channels count").splitlines()[:2], ["0 active channels", "0 active calls"])
 
     def test_second_trunk_takes_what_the_first_cannot(self):
         spare = Party(self.address, "127.0.0.5")
