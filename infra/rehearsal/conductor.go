@@ -188,9 +188,9 @@ func (w *world) verify(ctx context.Context, o Options, p *pulumiStack, file stri
 	return checks, errors.Join(ctx.Err(), failures(checks))
 }
 
-// proven are the checks of a configured stack: of its machines, and of the calls that go through them.
+// proven are the checks of a configured stack: of its machines, of who reaches them, and of the calls that go through them.
 func (w *world) proven(ctx context.Context, o Options, file string, outputs stacks.Outputs, s progress.Step) []Check {
-	checks := []Check{w.check(ctx, o, s, "health", file, "health")}
+	checks := []Check{w.check(ctx, o, s, "health", file, "health"), w.ports(ctx, o, outputs, s)}
 	switch {
 	case o.kind == stacks.KindDev:
 		checks = append(checks, w.check(ctx, o, s, "smoke", file, "smoke"))
