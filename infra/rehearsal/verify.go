@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -42,6 +44,25 @@ func (w *world) told(ctx context.Context, o Options, progress io.Writer, stdin [
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		err = fmt.Errorf("calldata %s ended with code %d: %s", args[0], exit.ExitCode(), tail(diagnostics.Bytes(), 12))
+	}
+	return out.Bytes(), err
+}
+
+// configure runs `calldata configure` over the machines that the stack has now.
+func (w *world) configure(ctx context.Context, o Options, d *deployment, args ...string) ([]byte, error) {
+	return w.calldata(ctx, o, []byte(d.outputs.Inventory), append([]string{"configure", "--stack", o.Stack, "--inventory", "-"}, args...)...)
+}
+
+// asRoot runs a script of bash on a machine and answers what it printed.
+func (w *world) asRoot(ctx context.Context, machine netip.Addr, script string) ([]byte, error) {
+	cmd := w.network.Command(ctx, "ssh", "-i", w.secrets.key, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
+		"-o", "UserKnownHostsFile="+w.env["CALLDATA_KNOWN_HOSTS"], "admin@"+machine.String(), "--", "sudo", "bash", "-euo", "pipefail", "-s")
+	cmd.Stdin = strings.NewReader(script)
+	var out, diagnostics bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &diagnostics
+	err := cmd.Run()
+	if err != nil {
+		err = fmt.Errorf("on %s: %w: %s", machine, err, tail(diagnostics.Bytes(), 3))
 	}
 	return out.Bytes(), err
 }
@@ -89,9 +110,9 @@ func joinNonEmpty(a, b string) string {
 }
 
 // unchanged runs a second up and a second configuration: neither may change anything.
-func (w *world) unchanged(ctx context.Context, o Options, p *pulumiStack, inventory []byte, step progress.Step) []Check {
+func (w *world) unchanged(ctx context.Context, o Options, d *deployment, step progress.Step) []Check {
 	second := step.Step("second up")
-	changes, err := p.up(ctx, second)
+	changes, err := d.stack.up(ctx, second)
 	up := Check{Name: "second up changes nothing", OK: err == nil && onlySame(changes), Detail: describe(changes)}
 	if err != nil {
 		up.Detail = joinNonEmpty(up.Detail, err.Error())
@@ -105,7 +126,7 @@ func (w *world) unchanged(ctx context.Context, o Options, p *pulumiStack, invent
 	}
 
 	again := step.Step("second configuration")
-	out, err := w.calldata(ctx, o, inventory, "configure", "--stack", o.Stack, "--inventory", "-", "--json")
+	out, err := w.configure(ctx, o, d, "--json")
 	c := Check{Name: "second configuration changes nothing"}
 	var run struct {
 		Result struct {
