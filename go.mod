@@ -3,6 +3,7 @@ module github.com/calldata/calldata-foundation
 go 1.26.0
 
 require (
+	filippo.io/age v1.3.2
 	github.com/apenella/go-ansible/v2 v2.4.1
 	github.com/aws/aws-sdk-go-v2 v1.48.0
 	github.com/aws/aws-sdk-go-v2/config v1.33.16
@@ -44,6 +45,7 @@ require (
 )
 
 require (
+	filippo.io/hpke v0.4.0 // indirect
 	github.com/BurntSushi/toml v1.6.0 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect
 	github.com/ProtonMail/go-crypto v1.4.1 // indirect

@@ -46,17 +46,38 @@ const checkCalls = "calls"
 // callsTime is how long all scenarios may take.
 const callsTime = 40 * time.Minute
 
+// calling is what the call tester does: groups of scenarios, and how many calls are up when machines are drained.
+type calling struct {
+	groups []string
+	drain  int
+}
+
+// chosenCalls is what a rehearsal's options ask for.
+func chosenCalls(o Options) calling {
+	switch {
+	case o.Calls == CallsFull:
+		return calling{calls.Groups(), fullDrain}
+	case o.kind == stacks.KindProd:
+		return calling{append(calls.Quick(), calls.GroupDrain), quickDrain}
+	}
+	return calling{calls.Quick(), quickDrain}
+}
+
 // calls applies the scene's routing and tenant and runs the call tester, each as a check.
-func (w *world) calls(ctx context.Context, o Options, outputs stacks.Outputs, outputsFile string, step progress.Step) []Check {
+func (w *world) calls(ctx context.Context, o Options, d *deployment, what calling, step progress.Step) []Check {
 	s := step.Step("calls")
-	plan, err := w.callPlan(ctx, outputs)
+	plan, err := w.callPlan(ctx, d.outputs)
 	if err != nil {
 		s.Done(err)
 		return []Check{{Name: checkCalls, Detail: err.Error()}}
 	}
 	var checks []Check
-	for _, prepare := range []func(context.Context, Options, calls.Plan, string, progress.Step) Check{w.applyRouting, w.applyTenant, w.runCalls} {
-		c := prepare(ctx, o, plan, outputsFile, s)
+	for _, next := range []func() Check{
+		func() Check { return w.applyRouting(ctx, o, plan, s) },
+		func() Check { return w.applyTenant(ctx, o, plan, d.file, s) },
+		func() Check { return w.runCalls(ctx, o, plan, what, s) },
+	} {
+		c := next()
 		checks = append(checks, c)
 		if !c.OK {
 			break
@@ -67,7 +88,7 @@ func (w *world) calls(ctx context.Context, o Options, outputs stacks.Outputs, ou
 }
 
 // runCalls is the call tester itself, in a process inside the network.
-func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, _ string, s progress.Step) Check {
+func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, what calling, s progress.Step) Check {
 	c := Check{Name: checkCalls}
 	file := filepath.Join(w.dir, "calls.json")
 	data, err := json.MarshalIndent(plan, "", "  ")
@@ -78,17 +99,10 @@ func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, _ stri
 		c.Detail = err.Error()
 		return c
 	}
-	groups, drain := calls.Quick(), quickDrain
-	if o.kind == stacks.KindProd {
-		groups = append(groups, calls.GroupDrain)
-	}
-	if o.Calls == CallsFull {
-		groups, drain = calls.Groups(), fullDrain
-	}
 	ctx, cancel := context.WithTimeout(ctx, callsTime)
 	defer cancel()
-	out, err := w.told(ctx, o, progressLines{s}, nil, "calls", "--plan", file, "--groups", strings.Join(groups, ","),
-		"--drain-calls", strconv.Itoa(drain), "--json")
+	out, err := w.told(ctx, o, progressLines{s}, nil, "calls", "--plan", file, "--groups", strings.Join(what.groups, ","),
+		"--drain-calls", strconv.Itoa(what.drain), "--json")
 	var result calls.Result
 	if jsonErr := json.Unmarshal(out, &result); jsonErr == nil {
 		c.Raw = out
@@ -124,7 +138,7 @@ func callsSummary(r calls.Result) string {
 }
 
 // applyRouting puts the scene's routing into the Routers' database.
-func (w *world) applyRouting(ctx context.Context, o Options, plan calls.Plan, _ string, s progress.Step) Check {
+func (w *world) applyRouting(ctx context.Context, o Options, plan calls.Plan, s progress.Step) Check {
 	c := Check{Name: "routing applied"}
 	step := s.Step("routing")
 	file := filepath.Join(w.dir, "routing.yml")
@@ -148,7 +162,8 @@ func (w *world) callPlan(ctx context.Context, outputs stacks.Outputs) (calls.Pla
 		return calls.Plan{}, err
 	}
 	plan := scenePlan(outputs.Stack, roles)
-	plan.SSH = &calls.SSH{User: "admin", KeyFile: w.secrets.key, KnownHosts: w.env["CALLDATA_KNOWN_HOSTS"]}
+	ssh := w.ssh()
+	plan.SSH = &ssh
 	plan.CertificatesFile = filepath.Join(w.dir, "sbc-certificates.pem")
 	if err := w.certificates(ctx, plan); err != nil {
 		return calls.Plan{}, err
@@ -165,8 +180,7 @@ func (w *world) callPlan(ctx context.Context, outputs stacks.Outputs) (calls.Pla
 func (w *world) certificates(ctx context.Context, plan calls.Plan) error {
 	var all []byte
 	for _, sbc := range plan.SBCs {
-		ssh := plan.SSH.Command(ctx, sbc, "sudo", "cat", "/etc/kamailio/self-signed.pem").Args
-		out, err := w.network.Command(ctx, ssh[0], ssh[1:]...).Output()
+		out, err := w.asRoot(ctx, sbc, "cat /etc/kamailio/self-signed.pem")
 		if err != nil {
 			return fmt.Errorf("read the certificate of SBC %s: %w", sbc.Name, err)
 		}

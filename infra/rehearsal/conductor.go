@@ -103,9 +103,7 @@ func perform(ctx context.Context, o Options, r *Report) (err error) {
 
 // deploy takes the stack up, proves it and takes it down again.
 func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) error {
-	var p *pulumiStack
-	var raw []byte
-	var outputs stacks.Outputs
+	d := &deployment{file: filepath.Join(w.dir, "outputs.json")}
 	_, err := inStep(o.Progress, "up", func(s progress.Step) (_ struct{}, err error) {
 		work := filepath.Join(w.dir, "work")
 		if err = SetScene(ctx, w.emulator.AWSConfig(), o.kind); err != nil {
@@ -114,15 +112,15 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 		if err = Workspace(work, o.Repo, o.Stack, tools.Program, w.settings(o)); err != nil {
 			return
 		}
-		if p, err = openStack(ctx, w.pulumiRoot(), w.network.Name(), work, o.Stack, w.env, w.log); err != nil {
+		if d.stack, err = openStack(ctx, w.pulumiRoot(), w.network.Name(), work, o.Stack, w.env, w.log); err != nil {
 			return
 		}
-		changes, err := p.up(ctx, s, tools.Policies)
-		r.Checks = append(r.Checks, policies(p.judged, err))
+		changes, err := d.stack.up(ctx, s, tools.Policies)
+		r.Checks = append(r.Checks, policies(d.stack.judged, err))
+		if err == nil {
+			err = d.read(ctx, o.kind)
+		}
 		if err != nil {
-			return
-		}
-		if outputs, raw, err = p.outputs(ctx, o.kind); err != nil {
 			return
 		}
 		r.Checks = append(r.Checks, Check{Name: "pulumi up", OK: true, Detail: describe(changes)})
@@ -131,18 +129,13 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 	if err != nil {
 		return errors.Join(err, w.watcher.Err(), w.database.Err())
 	}
-	file := filepath.Join(w.dir, "outputs.json")
-	if err := os.WriteFile(file, raw, 0o600); err != nil {
-		return err
-	}
-
 	checks, err := inStep(o.Progress, "verify", func(s progress.Step) ([]Check, error) {
-		return w.verify(ctx, o, p, file, outputs, s)
+		return w.verify(ctx, o, d, s)
 	})
 	r.Calls = outcomes(checks)
 	r.Checks = append(r.Checks, checks...)
 	if o.Keep && o.Hold != nil && ctx.Err() == nil {
-		o.Hold(w.access(o, outputs))
+		o.Hold(w.access(o, d.outputs))
 		// The end of a kept platform is asked for by a signal; what follows is not cut short by it.
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
@@ -153,15 +146,15 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 	}
 
 	_, err = inStep(o.Progress, "destroy", func(s progress.Step) (_ struct{}, err error) {
-		scan := w.scan(ctx, o, p, r)
+		scan := w.scan(ctx, o, d.stack, r)
 		r.Checks = append(r.Checks, scan)
-		changes, err := p.release(ctx, s)
+		changes, err := d.stack.release(ctx, s)
 		if err == nil {
-			changes, err = p.destroy(ctx, s)
+			changes, err = d.stack.destroy(ctx, s)
 		}
 		if err == nil {
 			var left state
-			left, err = p.state(ctx)
+			left, err = d.stack.state(ctx)
 			r.Checks = append(r.Checks, Check{Name: "pulumi destroy", OK: err == nil && len(left.resources) == 0,
 				Detail: fmt.Sprintf("%s, %d left in the state", describe(changes), len(left.resources))})
 		}
@@ -173,29 +166,50 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 	return errors.Join(err, failures(r.Checks))
 }
 
+// deployment is a stack that is up.
+type deployment struct {
+	stack *pulumiStack
+	// outputs are what it tells, file is where commands find that.
+	outputs stacks.Outputs
+	file    string
+}
+
+// read asks the stack for its outputs.
+func (d *deployment) read(ctx context.Context, kind stacks.Kind) error {
+	outputs, raw, err := d.stack.outputs(ctx, kind)
+	if err != nil {
+		return err
+	}
+	d.outputs = outputs
+	return os.WriteFile(d.file, raw, 0o600)
+}
+
 // verify runs the checks that the stage allows.
-func (w *world) verify(ctx context.Context, o Options, p *pulumiStack, file string, outputs stacks.Outputs, s progress.Step) ([]Check, error) {
+func (w *world) verify(ctx context.Context, o Options, d *deployment, s progress.Step) ([]Check, error) {
 	var checks []Check
 	if o.kind != stacks.KindAccount {
 		checks = append(checks, w.booted(ctx, s))
 		if o.StopAfter == "" {
-			checks = append(checks, w.proven(ctx, o, file, outputs, s)...)
+			checks = append(checks, w.proven(ctx, o, d, s)...)
 		}
 	}
+	if o.Restore && len(failing(checks)) == 0 {
+		checks = append(checks, w.restored(ctx, o, d, s)...)
+	}
 	if o.Twice && len(failing(checks)) == 0 {
-		checks = append(checks, w.unchanged(ctx, o, p, []byte(outputs.Inventory), s)...)
+		checks = append(checks, w.unchanged(ctx, o, d, s)...)
 	}
 	return checks, errors.Join(ctx.Err(), failures(checks))
 }
 
-// proven are the checks of a configured stack: of its machines, and of the calls that go through them.
-func (w *world) proven(ctx context.Context, o Options, file string, outputs stacks.Outputs, s progress.Step) []Check {
-	checks := []Check{w.check(ctx, o, s, "health", file, "health")}
+// proven are the checks of a configured stack: of its machines, of who reaches them, and of the calls that go through them.
+func (w *world) proven(ctx context.Context, o Options, d *deployment, s progress.Step) []Check {
+	checks := []Check{w.check(ctx, o, s, "health", d.file, "health"), w.ports(ctx, o, d.outputs, s)}
 	switch {
 	case o.kind == stacks.KindDev:
-		checks = append(checks, w.check(ctx, o, s, "smoke", file, "smoke"))
+		checks = append(checks, w.check(ctx, o, s, "smoke", d.file, "smoke"))
 	case o.Calls != CallsNone && checks[0].OK:
-		checks = append(checks, w.calls(ctx, o, outputs, file, s)...)
+		checks = append(checks, w.calls(ctx, o, d, chosenCalls(o), s)...)
 	}
 	return checks
 }

@@ -35,6 +35,9 @@ type Options struct {
 	StopAfter string
 	// Calls says how much calling there is: CallsQuick (the default), CallsFull, or CallsNone.
 	Calls string
+	// Restore loses the engine, the Router and their data after the calls, and brings them back from a backup. For stacks of
+	// the shape stage.
+	Restore bool
 	// CacheDir holds what every rehearsal shares: engine, image, environments. Default: see DefaultCache.
 	CacheDir string
 	// Calldata is the calldata binary that the configuration stage and the checks run. Default: this process's own.
@@ -90,6 +93,12 @@ func (o Options) withDefaults() (Options, error) {
 		kind, err := kindOf(o.Repo, o.Stack)
 		errs = append(errs, err)
 		o.kind = kind
+		if o.Restore && kind != stacks.KindStage && err == nil {
+			errs = append(errs, fmt.Errorf("--restore is for %s, which has a machine of each role and a database; %s is of the shape %s", stacks.KindStage, o.Stack, kind))
+		}
+	}
+	if o.Restore && o.StopAfter != "" {
+		errs = append(errs, errors.New("--restore comes after the checks, which --stop-after leaves out: give one of them"))
 	}
 	if o.CacheDir == "" {
 		dir, err := DefaultCache()

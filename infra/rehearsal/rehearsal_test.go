@@ -41,7 +41,7 @@ func TestSecretsAreFoundAndKeptPrivate(t *testing.T) {
 	require.NoError(t, err)
 	files, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, files, 3)
+	require.Len(t, files, 4)
 	for _, f := range files {
 		info, err := f.Info()
 		require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"filippo.io/age"
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/crypto/ssh"
 )
@@ -19,8 +20,8 @@ import (
 // secrets are made anew for every rehearsal, live in files of mode 0600, and are searched for at its end in every place
 // where they must not be.
 type secrets struct {
-	// vars is the file for Ansible, passphrase the one for Pulumi, key the SSH private key.
-	vars, passphrase, key string
+	// vars is the file for Ansible, passphrase the one for Pulumi, key the SSH private key, backup the key of backups.
+	vars, passphrase, key, backup string
 	// publicKey is the SSH public key in authorized_keys form.
 	publicKey string
 	// values are what a scan looks for: name to value. More are added while scans run.
@@ -43,14 +44,20 @@ func newSecrets(dir string) (*secrets, error) {
 		vars:       filepath.Join(dir, "vars.yml"),
 		passphrase: filepath.Join(dir, "passphrase"),
 		key:        filepath.Join(dir, "id_ed25519"),
+		backup:     filepath.Join(dir, "backup.key"),
 		values: map[string]string{
 			"passphrase": rand.Text(),
 		},
 	}
-	entries := map[string]string{}
+	opener, err := age.GenerateX25519Identity()
+	if err != nil {
+		return nil, err
+	}
+	s.values["key of backups"] = opener.String()
+	entries := map[string]any{"backup_encryption": "age", "backup_recipients": []string{opener.Recipient().String()}}
 	for _, name := range []string{"engine_api_root_password", "smoke_sip_password", secretOfPhoneOne, secretOfPhoneTwo} {
-		entries[name] = rand.Text()
-		s.values[name] = entries[name]
+		s.values[name] = rand.Text()
+		entries[name] = s.values[name]
 	}
 	vars, err := yaml.Marshal(entries)
 	if err != nil {
@@ -74,7 +81,7 @@ func newSecrets(dir string) (*secrets, error) {
 	s.values["ssh private key"] = body[len(body)/2 : len(body)/2+48]
 
 	for file, data := range map[string][]byte{
-		s.vars: vars, s.passphrase: []byte(s.values["passphrase"]), s.key: pem.EncodeToMemory(block),
+		s.vars: vars, s.passphrase: []byte(s.values["passphrase"]), s.key: pem.EncodeToMemory(block), s.backup: []byte(opener.String() + "\n"),
 	} {
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			return nil, fmt.Errorf("write secret file: %w", err)

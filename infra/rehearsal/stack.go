@@ -26,8 +26,11 @@ import (
 // parallel is how many resources the engine works on at once. They mostly wait.
 const parallel = 32
 
-// commandType is the type of the resource that runs the configuration stage.
-const commandType = "command:local:Command"
+// commandType is the type of the resource that runs the configuration stage, instanceType that of an EC2 instance.
+const (
+	commandType  = "command:local:Command"
+	instanceType = "aws:ec2/instance:Instance"
+)
 
 // pulumiStack drives one stack through Pulumi's Automation API and tells its progress.
 type pulumiStack struct {
@@ -58,6 +61,23 @@ func openStack(ctx context.Context, root, netns, workdir, name string, env map[s
 func (p *pulumiStack) up(ctx context.Context, step progress.Step, packs ...string) (map[string]int, error) {
 	return p.run(step, func(events chan<- events.EngineEvent) error {
 		_, err := p.stack.Up(ctx, optup.EventStreams(events), optup.Parallel(parallel), optup.PolicyPacks(packs...),
+			optup.ProgressStreams(p.log), optup.ErrorProgressStreams(p.log), optup.Color("never"), optup.SuppressOutputs())
+		return err
+	})
+}
+
+// replace deploys, and makes the machines with these names anew.
+func (p *pulumiStack) replace(ctx context.Context, step progress.Step, names ...string) (map[string]int, error) {
+	state, err := p.state(ctx)
+	if err != nil {
+		return nil, err
+	}
+	urns := state.machines(names...)
+	if len(urns) != len(names) {
+		return nil, fmt.Errorf("of the machines %s the stack's state has %d", strings.Join(names, ", "), len(urns))
+	}
+	return p.run(step, func(events chan<- events.EngineEvent) error {
+		_, err := p.stack.Up(ctx, optup.EventStreams(events), optup.Parallel(parallel), optup.Replace(urns),
 			optup.ProgressStreams(p.log), optup.ErrorProgressStreams(p.log), optup.Color("never"), optup.SuppressOutputs())
 		return err
 	})
@@ -134,6 +154,17 @@ func (p *pulumiStack) state(ctx context.Context) (state, error) {
 		return state{}, err
 	}
 	return state{raw: d.Deployment, resources: deployment.Resources}, nil
+}
+
+// machines are the URNs of the EC2 instances with these names.
+func (s state) machines(names ...string) []string {
+	var urns []string
+	for _, r := range s.resources {
+		if r.Type == instanceType && !r.Delete && slices.Contains(names, urnName(string(r.URN))) {
+			urns = append(urns, string(r.URN))
+		}
+	}
+	return urns
 }
 
 func (s state) protected() bool {

@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -44,6 +46,30 @@ func (w *world) told(ctx context.Context, o Options, progress io.Writer, stdin [
 		err = fmt.Errorf("calldata %s ended with code %d: %s", args[0], exit.ExitCode(), tail(diagnostics.Bytes(), 12))
 	}
 	return out.Bytes(), err
+}
+
+// configure runs `calldata configure` over the machines that the stack has now.
+func (w *world) configure(ctx context.Context, o Options, d *deployment, args ...string) ([]byte, error) {
+	return w.calldata(ctx, o, []byte(d.outputs.Inventory), append([]string{"configure", "--stack", o.Stack, "--inventory", "-"}, args...)...)
+}
+
+// asRoot runs a script of bash on a machine and answers what it printed.
+func (w *world) asRoot(ctx context.Context, m calls.Machine, script string) ([]byte, error) {
+	line := w.ssh().Command(ctx, m, "sudo", "bash", "-euo", "pipefail", "-s").Args
+	cmd := w.network.Command(ctx, line[0], line[1:]...)
+	cmd.Stdin = strings.NewReader(script)
+	var out, diagnostics bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &diagnostics
+	err := cmd.Run()
+	if err != nil {
+		err = fmt.Errorf("on %s: %w: %s", m.Private, err, tail(diagnostics.Bytes(), 3))
+	}
+	return out.Bytes(), err
+}
+
+// ssh is the way into the machines.
+func (w *world) ssh() calls.SSH {
+	return calls.SSH{User: "admin", KeyFile: w.secrets.key, KnownHosts: w.env["CALLDATA_KNOWN_HOSTS"]}
 }
 
 // check runs one calldata command that answers JSON and keeps it for the report.
@@ -89,9 +115,9 @@ func joinNonEmpty(a, b string) string {
 }
 
 // unchanged runs a second up and a second configuration: neither may change anything.
-func (w *world) unchanged(ctx context.Context, o Options, p *pulumiStack, inventory []byte, step progress.Step) []Check {
+func (w *world) unchanged(ctx context.Context, o Options, d *deployment, step progress.Step) []Check {
 	second := step.Step("second up")
-	changes, err := p.up(ctx, second)
+	changes, err := d.stack.up(ctx, second)
 	up := Check{Name: "second up changes nothing", OK: err == nil && onlySame(changes), Detail: describe(changes)}
 	if err != nil {
 		up.Detail = joinNonEmpty(up.Detail, err.Error())
@@ -105,14 +131,14 @@ func (w *world) unchanged(ctx context.Context, o Options, p *pulumiStack, invent
 	}
 
 	return append(checks,
-		w.configured(ctx, o, inventory, "second configuration", step),
-		w.configured(ctx, o, inventory, "check of the configuration", step, "--check"))
+		w.configured(ctx, o, d, "second configuration", step),
+		w.configured(ctx, o, d, "check of the configuration", step, "--check"))
 }
 
 // configured runs the configuration stage once more, on machines that have nothing left to change.
-func (w *world) configured(ctx context.Context, o Options, inventory []byte, name string, step progress.Step, flags ...string) Check {
+func (w *world) configured(ctx context.Context, o Options, d *deployment, name string, step progress.Step, flags ...string) Check {
 	again := step.Step(name)
-	out, err := w.calldata(ctx, o, inventory, append([]string{"configure", "--stack", o.Stack, "--inventory", "-", "--json"}, flags...)...)
+	out, err := w.configure(ctx, o, d, append(flags, "--json")...)
 	c := Check{Name: name + " changes nothing"}
 	var run struct {
 		Result struct {

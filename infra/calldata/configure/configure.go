@@ -38,6 +38,8 @@ type Options struct {
 	Limit string
 	// Tags choose tasks. Empty means all.
 	Tags []string
+	// Vars is a file of variables for playbooks that take some. Empty means none.
+	Vars string
 	// Check changes nothing and shows what would change.
 	Check bool
 	// JSON prints the result as JSON instead of a table.
@@ -73,7 +75,8 @@ The full log is .calldata/<stack>/logs/configure-<time>.log, without the secrets
 		Example: `  pulumi stack output inventory -s dev | calldata configure --stack dev
   calldata configure --stack dev --inventory hosts.yml --check
   calldata configure --stack dev --inventory hosts.yml --limit dev-uc-1 --tags smoke_line
-  calldata inventory stage | calldata configure --stack stage --playbook c4-router --check`,
+  calldata inventory stage | calldata configure --stack stage --playbook c4-router --check
+  calldata inventory stage | calldata configure --stack stage --playbook restore --limit stage-uc-1 --vars restore.yml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
 	}
@@ -84,6 +87,7 @@ The full log is .calldata/<stack>/logs/configure-<time>.log, without the secrets
 	f.DurationVar(&o.Timeout, "timeout", DefaultTimeout, "limit for the whole run")
 	f.StringVar(&o.Limit, "limit", "", "hosts or groups, separated by commas (default: all)")
 	f.StringSliceVar(&o.Tags, "tags", nil, "run only tasks with these tags")
+	f.StringVar(&o.Vars, "vars", "", "YAML file, mode 0600, of variables that the playbook takes; they win over all others")
 	f.BoolVar(&o.Check, "check", false, "change nothing, show what would change")
 	f.BoolVar(&o.JSON, "json", false, "print the result as JSON")
 	return cmd
@@ -176,8 +180,10 @@ func play(ctx context.Context, s *settings, roles *roles, dir string, report pro
 	defer func() { _ = log.Close() }()
 
 	extra := []string{varsFile}
-	if s.secretsFile != "" {
-		extra = append(extra, s.secretsFile)
+	for _, file := range []string{s.secretsFile, s.varsFile} {
+		if file != "" {
+			extra = append(extra, file)
+		}
 	}
 	step := report.Step("Ansible")
 	result, err := ansible.Playbook{

@@ -289,6 +289,30 @@ func TestEverythingWrongAtOnce(t *testing.T) {
 	assert.NoDirExists(t, filepath.Join(b.root, ".calldata"), "nothing was made")
 }
 
+func TestVars(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, startMachine(t, "status: done\n", 0), `
+printf '%s\n' "$@" >"$here/args"
+`+say(recapEvent))
+	b.opts.Vars = b.put(t, "restore.yml", "restore_yes: true\n", 0o600)
+	require.NoError(t, run(t.Context(), b.opts), b.err.String())
+	args, err := os.ReadFile(filepath.Join(b.dir, "args"))
+	require.NoError(t, err)
+	assert.Contains(t, string(args), "--extra-vars=@"+b.env["CALLDATA_SECRETS_FILE"]+"\n--extra-vars=@"+b.opts.Vars+"\n", "they win over the secrets")
+
+	for content, want := range map[string]string{
+		"ansible_host: 10.0.0.1\n": "restore.yml sets ansible_host, which this command decides",
+		"- no map\n":               "restore.yml is not a YAML map",
+	} {
+		b.put(t, "restore.yml", content, 0o600)
+		b.opts.IO.In = strings.NewReader(hosts)
+		err := run(t.Context(), b.opts)
+		assert.Equal(t, cli.ExitUsage, cli.Code(err))
+		assert.ErrorContains(t, err, "--vars")
+		assert.ErrorContains(t, err, want)
+	}
+}
+
 func TestPreflightCode(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, "")

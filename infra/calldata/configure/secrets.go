@@ -103,12 +103,34 @@ func (s *settings) checkSecrets(data []byte) ([]string, []error) {
 			errs = append(errs, fmt.Errorf("CALLDATA_SECRETS_FILE %s: %s is not a text, or empty: put it in quotes", s.secretsFile, key))
 		}
 	}
+	return leaves(vars), append(errs, ours("CALLDATA_SECRETS_FILE", s.secretsFile, vars)...)
+}
+
+// readVars checks the file of variables for the playbook. It may name secrets' files; what it says itself is not masked.
+func (s *settings) readVars() []error {
+	if s.varsFile == "" {
+		return nil
+	}
+	data, err := private.Read("--vars", s.varsFile)
+	if err != nil {
+		return []error{err}
+	}
+	vars, err := private.Variables("--vars", s.varsFile, data)
+	if err != nil {
+		return []error{err}
+	}
+	return ours("--vars", s.varsFile, vars)
+}
+
+// ours are complaints about the variables of a file that the program decides.
+func ours(setting, file string, vars map[string]any) []error {
+	var errs []error
 	for _, key := range decided() {
 		if _, ok := vars[key]; ok {
-			errs = append(errs, fmt.Errorf("CALLDATA_SECRETS_FILE %s sets %s, which this command decides: remove it", s.secretsFile, key))
+			errs = append(errs, fmt.Errorf("%s %s sets %s, which this command decides: remove it", setting, file, key))
 		}
 	}
-	return leaves(vars), errs
+	return errs
 }
 
 // leaves are the texts and numbers in a YAML value.

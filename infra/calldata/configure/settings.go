@@ -32,6 +32,7 @@ type settings struct {
 	// hosts are those of the inventory that limit chooses.
 	hosts         []ansible.Host
 	secretsFile   string
+	varsFile      string
 	vaultPassword vaultfile.Password
 	// secrets are what the masker hides.
 	secrets          []string
@@ -60,7 +61,7 @@ func validate(ctx context.Context, o *Options, root string, say progress.Reporte
 	var usage, machine []error
 	s := &settings{
 		root: root, content: filepath.Join(root, "ansible"), stack: o.Stack, play: o.Playbook, limit: o.Limit, tags: o.Tags, check: o.Check,
-		secretsFile: absolute(env("CALLDATA_SECRETS_FILE")), wazoAnsible: absolute(env("CALLDATA_WAZO_ANSIBLE")),
+		secretsFile: absolute(env("CALLDATA_SECRETS_FILE")), varsFile: absolute(o.Vars), wazoAnsible: absolute(env("CALLDATA_WAZO_ANSIBLE")),
 		ssh: sshClient{key: absolute(env("CALLDATA_SSH_KEY")), knownHosts: absolute(env("CALLDATA_KNOWN_HOSTS")), port: o.sshPort},
 	}
 	if stackForm.MatchString(o.Stack) {
@@ -90,6 +91,7 @@ func validate(ctx context.Context, o *Options, root string, say progress.Reporte
 	s.vaultPassword, err = vaultfile.FromEnvironment(env)
 	usage = append(usage, err)
 	usage = append(usage, s.readSecrets(ctx)...)
+	usage = append(usage, s.readVars()...)
 	usage = append(usage, s.ssh.validate()...)
 	if s.ssh.knownHosts == "" {
 		s.ssh.knownHosts, s.ssh.trustFirst = filepath.Join(s.state, "known_hosts"), true

@@ -23,6 +23,7 @@ type Options struct {
 	Stop      bool
 	StopAfter string
 	Calls     string
+	Restore   bool
 	JSON      bool
 }
 
@@ -43,6 +44,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
   calldata rehearse dev --keep
   calldata rehearse dev --stop-after provision
   calldata rehearse stage --calls full
+  calldata rehearse stage --restore
   calldata rehearse dev --stop`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -56,6 +58,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
 	f.BoolVar(&opts.Stop, "stop", false, "end a running or crashed rehearsal of this stack and remove all that it left")
 	f.StringVar(&opts.StopAfter, "stop-after", "", "end after a stage: provision or configure")
 	f.StringVar(&opts.Calls, "calls", rehearsal.CallsQuick, "how much calling: quick, full (with load, losses and draining) or none")
+	f.BoolVar(&opts.Restore, "restore", false, "stage: then lose the engine, the Router and their data, and restore them from a backup")
 	f.BoolVar(&opts.JSON, "json", false, "print the report as JSON")
 	cmd.MarkFlagsMutuallyExclusive("stop", "keep")
 	cmd.MarkFlagsMutuallyExclusive("stop", "stop-after")
@@ -77,7 +80,7 @@ func rehearse(ctx context.Context, o *Options) error {
 	}
 	report, done := o.IO.Reporter()
 	result, err := rehearsal.Run(ctx, rehearsal.Options{
-		Stack: o.Stack, Repo: root, Keep: o.Keep, Twice: o.Twice, StopAfter: o.StopAfter, Calls: o.Calls, Progress: report,
+		Stack: o.Stack, Repo: root, Keep: o.Keep, Twice: o.Twice, StopAfter: o.StopAfter, Calls: o.Calls, Restore: o.Restore, Progress: report,
 		Hold: func(a rehearsal.Access) { hold(ctx, o.IO, a) },
 	})
 	done()

@@ -2,5 +2,5 @@
 // PostgreSQL 15, found under the instance's own endpoint.
 //
 // What differs from RDS: one machine, also for Multi-AZ; the certificate is signed by the rehearsal's authority; the master
-// user is no member of rds_superuser, but may make roles and databases.
+// user is no member of rds_superuser, but may make roles and databases, monitor, and end sessions as that may.
 package database

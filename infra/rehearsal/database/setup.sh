@@ -27,8 +27,9 @@ CONF
 chown -R postgres:postgres "$directory"
 systemctl restart postgresql@15-main
 cd /
-# The password goes by standard input: arguments can be read by others.
-printf "SET log_statement = 'none';\nSELECT format('CREATE ROLE %%I LOGIN CREATEDB CREATEROLE', :'user') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'user') \\\\gexec\nALTER ROLE :\"user\" PASSWORD '%s';\n" "$PASSWORD" |
+# The password goes by standard input: arguments can be read by others. The two roles are those of rds_superuser that
+# PostgreSQL has.
+printf "SET log_statement = 'none';\nSELECT format('CREATE ROLE %%I LOGIN CREATEDB CREATEROLE', :'user') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'user') \\\\gexec\nALTER ROLE :\"user\" PASSWORD '%s';\nGRANT pg_monitor, pg_signal_backend TO :\"user\";\n" "$PASSWORD" |
   runuser -u postgres -- psql -q -v ON_ERROR_STOP=1 -v user="$USER_NAME" >/dev/null
 printf "SELECT format('CREATE DATABASE %%I OWNER %%I', :'name', :'user') WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name') \\\\gexec\n" |
   runuser -u postgres -- psql -q -v ON_ERROR_STOP=1 -v user="$USER_NAME" -v name="$NAME" >/dev/null

@@ -181,11 +181,20 @@ const loopControl = "/dev/loop-control"
 // loopTries is how often somebody else may take the free device first.
 const loopTries = 20
 
+// releaseTime is how long the kernel may take to unmount what a machine that is off had mounted.
+const releaseTime = 2 * time.Second
+
 // openLoop makes a file of that size, unless it is there, a block device. The device goes by itself when nobody has it
 // open or mounted any more, however its users end.
 func openLoop(path string, size int64) (*os.File, error) {
-	if used := loopsOf(path); len(used) > 0 {
-		return nil, fmt.Errorf("%s is still in use", used[0])
+	for deadline := time.Now().Add(releaseTime); ; time.Sleep(20 * time.Millisecond) {
+		used := loopsOf(path)
+		if len(used) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("%s is still in use", used[0])
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err

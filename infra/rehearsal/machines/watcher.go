@@ -351,7 +351,7 @@ func (w *Watcher) next(id string, i *instance) func(context.Context) {
 		return func(ctx context.Context) {
 			w.settle(i, on, public, w.fleet.SetElasticIP(ctx, id, public))
 		}
-	case i.is != gone && !slices.Equal(i.holds, i.volumes):
+	case i.is != gone && !slices.Equal(i.holds, i.volumes) && !w.heldByAnother(i):
 		// A machine that is off is plugged, too: its volumes move while it is off.
 		is, has, ids := i.is, i.has, i.volumes
 		return func(ctx context.Context) {
@@ -371,6 +371,17 @@ func (w *Watcher) next(id string, i *instance) func(context.Context) {
 		}
 	}
 	return nil
+}
+
+// heldByAnother reports whether a machine that is on its way off has still to let go a volume that i is to have. On EC2 the
+// instance has stopped by then; an emulator's instance stops at once, its machine does not. The caller holds the lock.
+func (w *Watcher) heldByAnother(i *instance) bool {
+	for _, other := range w.known {
+		if other != i && !other.broken && slices.ContainsFunc(i.volumes, func(v string) bool { return slices.Contains(other.holds, v) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // volumes asks for the sizes of volumes.

@@ -104,6 +104,8 @@ type fakeFleet struct {
 	specs   map[string]Spec
 	fail    error
 	bootErr error
+	// stopping holds Stop up until it is closed.
+	stopping chan struct{}
 }
 
 func (f *fakeFleet) say(format string, args ...any) {
@@ -126,7 +128,13 @@ func (f *fakeFleet) Launch(_ context.Context, s Spec) error {
 	return f.fail
 }
 func (f *fakeFleet) WaitBooted(context.Context, string) error { return f.bootErr }
-func (f *fakeFleet) Stop(_ context.Context, id string) error  { f.say("stop %s", id); return nil }
+func (f *fakeFleet) Stop(_ context.Context, id string) error {
+	if f.stopping != nil {
+		<-f.stopping
+	}
+	f.say("stop %s", id)
+	return nil
+}
 func (f *fakeFleet) Terminate(_ context.Context, id string) error {
 	f.say("terminate %s", id)
 	return nil
@@ -220,6 +228,26 @@ func TestWatcherMovesVolumes(t *testing.T) {
 	require.NoError(t, idle(t, w))
 	lines := strings.Split(f.said(), "\n")
 	assert.Equal(t, []string{"volumes i-4 [{vol-a 50} {vol-b 50}]", "stop i-4", "volumes i-4 [{vol-b 50}]", "volumes i-5 [{vol-a 50}]"}, lines[2:])
+}
+
+func TestWatcherMovesAVolumeWhenTheMachineBeforeIsOff(t *testing.T) {
+	t.Parallel()
+	w, api, f := watch(t)
+	api.set("i-4", types.InstanceStateNameRunning, "")
+	api.set("i-5", types.InstanceStateNameRunning, "")
+	api.attach("i-4", "vol-a")
+	api.attach("i-5")
+	require.NoError(t, idle(t, w))
+	f.stopping = make(chan struct{})
+	api.set("i-4", types.InstanceStateNameStopped, "")
+	api.attach("i-4")
+	api.attach("i-5", "vol-a")
+	time.Sleep(3 * pollInterval)
+	assert.NotContains(t, f.said(), "volumes i-5", "the machine before has it still")
+	close(f.stopping)
+	require.NoError(t, idle(t, w))
+	lines := strings.Split(f.said(), "\n")
+	assert.Equal(t, []string{"stop i-4", "volumes i-4 []", "volumes i-5 [{vol-a 50}]"}, lines[len(lines)-3:])
 }
 
 func TestWatcherTellsWhatDidNotBootAndRemovesIt(t *testing.T) {

@@ -23,9 +23,6 @@ type Position struct {
 	Namespace string
 	// Address is the IPv4 address that it looks from, one of that namespace.
 	Address netip.Addr
-	// Also are ports that it reaches on every machine whatever the table says: SSH, for whoever configures the machines in a
-	// rehearsal without Systems Manager.
-	Also []ports.Port
 }
 
 // Machine is one that is looked at.
@@ -36,6 +33,8 @@ type Machine struct {
 	Address netip.Addr
 	// Groups are its security groups.
 	Groups []ports.Group
+	// Also is what its own firewall has besides: SSH for whoever configured it, where Systems Manager is not played.
+	Also []ports.Rule
 }
 
 // Table says who should reach what.
@@ -88,8 +87,8 @@ type Result struct {
 	Findings []Finding
 }
 
-// parallel bounds the probes that are under way at once.
-const parallel = 64
+// parallel bounds the probes that are under way at once. Nearly all of them wait for an answer that does not come.
+const parallel = 256
 
 // Scan looks from every position at every machine: at all ports of the tables of its groups, those that must stay closed too,
 // at the first, middle and last port of a range, and at the neighbours. A position does not look at its own address. What the
@@ -114,7 +113,7 @@ func Scan(ctx context.Context, positions []Position, machines []Machine, table T
 					if err != nil {
 						return fmt.Errorf("look from %s at %s of %s: %w", p.Name, port, m.Name, err)
 					}
-					wanted := table.Firewall.Reaches(p.Address, table.Members, m.Groups, port) || p.also(port)
+					wanted := table.Firewall.Reaches(p.Address, table.Members, m.Groups, port) || m.also(p.Address, port)
 					mu.Lock()
 					defer mu.Unlock()
 					result.Probes++
@@ -157,8 +156,8 @@ func validate(positions []Position, machines []Machine) error {
 	return errors.Join(errs...)
 }
 
-func (p Position) also(port ports.Port) bool {
-	return slices.ContainsFunc(p.Also, port.Overlaps)
+func (m Machine) also(from netip.Addr, port ports.Port) bool {
+	return slices.ContainsFunc(m.Also, func(r ports.Rule) bool { return r.Source.Contains(from) && r.Port.Overlaps(port) })
 }
 
 // portsOf are single ports, each once, in a fixed order.

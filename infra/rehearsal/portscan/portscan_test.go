@@ -136,13 +136,11 @@ func TestScan(t *testing.T) {
 		"router must not reach tcp 6379 of sbc: open", "stranger must not reach tcp 6379 of sbc: open",
 	}, lines)
 
-	// What somebody reaches besides is wanted there.
-	for i := range positions {
-		positions[i].Also = []ports.Port{{Protocol: ports.TCP, From: 6379, To: 6379}}
-	}
+	// What a machine lets in besides is wanted of those whom it is for.
+	machines[0].Also = []ports.Rule{{Port: ports.Port{Protocol: ports.TCP, From: 6379, To: 6379}, Source: netip.PrefixFrom(router, 32)}}
 	got, err = Scan(t.Context(), positions, machines, table)
 	require.NoError(t, err)
-	assert.Len(t, got.Findings, 1)
+	assert.Len(t, got.Findings, 3)
 
 	answer, err := positions[0].ping(t.Context(), sbc)
 	require.NoError(t, err)

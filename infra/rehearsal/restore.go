@@ -1,0 +1,340 @@
+package rehearsal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+// drillTime is how long all of a restore may take, without the calls.
+const drillTime = 30 * time.Minute
+
+// sharedSource is whose backups those of the Routers' database are.
+const sharedSource = "database"
+
+// restored is the restore drill: a backup of everything, then the engine, the Router and their data are lost; Pulumi makes
+// the machines anew, the backup comes back, and the platform is looked at again and called again.
+func (w *world) restored(ctx context.Context, o Options, d *deployment, step progress.Step) []Check {
+	s := step.Step("restore")
+	checks := []Check{w.drill(ctx, o, d, s)}
+	if checks[0].OK {
+		again := []Check{w.check(ctx, o, s, "health", d.file, "health")}
+		if o.Calls != CallsNone && again[0].OK {
+			again = append(again, w.calls(ctx, o, d, calling{groups: []string{calls.GroupCalls, calls.GroupRecords}}, s)...)
+		}
+		for _, c := range again {
+			c.Name += " after restore"
+			checks = append(checks, c)
+		}
+	}
+	s.Done(failures(checks))
+	return checks
+}
+
+// drill is the part of it that saves, loses and restores. Each step's time is in the check.
+func (w *world) drill(ctx context.Context, o Options, d *deployment, step progress.Step) Check {
+	c := Check{Name: "restore"}
+	ctx, cancel := context.WithTimeout(ctx, drillTime)
+	defer cancel()
+	r, err := w.newDrill(ctx, o, d)
+	if err != nil {
+		c.Detail = err.Error()
+		return c
+	}
+	for _, part := range []struct {
+		name string
+		do   func(context.Context, progress.Step) error
+	}{
+		{"backed up", r.backUp}, {"lost", r.lose}, {"made anew", r.makeAnew}, {"restored", r.restore}, {"configured", r.configure},
+	} {
+		s, begin := step.Step(part.name), time.Now()
+		err := part.do(ctx, s)
+		s.Done(err)
+		if err != nil {
+			c.Detail = joinNonEmpty(c.Detail, fmt.Sprintf("not %s: %v", part.name, err))
+			return c
+		}
+		c.Detail = joinNonEmpty(c.Detail, part.name+" in "+progress.Short(time.Since(begin)))
+	}
+	c.OK = true
+	c.Detail = fmt.Sprintf("%s, %s and the database: %s; %d of %d digests as before", r.engine.Name, r.router.Name, c.Detail, len(r.before), len(r.before))
+	return c
+}
+
+// drill is what a restore drill knows on its way.
+type drill struct {
+	w              *world
+	o              Options
+	d              *deployment
+	engine, router stacks.Node
+	// database is the address of the machine that plays RDS.
+	database netip.Addr
+	// before are the digests of what is saved, saved the names of the backups by their sources.
+	before digests
+	saved  map[string]string
+}
+
+func (w *world) newDrill(ctx context.Context, o Options, d *deployment) (*drill, error) {
+	r := &drill{w: w, o: o, d: d}
+	if err := r.find(); err != nil {
+		return nil, err
+	}
+	var err error
+	r.database, err = w.databaseURL(ctx, filepath.Join(w.dir, "secrets", "routing-database-url"))
+	return r, err
+}
+
+// find looks for the machines among the stack's outputs.
+func (r *drill) find() error {
+	for role, node := range map[stacks.Role]*stacks.Node{stacks.RoleUCEngine: &r.engine, stacks.RoleC4Router: &r.router} {
+		i := slices.IndexFunc(r.d.outputs.Nodes, func(n stacks.Node) bool { return slices.Contains(n.Roles, role) })
+		if i < 0 {
+			return fmt.Errorf("the stack has no machine of the role %s", role)
+		}
+		*node = r.d.outputs.Nodes[i]
+	}
+	return nil
+}
+
+// source is whose backups come back on a machine.
+type source struct {
+	node   stacks.Node
+	source string
+}
+
+// sources are the engine's own backups and, on the Router, those of the database: the Router's files name the machine that they
+// were saved on, and those of a new one are Ansible's.
+func (r *drill) sources() []source {
+	return []source{{r.engine, r.engine.Name}, {r.router, sharedSource}}
+}
+
+// fillEngine gives the engine's database something to lose: the double keeps nothing there.
+const fillEngine = `
+cd /
+runuser -u postgres -- psql -qX --set ON_ERROR_STOP=1 --dbname asterisk --command \
+  'CREATE TABLE IF NOT EXISTS rehearsal AS SELECT i, md5(i::text || random()::text) FROM generate_series(1, 10000) i'
+`
+
+// backUp saves every machine, as `calldata-backup` does each night.
+func (r *drill) backUp(ctx context.Context, _ progress.Step) error {
+	if _, err := r.w.asRoot(ctx, calls.Machine{Private: address(r.engine)}, fillEngine); err != nil {
+		return err
+	}
+	if err := r.play(ctx, "backup", nil, "--tags", "backup_now"); err != nil {
+		return err
+	}
+	r.saved = map[string]string{}
+	for _, of := range r.sources() {
+		out, err := r.w.asRoot(ctx, calls.Machine{Private: address(of.node)}, "calldata-backup list --json --source "+of.source)
+		if err != nil {
+			return err
+		}
+		if r.saved[of.source], err = newestBackup(out, of.source); err != nil {
+			return fmt.Errorf("%s: %w", of.node.Name, err)
+		}
+	}
+	var err error
+	r.before, err = r.look(ctx)
+	return err
+}
+
+// newestBackup is the last whole one in the JSON of `calldata-backup list`.
+func newestBackup(list []byte, source string) (string, error) {
+	var made []struct {
+		ID, Source string
+		Failed     map[string]string
+	}
+	if err := json.Unmarshal(list, &made); err != nil {
+		return "", fmt.Errorf("the list of backups is not JSON: %w", err)
+	}
+	newest := ""
+	for _, m := range made {
+		if m.Source == source && len(m.Failed) == 0 {
+			newest = max(newest, m.ID) // names have the time in a form that sorts
+		}
+	}
+	if newest == "" {
+		return "", fmt.Errorf("none of %d backups is a whole one of %s", len(made), source)
+	}
+	return newest, nil
+}
+
+// The engine's data disk outlives its machine and is emptied; the database is as RDS makes a new one: empty, and without the
+// Routers' login.
+const (
+	emptyDisk = `
+systemctl stop postgresql@15-main
+find /var/lib/postgresql -mindepth 1 -delete
+`
+	emptyDatabase = `
+cd /
+sql() { runuser -u postgres -- psql -qXAt --set ON_ERROR_STOP=1 "$@"; }
+owner=$(sql --command "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'c4'")
+sql --command 'DROP DATABASE c4 WITH (FORCE)' --command 'DROP ROLE kamailio' --command "CREATE DATABASE c4 OWNER \"$owner\""
+`
+)
+
+// lose destroys the data that is not on the machines' own disks; those go with the machines.
+func (r *drill) lose(ctx context.Context, _ progress.Step) error {
+	_, err := r.w.asRoot(ctx, calls.Machine{Private: address(r.engine)}, emptyDisk)
+	if err == nil {
+		_, err = r.w.asRoot(ctx, calls.Machine{Private: r.database}, emptyDatabase)
+	}
+	return err
+}
+
+// makeAnew has Pulumi replace the machines. Its configuration stage makes of them what a new stack has.
+func (r *drill) makeAnew(ctx context.Context, s progress.Step) error {
+	if _, err := r.d.stack.replace(ctx, s, r.engine.Name, r.router.Name); err != nil {
+		return err
+	}
+	old := []string{r.engine.InstanceID, r.router.InstanceID}
+	err := r.d.read(ctx, r.o.kind)
+	if err == nil {
+		err = r.w.watcher.WaitIdle(ctx)
+	}
+	if err == nil {
+		err = r.find()
+	}
+	if err != nil {
+		return err
+	}
+	for _, n := range []stacks.Node{r.engine, r.router} {
+		if slices.Contains(old, n.InstanceID) {
+			return fmt.Errorf("%s is still the machine %s", n.Name, n.InstanceID)
+		}
+	}
+	now, err := r.look(ctx)
+	if err == nil {
+		if kept := r.before.same(now); len(kept) > 0 {
+			err = fmt.Errorf("as before, so that a restore would prove nothing: %s", strings.Join(kept, ", "))
+		}
+	}
+	return err
+}
+
+// restore brings the backups back and compares.
+func (r *drill) restore(ctx context.Context, _ progress.Step) error {
+	for _, of := range r.sources() {
+		vars := map[string]any{"restore_backups": []string{r.saved[of.source]}, "restore_identity_file": r.w.secrets.backup, "restore_yes": true}
+		if err := r.play(ctx, "restore", vars, "--limit", of.node.Name); err != nil {
+			return err
+		}
+	}
+	now, err := r.look(ctx)
+	if err == nil {
+		if same := r.before.same(now); len(same) < len(r.before) {
+			err = fmt.Errorf("not as before: %s", strings.Join(r.before.without(same), ", "))
+		}
+	}
+	return err
+}
+
+// configure sets what belongs to the new machines.
+func (r *drill) configure(ctx context.Context, _ progress.Step) error {
+	return errors.Join(r.play(ctx, "uc-engine", nil, "--limit", r.engine.Name), r.play(ctx, "c4-router", nil, "--limit", r.router.Name))
+}
+
+// play runs a playbook with variables.
+func (r *drill) play(ctx context.Context, playbook string, vars map[string]any, args ...string) error {
+	args = append([]string{"--playbook", playbook}, args...)
+	if vars != nil {
+		data, err := yaml.Marshal(vars)
+		if err != nil {
+			return err
+		}
+		file := filepath.Join(r.w.dir, playbook+"-vars.yml")
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			return err
+		}
+		args = append(args, "--vars", file)
+	}
+	_, err := r.w.configure(ctx, r.o, r.d, args...)
+	return err
+}
+
+// What is compared. Lines of dumps are sorted: rows have no order. The lines that are left out differ between any two dumps.
+const (
+	lookAtEngine = `
+sha256sum /var/lib/wazo-double/state.json /usr/share/wazo-certs/server.crt /usr/share/wazo-certs/server.key
+cd /
+runuser -u postgres -- pg_dump --data-only asterisk | grep -vE '^(--|\\(un)?restrict )' | sort | sha256sum | sed 's/-$/database asterisk/'
+`
+	// The tables left out are of the Routers at work: what they have loaded, their login, who is registering.
+	lookAtDatabase = `
+cd /
+runuser -u postgres -- pg_dump --data-only --exclude-table=routing_loaded --exclude-table=router_login --exclude-table=router_lease c4 |
+  grep -vE '^(--|\\(un)?restrict )' | sort | sha256sum | sed 's/-$/database c4/'
+`
+)
+
+// look takes the digests of what is saved.
+func (r *drill) look(ctx context.Context) (digests, error) {
+	all := digests{}
+	for _, place := range []struct {
+		machine netip.Addr
+		script  string
+	}{{address(r.engine), lookAtEngine}, {r.database, lookAtDatabase}} {
+		out, err := r.w.asRoot(ctx, calls.Machine{Private: place.machine}, place.script)
+		if err != nil {
+			return nil, err
+		}
+		all.add(out)
+	}
+	return all, nil
+}
+
+// digests are SHA-256 by the name of what they are of.
+type digests map[string]string
+
+// add takes in the lines of sha256sum.
+func (d digests) add(lines []byte) {
+	for line := range strings.Lines(string(lines)) {
+		if sum, name, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {
+			d[name] = sum
+		}
+	}
+}
+
+// same are the names of what has not changed, in order.
+func (d digests) same(other digests) []string {
+	var names []string
+	for name, sum := range d {
+		if other[name] == sum {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// without are the other names, in order.
+func (d digests) without(names []string) []string {
+	var others []string
+	for name := range d {
+		if !slices.Contains(names, name) {
+			others = append(others, name)
+		}
+	}
+	slices.Sort(others)
+	return others
+}
+
+// address is where a machine is reached inside the network.
+func address(n stacks.Node) netip.Addr {
+	a, _ := netip.ParseAddr(n.PrivateIP) // outputs are validated
+	return a
+}
