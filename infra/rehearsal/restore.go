@@ -128,14 +128,35 @@ runuser -u postgres -- psql -qX --set ON_ERROR_STOP=1 --dbname asterisk --comman
   'CREATE TABLE IF NOT EXISTS rehearsal AS SELECT i, md5(i::text || random()::text) FROM generate_series(1, 10000) i'
 `
 
+// saveTries is how often a backup is made until nothing has changed meanwhile: records of the last calls may come late.
+const saveTries = 3
+
 // backUp saves every machine, as `calldata-backup` does each night.
 func (r *drill) backUp(ctx context.Context, _ progress.Step) error {
 	if _, err := r.w.asRoot(ctx, calls.Machine{Private: address(r.engine)}, fillEngine); err != nil {
 		return err
 	}
-	if err := r.play(ctx, "backup", nil, "--tags", "backup_now"); err != nil {
-		return err
+	var changed []string
+	for range saveTries {
+		before, err := r.look(ctx)
+		if err == nil {
+			err = r.play(ctx, "backup", nil, "--tags", "backup_now")
+		}
+		if err == nil {
+			r.before, err = r.look(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if changed = r.before.without(r.before.same(before)); len(changed) == 0 {
+			return r.findBackups(ctx)
+		}
 	}
+	return fmt.Errorf("it changes while it is saved, %d times: %s", saveTries, strings.Join(changed, ", "))
+}
+
+// findBackups asks for the names of what was saved.
+func (r *drill) findBackups(ctx context.Context) error {
 	r.saved = map[string]string{}
 	for _, of := range r.sources() {
 		out, err := r.w.asRoot(ctx, calls.Machine{Private: address(of.node)}, "calldata-backup list --json --source "+of.source)
@@ -146,9 +167,7 @@ func (r *drill) backUp(ctx context.Context, _ progress.Step) error {
 			return fmt.Errorf("%s: %w", of.node.Name, err)
 		}
 	}
-	var err error
-	r.before, err = r.look(ctx)
-	return err
+	return nil
 }
 
 // newestBackup is the last whole one in the JSON of `calldata-backup list`.
