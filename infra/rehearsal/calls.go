@@ -223,7 +223,7 @@ func (w *world) machinesByRole(ctx context.Context) (map[string][]calls.Machine,
 					case "Role":
 						role = aws.ToString(t.Value)
 					case "aws:autoscaling:groupName": // whose machines nobody logs in to but by Systems Manager
-						if m.Namespace, err = w.watcher.Machines.Namespace(m.Name); err != nil {
+						if m.Leader, err = w.watcher.Machines.Leader(m.Name); err != nil {
 							return nil, err
 						}
 					}

@@ -55,7 +55,7 @@ func (w *world) configure(ctx context.Context, o Options, d *deployment, args ..
 
 // asRoot runs a script of bash on a machine and answers what it printed.
 func (w *world) asRoot(ctx context.Context, m calls.Machine, script string) ([]byte, error) {
-	line := w.ssh().Command(ctx, m, "sudo", "bash", "-euo", "pipefail", "-s").Args
+	line := w.ssh().Command(ctx, m).Args
 	cmd := w.network.Command(ctx, line[0], line[1:]...)
 	cmd.Stdin = strings.NewReader(script)
 	var out, diagnostics bytes.Buffer

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -213,4 +214,15 @@ func TestStrangersAreOfTheirNetwork(t *testing.T) {
 	assert.Equal(t, netip.MustParseAddr("127.0.1.20"), got[0])
 	assert.True(t, tr.plan.Strangers.Contains(got[manySources-1]))
 	assert.True(t, tr.plan.Strangers.Contains(tr.stranger(100+len(attacker.Scanners()))))
+}
+
+func TestWayIntoAMachine(t *testing.T) {
+	t.Parallel()
+	way := SSH{User: "admin", KeyFile: "/k", KnownHosts: "/h"}
+	m := Machine{Private: netip.MustParseAddr("10.30.0.4")}
+	line := strings.Join(way.Command(t.Context(), m).Args, " ")
+	assert.Contains(t, line, "ssh -i /k -o UserKnownHostsFile=/h -o StrictHostKeyChecking=yes")
+	assert.Contains(t, line, "admin@10.30.0.4 -- sudo bash -euo pipefail -s")
+	m.Leader = int64(os.Getpid())
+	assert.Regexp(t, `^nsenter --target \d+ --all --wd -- env -i .* bash -euo pipefail -s$`, strings.Join(way.Command(t.Context(), m).Args, " "))
 }

@@ -9,7 +9,7 @@ import (
 
 // shell runs a script on a machine of the platform, as root, and answers what it printed.
 func (t *Trial) shell(ctx context.Context, m Machine, script string) (string, error) {
-	cmd := t.plan.SSH.Command(ctx, m, "sudo", "sh", "-eu")
+	cmd := t.plan.SSH.Command(ctx, m)
 	cmd.Stdin = strings.NewReader(script)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut

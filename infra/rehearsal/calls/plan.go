@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -52,9 +53,9 @@ type Machine struct {
 	Port uint16 `json:"port,omitempty"`
 	// Private is its address inside the VPC.
 	Private netip.Addr `json:"private"`
-	// Namespace is the network namespace in which the machine answers ssh on 127.0.0.1, where its firewall lets nobody in from
-	// elsewhere: what Systems Manager's agent does in AWS. Empty goes to Private.
-	Namespace string `json:"namespace,omitempty"`
+	// Leader is the machine's first process, where the machine is a container of this host that nobody may log in to: its
+	// programs are run in that process's namespaces, as Systems Manager's agent runs them in AWS. 0 goes by SSH.
+	Leader int64 `json:"leader,omitempty"`
 }
 
 // sip is where calls go.
@@ -108,17 +109,17 @@ type SSH struct {
 	KnownHosts string `json:"knownHosts"`
 }
 
-// Command runs words on a machine. It takes no key that KnownHosts does not know, and asks nobody.
-func (s SSH) Command(ctx context.Context, m Machine, words ...string) *exec.Cmd {
-	line := []string{"ssh", "-i", s.KeyFile, "-o", "UserKnownHostsFile=" + s.KnownHosts, "-o", "StrictHostKeyChecking=yes",
-		"-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR"}
-	host := m.Private.String()
-	if m.Namespace != "" {
-		line = append([]string{"nsenter", "--net=" + m.Namespace}, append(line, "-o", "HostKeyAlias="+host)...)
-		host = "127.0.0.1"
+// Command runs a shell as root on a machine, which reads its script from standard input and ends at the first error. SSH
+// takes no key that KnownHosts does not know, and asks nobody.
+func (s SSH) Command(ctx context.Context, m Machine) *exec.Cmd {
+	shell := []string{"bash", "-euo", "pipefail", "-s"}
+	line := append([]string{"nsenter", "--target", strconv.FormatInt(m.Leader, 10), "--all", "--wd", "--",
+		"env", "-i", "HOME=/root", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, shell...)
+	if m.Leader == 0 {
+		line = append([]string{"ssh", "-i", s.KeyFile, "-o", "UserKnownHostsFile=" + s.KnownHosts, "-o", "StrictHostKeyChecking=yes",
+			"-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR", s.User + "@" + m.Private.String(), "--", "sudo"}, shell...)
 	}
-	line = append(line, s.User+"@"+host, "--")
-	return exec.CommandContext(ctx, line[0], append(line[1:], words...)...) //nolint:gosec // the plan's own values
+	return exec.CommandContext(ctx, line[0], line[1:]...) //nolint:gosec // the plan's own values
 }
 
 var numberForm = regexp.MustCompile(`^\+[1-9][0-9]{3,14}$`)

@@ -196,15 +196,21 @@ func (s *Set) Address(id string) (netip.Addr, bool) {
 
 // Namespace is the network namespace that a running machine is in, as a path that package netns takes.
 func (s *Set) Namespace(id string) (string, error) {
+	leader, err := s.Leader(id)
+	return fmt.Sprintf("/proc/%d/ns/net", leader), err
+}
+
+// Leader is a running machine's first process, by its number on this host: nsenter(1) enters the machine by it.
+func (s *Set) Leader(id string) (int64, error) {
 	m, err := s.get(id)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
 	leader := m.leader.Load()
 	if leader == 0 {
-		return "", fmt.Errorf("machine %s is off", id)
+		return 0, fmt.Errorf("machine %s is off", id)
 	}
-	return fmt.Sprintf("/proc/%d/ns/net", leader), nil
+	return leader, nil
 }
 
 // HostKeys are the machine's SSH host keys, each as "type base64".
