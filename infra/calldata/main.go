@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -40,7 +41,7 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	io := cli.System()
 	err := root(io).ExecuteContext(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, cli.ErrSilent) {
 		_, _ = fmt.Fprintf(io.Err, "calldata: %v\n", err)
 	}
 	os.Exit(cli.Code(err))
