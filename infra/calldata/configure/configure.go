@@ -118,9 +118,6 @@ func Run(ctx context.Context, o *Options) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Timeout == 0 {
-		o.Timeout = DefaultTimeout
-	}
 	report, done := o.reporter, func() {}
 	if report == nil {
 		report, done = o.IO.Reporter()
