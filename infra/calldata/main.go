@@ -11,13 +11,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/adhoc"
+	"github.com/calldata/calldata-foundation/infra/calldata/backup"
 	"github.com/calldata/calldata-foundation/infra/calldata/bootstrap"
 	"github.com/calldata/calldata-foundation/infra/calldata/calls"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/cost"
+	"github.com/calldata/calldata-foundation/infra/calldata/doctor"
+	"github.com/calldata/calldata-foundation/infra/calldata/drain"
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
 	"github.com/calldata/calldata-foundation/infra/calldata/inventory"
+	"github.com/calldata/calldata-foundation/infra/calldata/logs"
 	"github.com/calldata/calldata-foundation/infra/calldata/machines"
 	"github.com/calldata/calldata-foundation/infra/calldata/policy"
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
@@ -25,10 +30,13 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/routing"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup"
 	"github.com/calldata/calldata-foundation/infra/calldata/smoke"
+	"github.com/calldata/calldata-foundation/infra/calldata/ssh"
+	"github.com/calldata/calldata-foundation/infra/calldata/supportbundle"
 	"github.com/calldata/calldata-foundation/infra/calldata/tools"
 	"github.com/calldata/calldata-foundation/infra/calldata/topology"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 	"github.com/calldata/calldata-foundation/infra/calldata/vault"
+	"github.com/calldata/calldata-foundation/infra/calldata/version"
 )
 
 func main() {
@@ -61,12 +69,17 @@ func root(io *cli.IO) *cobra.Command {
 		return cli.UsageErrorf("%w\nrun `%s --help` for its flags", err, c.CommandPath())
 	})
 	cmd.AddCommand(
+		adhoc.NewCmdAnsible(io),
+		backup.NewCmdBackup(io),
 		bootstrap.NewCmdBootstrap(io),
 		calls.NewCmdCalls(io),
 		configure.NewCmdConfigure(io),
 		cost.NewCmdCost(io),
+		doctor.NewCmdDoctor(io),
+		drain.NewCmdDrain(io),
 		health.NewCmdHealth(io),
 		inventory.NewCmdInventory(io),
+		logs.NewCmdLogs(io),
 		machines.NewCmdMachines(io),
 		policy.NewCmdPolicy(io),
 		preflight.NewCmdPreflight(io),
@@ -74,10 +87,13 @@ func root(io *cli.IO) *cobra.Command {
 		routing.NewCmdRouting(io),
 		setup.NewCmdSetup(io),
 		smoke.NewCmdSmoke(io),
+		ssh.NewCmdSSH(io),
+		supportbundle.NewCmdSupportBundle(io),
 		tools.NewCmdTools(io),
 		topology.NewCmdTopology(io),
 		tunnel.NewCmdTunnel(io),
 		vault.NewCmdVault(io),
+		version.NewCmdVersion(io),
 	)
 	return cmd
 }

@@ -108,4 +108,3 @@ func (o *Options) on(ctx context.Context, stack stacks.Outputs, n stacks.Node, c
 	step.Done(err)
 	return out, err
 }
-

@@ -23,11 +23,25 @@ type reader struct {
 
 func (o *Options) reader(stack stacks.Outputs) *reader { return &reader{Options: o, stack: stack} }
 
-// Collect answers what machines have logged since a time ago, in the order of time, of each machine at most so many lines, the
-// newest, for another command. Lines that could be had are answered with the error, too.
-func Collect(ctx context.Context, streams *cli.IO, stack stacks.Outputs, nodes []stacks.Node, since time.Duration, lines int) ([]Line, error) {
-	o := &Options{IO: streams, Since: since, Lines: lines, From: Auto, connect: connect, poll: poll}
-	return o.reader(stack).collect(ctx, nodes)
+// Request says what another command wants collected.
+type Request struct {
+	// IO is where complaints go, and the environment.
+	IO *cli.IO
+	// Stack are the outputs, Nodes the machines.
+	Stack stacks.Outputs
+	Nodes []stacks.Node
+	// Since is how far back to begin, Lines how many of each machine's lines to take at most, the newest; 0 takes all.
+	Since time.Duration
+	Lines int
+	// Port is that of the machines' SSH servers, 0 is 22.
+	Port int
+}
+
+// Collect answers what machines have logged, in the order of time: their journals, and what they have shipped where nobody can
+// log in. Lines that could be had are answered with the error, too.
+func Collect(ctx context.Context, r Request) ([]Line, error) {
+	o := &Options{IO: r.IO, Since: r.Since, Lines: r.Lines, From: Auto, connect: connect, poll: poll, port: r.Port}
+	return o.reader(r.Stack).collect(ctx, r.Nodes)
 }
 
 // choose answers the machines. CloudWatch has logs of machines that are gone: any of a fleet may be meant by its id.
