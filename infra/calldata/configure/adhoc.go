@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
@@ -23,6 +24,7 @@ func Adhoc(ctx context.Context, o *Options, args []string) error {
 	}
 	o.Playbook, o.Timeout, o.Own = defaultPlaybook, DefaultTimeout, true
 	report, done := o.IO.Reporter()
+	done = sync.OnceFunc(done)
 	defer done()
 	step := report.Step("Check settings")
 	s, err := validate(ctx, o, root, step)
@@ -50,7 +52,7 @@ func Adhoc(ctx context.Context, o *Options, args []string) error {
 	if err != nil {
 		return err
 	}
-	done()
+	done() // what the program prints is not to be drawn over
 	code, err := p.Program(ctx, binary, args, ansible.Streams{Out: o.IO.Out, Err: o.IO.Err})
 	switch {
 	case err != nil:

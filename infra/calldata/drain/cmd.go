@@ -111,7 +111,6 @@ still up: it stays out of service, 6 a tool is missing.`,
 	f.BoolVar(&o.Status, "status", false, "only look")
 	f.BoolVarP(&o.Yes, "yes", "y", false, "do not ask for the stack's name, with --replace or --level stop")
 	f.BoolVar(&o.JSON, "json", false, "print the result as JSON")
-	cmd.MarkFlagsMutuallyExclusive("back", "replace", "status")
 	return cmd
 }
 
@@ -119,6 +118,9 @@ func (o *Options) validate() error {
 	var errs []error
 	if o.Level != Leave && o.Level != Drain && o.Level != Stop {
 		errs = append(errs, fmt.Errorf("--level is %q, want %s, %s or %s; --back brings a machine back", o.Level, Leave, Drain, Stop))
+	}
+	if (o.Back && o.Replace) || (o.Back && o.Status) || (o.Replace && o.Status) {
+		errs = append(errs, errors.New("--back, --replace and --status exclude each other: give one"))
 	}
 	if o.Wait < time.Second {
 		errs = append(errs, fmt.Errorf("--wait is %s, want at least 1s", o.Wait))

@@ -167,11 +167,13 @@ func machines(ctx context.Context, s *site) error {
 		errs = append(errs, err)
 		nodes = append(nodes, running...)
 	}
+	quiet := *s.IO
+	quiet.Err = io.Discard // what is missing is said once, at the end
 	var all sync.WaitGroup
 	for _, n := range nodes {
 		all.Go(func() {
 			s.lacks("machines/"+n.Name+".txt", s.look(ctx, n))
-			lines, err := logs.Collect(ctx, logs.Request{IO: s.IO, Stack: s.stack, Nodes: []stacks.Node{n}, Since: s.Since, Lines: s.Lines, Port: s.port})
+			lines, err := logs.Collect(ctx, logs.Request{IO: &quiet, Stack: s.stack, Nodes: []stacks.Node{n}, Since: s.Since, Lines: s.Lines, Port: s.port})
 			s.lacks("logs/"+n.Name+".txt", err)
 			var b strings.Builder
 			for _, l := range lines {
