@@ -10,6 +10,7 @@ import (
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 )
 
@@ -55,6 +56,7 @@ Exit codes: 0 done, 1 a task failed, 2 wrong input, 4 a machine does not answer,
 			}
 			return nil
 		},
+		ValidArgsFunction: (&stackarg.Source{}).Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Source.Stack, o.Args = args[0], args[1:]
 			return run(cmd.Context(), o)

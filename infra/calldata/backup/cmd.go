@@ -13,6 +13,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -72,8 +73,9 @@ one machine, the oldest: what a fleet has that is worth saving, the Routers' dat
 Exit codes: 0 done, 1 a backup failed, 2 wrong input, 4 a machine does not answer, 5 out of time, 6 a tool is missing.`,
 		Example: `  calldata backup now stage
   calldata backup now prod c4-router`,
-		Args: o.args(1, 2),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runNow(cmd.Context(), &o) },
+		Args:              o.args(1, 2),
+		ValidArgsFunction: (&stackarg.Source{}).Complete,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return runNow(cmd.Context(), &o) },
 	}
 	o.addFlags(cmd)
 	return cmd

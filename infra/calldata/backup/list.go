@@ -17,6 +17,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -34,8 +35,9 @@ of them; it is asked over SSH, as by calldata ssh.
 Exit codes: 0 done, 1 a machine could not list them, 2 wrong input, 4 a machine does not answer, 6 a tool is missing.`,
 		Example: `  calldata backup list prod
   calldata backup list stage c4-router --json | jq -r '.backups[0].id'`,
-		Args: o.args(1, 2),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), &o) },
+		Args:              o.args(1, 2),
+		ValidArgsFunction: (&stackarg.Source{}).Complete,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), &o) },
 	}
 	o.Source.AddFileFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print the result as JSON")

@@ -15,6 +15,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 )
 
 // reasons are those that calldata-backup may be told to overlook.
@@ -63,8 +64,9 @@ of time, 6 a tool is missing.`,
 		Example: `  calldata backup restore stage stage-uc-1 --identity backup.key --check
   calldata backup restore prod prod-uc-1 --identity backup.key --backup prod-uc-1/20261129T020000Z-1f2e3d4c
   calldata backup restore stage stage-router-1 --identity backup.key --backup database/latest --part database`,
-		Args: o.args(2, 2),
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+		Args:              o.args(2, 2),
+		ValidArgsFunction: (&stackarg.Source{}).Complete,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	o.addFlags(cmd)
 	f := cmd.Flags()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
 	"github.com/calldata/calldata-foundation/infra/calldata/version"
@@ -78,7 +79,8 @@ Exit codes: 0 nothing needed is lacking (also with warnings), 2 wrong input, 3 s
 			o.Stack = append(args, defaultStack)[0]
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
+		ValidArgsFunction: (&stackarg.Source{}).Complete,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
 	}
 	cmd.Flags().StringVar(&o.Profile, "profile", "", "AWS profile (default: the environment's)")
 	cmd.Flags().DurationVar(&o.Timeout, "timeout", defaultTimeout, "time limit for each check")

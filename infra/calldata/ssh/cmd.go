@@ -17,6 +17,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/sshconfig"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/login"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
@@ -74,6 +75,7 @@ Exit codes: that of COMMAND, or: 2 wrong input, 4 the machine does not answer, 6
 			}
 			return nil
 		},
+		ValidArgsFunction: (&stackarg.Source{}).Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Source.Stack, o.Node, o.Command = args[0], args[1], args[2:]
 			return run(cmd.Context(), o)

@@ -25,7 +25,7 @@ const (
 	// newest is how many logs of deployments and configurations are taken.
 	newest = 10
 	// maxFile bounds what is taken of a file, in bytes: its end.
-	maxFile = 4 << 20
+	maxFile = 1 << 20
 )
 
 // part is one thing that a bundle holds.
