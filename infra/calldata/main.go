@@ -24,6 +24,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/inventory"
 	"github.com/calldata/calldata-foundation/infra/calldata/logs"
 	"github.com/calldata/calldata-foundation/infra/calldata/machines"
+	"github.com/calldata/calldata-foundation/infra/calldata/manual"
 	"github.com/calldata/calldata-foundation/infra/calldata/policy"
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
 	"github.com/calldata/calldata-foundation/infra/calldata/rehearse"
@@ -81,6 +82,7 @@ func root(io *cli.IO) *cobra.Command {
 		inventory.NewCmdInventory(io),
 		logs.NewCmdLogs(io),
 		machines.NewCmdMachines(io),
+		manual.NewCmdManual(io),
 		policy.NewCmdPolicy(io),
 		preflight.NewCmdPreflight(io),
 		rehearse.NewCmdRehearse(io, nil),
