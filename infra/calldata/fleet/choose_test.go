@@ -36,7 +36,9 @@ func TestChoose(t *testing.T) {
 func TestNothingChosen(t *testing.T) {
 	t.Parallel()
 	none := func(context.Context, stacks.Outputs, stacks.Role) ([]stacks.Node, error) { return nil, nil }
-	broken := func(context.Context, stacks.Outputs, stacks.Role) ([]stacks.Node, error) { return nil, errors.New("no credentials") }
+	broken := func(context.Context, stacks.Outputs, stacks.Role) ([]stacks.Node, error) {
+		return nil, errors.New("no credentials")
+	}
 	fixed := stacktest.Stack()
 	fixed.Fleets = nil
 	for name, c := range map[string]struct {

@@ -118,7 +118,9 @@ func roff(root *cobra.Command) (map[string][]byte, error) {
 	return pages, err
 }
 
-func name(cmd *cobra.Command, joint string) string { return strings.ReplaceAll(cmd.CommandPath(), " ", joint) }
+func name(cmd *cobra.Command, joint string) string {
+	return strings.ReplaceAll(cmd.CommandPath(), " ", joint)
+}
 
 // listings makes listings of the indented lines of a help text: a page of Markdown would run them together.
 func listings(text string) string {

@@ -71,7 +71,7 @@ Exit codes: 0 the bundle is there, whatever it lacks, 1 it could not be written,
 		Example: `  calldata support-bundle prod
   calldata support-bundle stage --since 24h --file stage.tar.gz
   calldata support-bundle dev --json | jq -r '.missing[]'`,
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return cli.UsageErrorf("want the name of one stack, for example dev, got %d arguments", len(args))
 			}
