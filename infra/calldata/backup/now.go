@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -34,8 +36,8 @@ func (s Saved) write(w io.Writer) error {
 			return err
 		}
 	}
-	for id, said := range s.Members {
-		if _, err := fmt.Fprintf(w, "%s: %s\n", id, strings.TrimSpace(said)); err != nil {
+	for _, id := range slices.Sorted(maps.Keys(s.Members)) {
+		if _, err := fmt.Fprintf(w, "%s: %s\n", id, strings.TrimSpace(s.Members[id])); err != nil {
 			return err
 		}
 	}

@@ -37,6 +37,7 @@ env >"$here/env"
 	outcome, err := Run(t.Context(), b.opts)
 	require.NoError(t, err, b.err.String())
 	assert.Equal(t, "drain", outcome.Playbook)
+	assert.True(t, strings.HasPrefix(outcome.Log, ".calldata/dev/logs/drain-"), outcome.Log)
 	assert.Equal(t, 2, outcome.Result.Changed())
 	assert.Empty(t, b.out.String(), "the other command prints the result")
 	vars, err := os.ReadFile(filepath.Join(b.dir, "vars"))

@@ -218,7 +218,11 @@ func (s *settings) lock() (func(), error) {
 }
 
 func (s *settings) openLog() (*os.File, error) {
-	name := "configure-" + time.Now().UTC().Format("20060102T150405.000Z") + ".log"
+	verb := "configure"
+	if s.own {
+		verb = s.play
+	}
+	name := verb + "-" + time.Now().UTC().Format("20060102T150405.000Z") + ".log"
 	path := filepath.Join(s.state, "logs", name)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // below the repository's .calldata
 	if err != nil {

@@ -37,6 +37,8 @@ type Options struct {
 	Node string
 	// Command is what to run there. Empty is a shell.
 	Command []string
+	// Tty gives Command a terminal, which programs that draw need.
+	Tty bool
 	// Dir is a directory of the repository, for host keys that are known. Default: the working directory.
 	Dir string
 
@@ -68,7 +70,7 @@ calldata inventory STACK --ssh-config writes the same configuration into a file,
 Exit codes: that of COMMAND, or: 2 wrong input, 4 the machine does not answer, 6 a tool is missing.`,
 		Example: `  calldata ssh dev dev-uc-1
   calldata ssh prod c4-sbc -- sudo kamcmd dispatcher.list
-  calldata ssh prod i-0123456789abcdef0 -- journalctl -u kamailio -n 50`,
+  calldata ssh prod i-0123456789abcdef0 --tty -- top`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 2 || (cmd.ArgsLenAtDash() >= 0 && cmd.ArgsLenAtDash() != 2) || (cmd.ArgsLenAtDash() < 0 && len(args) > 2) {
 				return cli.UsageErrorf("want a stack and a machine, and a command after --, for example `%s dev dev-uc-1 -- uptime`", cmd.CommandPath())
@@ -82,6 +84,7 @@ Exit codes: that of COMMAND, or: 2 wrong input, 4 the machine does not answer, 6
 		},
 	}
 	o.Source.AddFileFlag(cmd.Flags())
+	cmd.Flags().BoolVarP(&o.Tty, "tty", "t", false, "give COMMAND a terminal, which programs that draw need")
 	return cmd
 }
 
@@ -123,7 +126,11 @@ func run(ctx context.Context, o *Options) error {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
-	return o.start(ctx, binary, append([]string{"-F", file, "--", node.Name}, o.Command...))
+	args := []string{"-F", file}
+	if o.Tty {
+		args = append(args, "-t")
+	}
+	return o.start(ctx, binary, append(append(args, "--", node.Name), o.Command...))
 }
 
 // checkWay looks for the tools of the way before ssh does, whose complaint would be about a proxy command.

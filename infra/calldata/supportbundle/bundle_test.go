@@ -197,9 +197,9 @@ func TestAStackThatIsNotDeployed(t *testing.T) {
 
 func TestLongFiles(t *testing.T) {
 	b := newBench(t)
-	b.opts.parts = []part{{"reports", reports}}
+	b.opts.parts, b.opts.most = []part{{"reports", reports}}, 1<<15
 	var log strings.Builder
-	for log.Len() < maxFile {
+	for log.Len() < 1<<15 {
 		log.WriteString("x password=" + inLog + " " + strings.Repeat("y", 1000) + "\n")
 	}
 	log.WriteString("the end\n")

@@ -1,6 +1,7 @@
 package supportbundle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,8 +137,9 @@ func (s *site) take(name, path string) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is not a regular file", path)
 	}
-	begin := max(0, info.Size()-maxFile)
-	data, err := io.ReadAll(io.NewSectionReader(file, begin, maxFile))
+	most := cmp.Or(s.most, maxFile)
+	begin := max(0, info.Size()-most)
+	data, err := io.ReadAll(io.NewSectionReader(file, begin, most))
 	if err != nil {
 		return err
 	}
