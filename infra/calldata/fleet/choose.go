@@ -49,7 +49,12 @@ func ofRole(ctx context.Context, stack stacks.Outputs, role stacks.Role, members
 		if err != nil {
 			return nil, err
 		}
-		if nodes = append(nodes, running...); len(nodes) == 0 {
+		for _, n := range running { // EC2 does not tell members from fixed machines of the same role
+			if !slices.ContainsFunc(nodes, func(fixed stacks.Node) bool { return fixed.InstanceID == n.InstanceID }) {
+				nodes = append(nodes, n)
+			}
+		}
+		if len(nodes) == 0 {
 			return nil, cli.WithCode(cli.ExitUnreachable, fmt.Errorf("stack %s has no machine with the role %s that runs now: look at its Auto Scaling group", stack.Stack, role))
 		}
 	}

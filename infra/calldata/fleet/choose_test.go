@@ -18,11 +18,15 @@ func TestChoose(t *testing.T) {
 	t.Parallel()
 	mixed := stacktest.Stack()
 	mixed.Nodes[1].Roles = []stacks.Role{stacks.RoleC4Router, stacks.RoleC4SBC}
+	both := func(ctx context.Context, o stacks.Outputs, role stacks.Role) ([]stacks.Node, error) {
+		members, err := stacktest.Members(ctx, o, role)
+		return append(members, stacks.Node{Name: stacktest.Router, InstanceID: stacktest.Router}), err
+	}
 	for word, want := range map[string][]string{
 		"trial-uc-1": {"trial-uc-1"}, stacktest.Router: {"trial-router-1"}, "c4-router": {"trial-router-1"}, stacktest.Member: {stacktest.Member},
 		"c4-sbc": {"trial-router-1", stacktest.Member}, // fixed ones first
 	} {
-		nodes, err := fleet.Choose(t.Context(), mixed, word, stacktest.Members)
+		nodes, err := fleet.Choose(t.Context(), mixed, word, both)
 		require.NoError(t, err, word)
 		var names []string
 		for _, n := range nodes {

@@ -79,6 +79,9 @@ func TestCommandOnAFixedMachine(t *testing.T) {
 	assert.Equal(t, []string{"uptime -p"}, b.commands)
 	assert.Equal(t, "up 3 days\n", b.out.String())
 	assert.Contains(t, b.err.String(), "a word")
+	assert.NotContains(t, b.err.String(), "terminal")
+	require.NoError(t, b.run(t, "trial", "trial-uc-1", "--tty", "--", "top"))
+	assert.Contains(t, b.err.String(), "Pseudo-terminal will not be allocated", "ssh was asked for one, and the test has none to give")
 }
 
 func TestExitCodes(t *testing.T) {

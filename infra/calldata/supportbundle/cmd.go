@@ -47,7 +47,7 @@ type Options struct {
 	parts   []part
 	now     func() time.Time
 	most    int64 // bytes that are taken of a file, its end; 0 is maxFile
-	port    int // of the machines' SSH servers; 0 is 22
+	port    int   // of the machines' SSH servers; 0 is 22
 }
 
 // NewCmdSupportBundle makes the command.
