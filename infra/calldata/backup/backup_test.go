@@ -169,11 +169,11 @@ func TestRestore(t *testing.T) {
 	assert.Equal(t, map[string]any{
 		"restore_yes": true, "restore_identity_file": key, "restore_backups": []string{"database/latest", "trial-router-1/20261129T020000Z-1f2e"},
 		"restore_parts": []string{"database"}, "restore_allow": []string{"schema"},
-	}, o.Vars)
+	}, o.Set)
 
 	require.NoError(t, b.run(t, "restore", "trial", "trial-uc-1", "--identity-secret", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x", "--check"))
 	assert.True(t, b.played[1].Check, "nothing is asked where nothing is touched")
-	assert.Equal(t, map[string]any{"restore_yes": false, "restore_identity_secret_arn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x"}, b.played[1].Vars)
+	assert.Equal(t, map[string]any{"restore_yes": false, "restore_identity_secret_arn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x"}, b.played[1].Set)
 	require.NoError(t, b.run(t, "restore", "trial", "trial-uc-1", "--yes"))
 	b.playErr = errors.New("refused")
 	require.ErrorContains(t, b.run(t, "restore", "trial", "trial-uc-1", "--yes", "--json"), "refused")

@@ -138,7 +138,7 @@ func (o *restoring) run(ctx context.Context) error {
 		}
 	}
 	outcome, err := o.play(ctx, &configure.Options{
-		IO: o.IO, Dir: o.Dir, Stack: stack.Stack, Machines: inventory, Playbook: "restore", Limit: o.Node, Check: o.Check, Own: true, Vars: vars, Timeout: o.Timeout,
+		IO: o.IO, Dir: o.Dir, Stack: stack.Stack, Machines: inventory, Playbook: "restore", Limit: o.Node, Check: o.Check, Own: true, Set: vars, Timeout: o.Timeout,
 	})
 	if outcome != nil {
 		err = errors.Join(err, o.IO.Print(o.JSON, outcome, outcome.WriteText))

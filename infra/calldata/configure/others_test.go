@@ -33,7 +33,7 @@ env >"$here/env"
 	delete(b.env, "CALLDATA_SECRETS_FILE")
 	delete(b.env, "CALLDATA_WAZO_ANSIBLE") // and the repository of Wazo's roles does not exist
 	b.opts.IO.In, b.opts.Machines = strings.NewReader("for a question"), machinesOf(t, hosts)
-	b.opts.Playbook, b.opts.Own, b.opts.Vars = "drain", true, map[string]any{"drain_level": "stop", "drain_seconds": 5}
+	b.opts.Playbook, b.opts.Own, b.opts.Set = "drain", true, map[string]any{"drain_level": "stop", "drain_seconds": 5}
 	outcome, err := Run(t.Context(), b.opts)
 	require.NoError(t, err, b.err.String())
 	assert.Equal(t, "drain", outcome.Playbook)

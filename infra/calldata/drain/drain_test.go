@@ -55,7 +55,7 @@ func newBench(t *testing.T) *bench {
 		members: stacktest.Members, port: server.Port, pause: time.Millisecond,
 		play: func(_ context.Context, o *configure.Options) (*configure.Outcome, error) {
 			b.played = append(b.played, o)
-			b.level = o.Vars["drain_level"].(string)
+			b.level = o.Set["drain_level"].(string)
 			return &configure.Outcome{}, b.playErr
 		},
 		replace: func(_ context.Context, region, instance string) error {
@@ -102,11 +102,11 @@ func TestFixedMachine(t *testing.T) {
 	assert.Equal(t, "trial-router-1", o.Limit)
 	assert.True(t, o.Own)
 	assert.Equal(t, 90*time.Second+overhead, o.Timeout)
-	assert.Equal(t, map[string]any{"drain_level": "drain", "drain_seconds": 90}, o.Vars)
+	assert.Equal(t, map[string]any{"drain_level": "drain", "drain_seconds": 90}, o.Set)
 	assert.Equal(t, "trial-router-1: drain since 2025-11-30T00:00:00Z, 0 calls\n", b.out.String())
 
 	require.NoError(t, b.run(t, "trial", "trial-router-1", "--back", "--json"))
-	assert.Equal(t, "normal", b.played[1].Vars["drain_level"])
+	assert.Equal(t, "normal", b.played[1].Set["drain_level"])
 	var status Status
 	require.NoError(t, json.Unmarshal(b.out.Bytes(), &status))
 	assert.Equal(t, Status{Node: "trial-router-1", Level: Normal, Since: time.Unix(1764460800, 0).UTC()}, status)

@@ -63,7 +63,7 @@ func (m *machine) set(ctx context.Context, level Level) error {
 	}
 	_, err = m.play(ctx, &configure.Options{
 		IO: m.IO, Dir: m.Dir, Stack: m.stack.Stack, Machines: inventory, Playbook: "drain", Limit: m.node.Name, Own: true, Timeout: m.Wait + overhead,
-		Vars: map[string]any{"drain_level": string(level), "drain_seconds": int(m.Wait / time.Second)},
+		Set: map[string]any{"drain_level": string(level), "drain_seconds": int(m.Wait / time.Second)},
 	})
 	if err == nil || level == Normal || ctx.Err() != nil || cli.Code(err) != cli.ExitError {
 		return err
