@@ -45,7 +45,11 @@ func Adhoc(ctx context.Context, o *Options, args []string) error {
 	if isPlaybook(args) {
 		binary = s.playbook
 		if wazo, err = fetchRoles(ctx, s, report); err != nil {
-			return err
+			if ctx.Err() != nil {
+				return err
+			}
+			report.Logf("going on without Wazo's roles, which not every playbook needs")
+			wazo = &roles{}
 		}
 	}
 	p, err := s.prepare(ctx, wazo, dir)

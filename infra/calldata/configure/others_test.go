@@ -11,6 +11,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 )
 
 // This file is about what other commands use.
@@ -47,6 +48,10 @@ env >"$here/env"
 	require.NoError(t, err)
 	assert.Contains(t, string(args), "playbooks/drain.yml")
 
+	b.opts.sshPort = 1
+	s, err := validate(t.Context(), b.opts, b.root, progress.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, ownLimit, s.ssh.patience, "these machines are not new: one that does not answer is away")
 	b.opts.Own = false
 	_, err = Run(t.Context(), b.opts)
 	assert.Equal(t, cli.ExitUsage, cli.Code(err))
@@ -90,6 +95,12 @@ exit "$(cat '`+b.dir+`/code')"
 	require.NoError(t, Adhoc(t.Context(), b.opts, []string{"playbooks/site.yml", "--list-tasks"}), b.err.String())
 	assert.Contains(t, b.out.String(), "playbook\n")
 	assert.Contains(t, b.out.String(), "\nplaybooks/site.yml\n--list-tasks\n")
+
+	b.out.Reset()
+	delete(b.env, "CALLDATA_WAZO_ANSIBLE") // their repository does not exist
+	require.NoError(t, Adhoc(t.Context(), b.opts, []string{"playbooks/drain.yml"}), b.err.String())
+	assert.Contains(t, b.out.String(), "\nplaybooks/drain.yml\n")
+	assert.Contains(t, b.err.String(), "going on without Wazo's roles")
 }
 
 func TestKnownSecrets(t *testing.T) {

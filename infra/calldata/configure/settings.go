@@ -68,6 +68,9 @@ func validate(ctx context.Context, o *Options, root string, say progress.Reporte
 		set: o.Set, own: o.Own,
 		ssh: sshClient{key: absolute(env("CALLDATA_SSH_KEY")), knownHosts: absolute(env("CALLDATA_KNOWN_HOSTS")), port: o.sshPort},
 	}
+	if o.Own {
+		s.ssh.patience = ownLimit
+	}
 	if stackForm.MatchString(o.Stack) {
 		s.static = filepath.Join(s.content, "inventories", o.Stack)
 		s.state = filepath.Join(root, ".calldata", o.Stack)
