@@ -68,11 +68,18 @@ func (o *Options) examine(ctx context.Context, root string, file *stackfile.File
 
 // self compares this program with the clone that it works on: an old one may not know what is in it.
 func (o *Options) self(ctx context.Context, root string) (verdict.Status, string) {
-	info := version.Get()
 	head, err := o.run(ctx, "git", "-C", root, "rev-parse", "HEAD")
+	if err != nil {
+		head = ""
+	}
+	return compare(version.Get(), head)
+}
+
+// compare judges a build by the commit that the clone is at, which may be unknown.
+func compare(info version.Info, head string) (verdict.Status, string) {
 	built, dirty := strings.CutSuffix(info.Commit, "-dirty")
 	switch {
-	case err != nil || len(built) != len(head):
+	case len(built) != len(head):
 		return verdict.OK, info.String()
 	case built != head:
 		return verdict.Warn, fmt.Sprintf("%s; the clone is at %s: `make bin/calldata` builds this program anew", info, head)

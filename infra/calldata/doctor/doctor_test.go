@@ -20,6 +20,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/sshtest"
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
+	"github.com/calldata/calldata-foundation/infra/calldata/version"
 	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
 
@@ -157,6 +158,24 @@ func TestWhatIsLacking(t *testing.T) {
 			require.ErrorContains(t, err, fmt.Sprintf("1 of %d checks failed: %s", len(checks), c.check))
 		})
 	}
+}
+
+func TestTheProgramItself(t *testing.T) {
+	t.Parallel()
+	head := strings.Repeat("a", 40)
+	for commit, want := range map[string]struct {
+		status verdict.Status
+		detail string
+	}{
+		head: {verdict.OK, "commit " + head}, head + "-dirty": {verdict.OK, "changes that were not committed"}, "unknown": {verdict.OK, "commit unknown"},
+		strings.Repeat("b", 40): {verdict.Warn, "the clone is at " + head},
+	} {
+		status, detail := compare(version.Info{Version: "devel", Commit: commit}, head)
+		assert.Equal(t, want.status, status, commit)
+		assert.Contains(t, detail, want.detail)
+	}
+	status, _ := compare(version.Info{Commit: head}, "")
+	assert.Equal(t, verdict.OK, status, "outside of Git")
 }
 
 func TestMistakes(t *testing.T) {
