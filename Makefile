@@ -10,6 +10,8 @@ CACHE    := $(or $(CALLDATA_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/callda
 # Mirrors of Go's checksum database lack some modules; the hashes that count are in the committed go.sum files.
 export GONOSUMDB ?= *
 export GOFLAGS   ?= -buildvcs=false
+# What `calldata version` knows of itself; the go command's own note fails in clones of other users.
+VERSION  := github.com/calldata/calldata-foundation/infra/calldata/version
 GO_FILES := $(shell find . -name '*.go' -not -path './.calldata/*' 2>/dev/null) go.mod go.sum
 
 .PHONY: help
@@ -44,7 +46,7 @@ test-short: ## Only the tests that need no engine, no emulator and no machines
 
 .PHONY: golden
 golden: ## Write the golden files anew; read the diff before you commit it
-	go test ./ansible/rolereference ./infra/calldata/routing/compile ./stacks ./stacks/deploy ./components/reference ./infra/policy ./infra/calldata/topology ./infra/calldata/cost ./infra/calldata/preflight -run Golden -update
+	go test ./ansible/rolereference ./infra/calldata/routing/compile ./stacks ./stacks/deploy ./components/reference ./infra/policy ./infra/calldata/topology ./infra/calldata/cost ./infra/calldata/preflight ./infra/calldata -run Golden -update
 
 .PHONY: lint
 lint: packages $(CALLDATA) ## gofmt, vet, golangci-lint, ansible-lint, yamllint, shellcheck
@@ -64,7 +66,8 @@ packages: ## Install the Debian packages that the rehearsal needs, where that is
 
 $(CALLDATA): $(GO_FILES)
 	@mkdir -p $(@D)
-	go build -o $@ ./infra/calldata
+	go build -ldflags "-X $(VERSION).number=$$(git describe --tags --match 'v*' 2>/dev/null || true) \
+	  -X $(VERSION).commit=$$(git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || true)" -o $@ ./infra/calldata
 
 .PHONY: clean
 clean: ## Remove what was built here, logs, and what a crashed rehearsal left; learnt host keys stay

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -10,24 +11,33 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/adhoc"
+	"github.com/calldata/calldata-foundation/infra/calldata/backup"
 	"github.com/calldata/calldata-foundation/infra/calldata/bootstrap"
 	"github.com/calldata/calldata-foundation/infra/calldata/calls"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/cost"
+	"github.com/calldata/calldata-foundation/infra/calldata/doctor"
+	"github.com/calldata/calldata-foundation/infra/calldata/drain"
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
 	"github.com/calldata/calldata-foundation/infra/calldata/inventory"
+	"github.com/calldata/calldata-foundation/infra/calldata/logs"
 	"github.com/calldata/calldata-foundation/infra/calldata/machines"
+	"github.com/calldata/calldata-foundation/infra/calldata/manual"
 	"github.com/calldata/calldata-foundation/infra/calldata/policy"
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
 	"github.com/calldata/calldata-foundation/infra/calldata/rehearse"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup"
 	"github.com/calldata/calldata-foundation/infra/calldata/smoke"
+	"github.com/calldata/calldata-foundation/infra/calldata/ssh"
+	"github.com/calldata/calldata-foundation/infra/calldata/supportbundle"
 	"github.com/calldata/calldata-foundation/infra/calldata/tools"
 	"github.com/calldata/calldata-foundation/infra/calldata/topology"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 	"github.com/calldata/calldata-foundation/infra/calldata/vault"
+	"github.com/calldata/calldata-foundation/infra/calldata/version"
 )
 
 func main() {
@@ -40,7 +50,7 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	io := cli.System()
 	err := root(io).ExecuteContext(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, cli.ErrSilent) {
 		_, _ = fmt.Fprintf(io.Err, "calldata: %v\n", err)
 	}
 	os.Exit(cli.Code(err))
@@ -60,23 +70,32 @@ func root(io *cli.IO) *cobra.Command {
 		return cli.UsageErrorf("%w\nrun `%s --help` for its flags", err, c.CommandPath())
 	})
 	cmd.AddCommand(
+		adhoc.NewCmdAnsible(io),
+		backup.NewCmdBackup(io),
 		bootstrap.NewCmdBootstrap(io),
 		calls.NewCmdCalls(io),
 		configure.NewCmdConfigure(io),
 		cost.NewCmdCost(io),
+		doctor.NewCmdDoctor(io),
+		drain.NewCmdDrain(io),
 		health.NewCmdHealth(io),
 		inventory.NewCmdInventory(io),
+		logs.NewCmdLogs(io),
 		machines.NewCmdMachines(io),
+		manual.NewCmdManual(io),
 		policy.NewCmdPolicy(io),
 		preflight.NewCmdPreflight(io),
 		rehearse.NewCmdRehearse(io, nil),
 		routing.NewCmdRouting(io),
 		setup.NewCmdSetup(io),
 		smoke.NewCmdSmoke(io),
+		ssh.NewCmdSSH(io),
+		supportbundle.NewCmdSupportBundle(io),
 		tools.NewCmdTools(io),
 		topology.NewCmdTopology(io),
 		tunnel.NewCmdTunnel(io),
 		vault.NewCmdVault(io),
+		version.NewCmdVersion(io),
 	)
 	return cmd
 }

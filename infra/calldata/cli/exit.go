@@ -27,6 +27,9 @@ const (
 	ExitInterrupted = 130
 )
 
+// ErrSilent is in an error whose reason a program that was started has told already: it is not told again.
+var ErrSilent = errors.New("see above")
+
 // CodedError carries the exit code that an error should end the process with.
 type CodedError struct {
 	// Code is one of the Exit constants.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -44,6 +45,14 @@ type Options struct {
 	Check bool
 	// JSON prints the result as JSON instead of a table.
 	JSON bool
+
+	// Machines, where it has hosts, is used instead of Inventory. Commands set it that run a playbook of their own.
+	Machines ansible.Inventory
+	// Set are variables for the playbook, as of Vars, for other commands. They are not secret.
+	Set map[string]any
+	// Own is for playbooks that use roles of this repository alone: Wazo's are not fetched, and the secrets that an engine is
+	// configured with may be missing.
+	Own bool
 
 	// reporter is used instead of IO's own, and sshPort instead of 22, in tests.
 	reporter progress.Reporter
@@ -95,33 +104,41 @@ The full log is .calldata/<stack>/logs/configure-<time>.log, without the secrets
 
 // run answers an error that cli.Code turns into the exit code.
 func run(ctx context.Context, o *Options) error {
+	outcome, err := Run(ctx, o)
+	if outcome != nil {
+		err = errors.Join(err, o.IO.Print(o.JSON, outcome, outcome.WriteText))
+	}
+	return err
+}
+
+// Run runs the playbook and prints no result, for commands that have a playbook of their own. Its error has an exit code of
+// package cli. The outcome is nil where no playbook was run.
+func Run(ctx context.Context, o *Options) (*Outcome, error) {
 	root, err := repo.Find(o.Dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	report, done := o.reporter, func() {}
 	if report == nil {
 		report, done = o.IO.Reporter()
 	}
-	outcome, err := configure(ctx, o, root, report)
-	done()
-	if outcome != nil {
-		err = errors.Join(err, o.IO.Print(o.JSON, outcome, outcome.writeText))
-	}
-	return err
+	defer done()
+	return configure(ctx, o, root, report)
 }
 
-// outcome is what is printed at the end.
-type outcome struct {
+// Outcome is what is printed at the end.
+type Outcome struct {
+	// Stack and Playbook are what was asked for, and Check whether nothing was to be changed.
 	Stack    string `json:"stack"`
 	Playbook string `json:"playbook"`
 	Check    bool   `json:"check"`
 	// Log is the full log, relative to the repository.
-	Log    string         `json:"log"`
+	Log string `json:"log"`
+	// Result is what Ansible did.
 	Result ansible.Result `json:"result"`
 }
 
-func configure(ctx context.Context, o *Options, root string, report progress.Reporter) (*outcome, error) {
+func configure(ctx context.Context, o *Options, root string, report progress.Reporter) (*Outcome, error) {
 	step := report.Step("Check settings")
 	s, err := validate(ctx, o, root, step)
 	step.Done(err)
@@ -148,28 +165,18 @@ func configure(ctx context.Context, o *Options, root string, report progress.Rep
 	if err := waitForMachines(ctx, s, report); err != nil {
 		return nil, err
 	}
-	roles, err := fetchRoles(ctx, s, report)
-	if err != nil {
-		return nil, err
+	roles := &roles{}
+	if !o.Own {
+		if roles, err = fetchRoles(ctx, s, report); err != nil {
+			return nil, err
+		}
 	}
 	return play(ctx, s, roles, dir, report)
 }
 
-// play runs the playbooks. The inventory and the variables that are not secret go into dir.
-func play(ctx context.Context, s *settings, roles *roles, dir string, report progress.Reporter) (*outcome, error) {
-	inventory, err := s.inventory.YAML()
-	if err != nil {
-		return nil, err
-	}
-	vars, err := json.Marshal(map[string]string{"uc_engine_upstream": roles.id})
-	if err != nil {
-		return nil, err
-	}
-	inventoryFile, varsFile := filepath.Join(dir, "hosts.yml"), filepath.Join(dir, "vars.json")
-	if err := errors.Join(os.WriteFile(inventoryFile, inventory, 0o600), os.WriteFile(varsFile, vars, 0o600)); err != nil {
-		return nil, fmt.Errorf("write the run's files: %w", err)
-	}
-	vaultPassword, err := s.openVaults(ctx, dir)
+// play runs the playbooks.
+func play(ctx context.Context, s *settings, roles *roles, dir string, report progress.Reporter) (*Outcome, error) {
+	p, err := s.prepare(ctx, roles, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -179,28 +186,54 @@ func play(ctx context.Context, s *settings, roles *roles, dir string, report pro
 	}
 	defer func() { _ = log.Close() }()
 
+	step := report.Step("Ansible")
+	p.Log, p.Reporter = log, step
+	result, err := p.Run(ctx)
+	step.Done(err)
+	rel, relErr := filepath.Rel(s.root, log.Name())
+	if relErr != nil {
+		rel = log.Name()
+	}
+	return &Outcome{Stack: s.stack, Playbook: s.play, Check: s.check, Log: rel, Result: result}, coded(ctx, result, err)
+}
+
+// prepare is a run of the playbook. The inventory and the variables that are not secret go into dir.
+func (s *settings) prepare(ctx context.Context, roles *roles, dir string) (ansible.Playbook, error) {
+	inventory, err := s.inventory.YAML()
+	if err != nil {
+		return ansible.Playbook{}, err
+	}
+	known := map[string]any{}
+	if roles.id != "" {
+		known["uc_engine_upstream"] = roles.id
+	}
+	maps.Copy(known, s.set)
+	vars, err := json.Marshal(known)
+	if err != nil {
+		return ansible.Playbook{}, err
+	}
+	inventoryFile, varsFile := filepath.Join(dir, "hosts.yml"), filepath.Join(dir, "vars.json")
+	if err := errors.Join(os.WriteFile(inventoryFile, inventory, 0o600), os.WriteFile(varsFile, vars, 0o600)); err != nil {
+		return ansible.Playbook{}, fmt.Errorf("write the run's files: %w", err)
+	}
+	vaultPassword, err := s.openVaults(ctx, dir)
+	if err != nil {
+		return ansible.Playbook{}, err
+	}
 	extra := []string{varsFile}
 	for _, file := range []string{s.secretsFile, s.varsFile} {
 		if file != "" {
 			extra = append(extra, file)
 		}
 	}
-	step := report.Step("Ansible")
-	result, err := ansible.Playbook{
+	return ansible.Playbook{
 		Binary: s.playbook, Dir: s.content, Name: "playbooks/" + s.play + playbookEnding,
 		// Where both have a variable for a host, the later one wins: what we know of the stack is not overridden by hand.
 		Inventories:    []string{s.static, inventoryFile},
 		ExtraVarsFiles: extra, VaultPasswordFile: vaultPassword,
 		PrivateKeyFile: s.ssh.key, SSHOptions: s.ssh.options(), SSHConfigFile: s.ssh.config, Pass: s.ssh.variables(), RolesPath: roles.path,
-		Limit: s.limit, Tags: s.tags, Check: s.check, Diff: s.check,
-		Masker: s.masker, Log: log, Reporter: step,
-	}.Run(ctx)
-	step.Done(err)
-	rel, relErr := filepath.Rel(s.root, log.Name())
-	if relErr != nil {
-		rel = log.Name()
-	}
-	return &outcome{Stack: s.stack, Playbook: s.play, Check: s.check, Log: rel, Result: result}, coded(ctx, result, err)
+		Limit: s.limit, Tags: s.tags, Check: s.check, Diff: s.check, Masker: s.masker,
+	}, nil
 }
 
 // coded gives err the exit code that says what kind of failure it is. A cancelled or timed-out run has its own already.

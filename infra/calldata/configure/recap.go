@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// writeText writes Ansible's recap as a table, and a line that sums up.
-func (c *outcome) writeText(w io.Writer) error {
+// WriteText writes Ansible's recap as a table, and a line that sums up.
+func (c *Outcome) WriteText(w io.Writer) error {
 	if len(c.Result.Hosts) > 0 {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 		_, _ = fmt.Fprintln(table, "host\tok\tchanged\tskipped\tfailed\tunreachable\trescued\tignored\t")

@@ -45,7 +45,7 @@ func (s *settings) readSecrets(ctx context.Context) []error {
 		found, wrong := s.checkSecrets(data)
 		errs = append(errs, wrong...)
 		s.secrets = append(s.secrets, found...)
-	case s.vaultPassword.None():
+	case s.vaultPassword.None() && !s.own:
 		errs = append(errs, fmt.Errorf(
 			"no secrets: set CALLDATA_SECRETS_FILE to a YAML file with %s, or CALLDATA_VAULT_PASSWORD_FILE if a vault in %s has them",
 			strings.Join(needed(), " and "), s.static))
@@ -97,7 +97,7 @@ func (s *settings) checkSecrets(data []byte) ([]string, []error) {
 	for _, key := range needed() {
 		value, ok := vars[key]
 		switch text, isText := value.(string); {
-		case !ok && s.vaultPassword.None():
+		case !ok && s.vaultPassword.None() && !s.own:
 			errs = append(errs, fmt.Errorf("CALLDATA_SECRETS_FILE %s has no %s", s.secretsFile, key))
 		case ok && (!isText || text == ""):
 			errs = append(errs, fmt.Errorf("CALLDATA_SECRETS_FILE %s: %s is not a text, or empty: put it in quotes", s.secretsFile, key))

@@ -44,6 +44,9 @@ type settings struct {
 	upstream  ansible.Upstream
 	// wazoAnsible is a directory with Wazo's roles, or empty to fetch them.
 	wazoAnsible string
+	// set are variables for the playbook. With own, nothing of Wazo's is needed.
+	set map[string]any
+	own bool
 }
 
 var (
@@ -62,7 +65,11 @@ func validate(ctx context.Context, o *Options, root string, say progress.Reporte
 	s := &settings{
 		root: root, content: filepath.Join(root, "ansible"), stack: o.Stack, play: o.Playbook, limit: o.Limit, tags: o.Tags, check: o.Check,
 		secretsFile: absolute(env("CALLDATA_SECRETS_FILE")), varsFile: absolute(o.Vars), wazoAnsible: absolute(env("CALLDATA_WAZO_ANSIBLE")),
+		set: o.Set, own: o.Own,
 		ssh: sshClient{key: absolute(env("CALLDATA_SSH_KEY")), knownHosts: absolute(env("CALLDATA_KNOWN_HOSTS")), port: o.sshPort},
+	}
+	if o.Own {
+		s.ssh.patience = ownLimit
 	}
 	if stackForm.MatchString(o.Stack) {
 		s.static = filepath.Join(s.content, "inventories", o.Stack)
@@ -135,6 +142,10 @@ func absolute(path string) string {
 }
 
 func (s *settings) readInventory(o *Options) error {
+	if len(o.Machines.Hosts) > 0 {
+		s.inventory = o.Machines
+		return errors.Join(s.inventory.Validate(), s.choose())
+	}
 	in, name := o.IO.In, "standard input"
 	if o.Inventory != "-" {
 		file, err := os.Open(o.Inventory)
@@ -200,7 +211,7 @@ func (s *settings) lock() (func(), error) {
 	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = file.Close()
-		return nil, cli.UsageErrorf("stack %s is being configured by another `calldata configure`: wait for its end", s.stack)
+		return nil, cli.UsageErrorf("stack %s is being worked on by another `calldata configure`, backup, restore or drain: wait for its end", s.stack)
 	}
 	left, _ := filepath.Glob(filepath.Join(s.state, runPrefix+"*"))
 	for _, dir := range left {
@@ -210,7 +221,11 @@ func (s *settings) lock() (func(), error) {
 }
 
 func (s *settings) openLog() (*os.File, error) {
-	name := "configure-" + time.Now().UTC().Format("20060102T150405.000Z") + ".log"
+	verb := "configure"
+	if s.own {
+		verb = s.play
+	}
+	name := verb + "-" + time.Now().UTC().Format("20060102T150405.000Z") + ".log"
 	path := filepath.Join(s.state, "logs", name)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // below the repository's .calldata
 	if err != nil {

@@ -32,6 +32,8 @@ type sshClient struct {
 	trustFirst bool
 	// port is 22 if zero.
 	port int
+	// patience is how long a machine may take to answer, sshLimit if zero.
+	patience time.Duration
 
 	// via is the way to machines behind Systems Manager, config the run's configuration of ssh, which has their tunnels, and
 	// byID has the instance ids under which host keys are filed. All are empty where there are no such machines.

@@ -37,7 +37,7 @@ var (
 func (s *settings) findTools(ctx context.Context, binary string, say progress.Reporter) []error {
 	var errs []error
 	programs := map[string]string{"ssh": "openssh-client"}
-	if s.wazoAnsible == "" {
+	if s.wazoAnsible == "" && !s.own {
 		programs["git"] = "git"
 	}
 	for program, pkg := range programs {

@@ -1,6 +1,7 @@
 package configure
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,8 @@ import (
 const (
 	// sshLimit is how long a machine may take from its launch to its SSH server. EC2 takes one to three minutes.
 	sshLimit = 10 * time.Minute
+	// ownLimit is the same where machines are not new: one that does not answer is away.
+	ownLimit = time.Minute
 	// refusedLimit is how long a server may refuse the key: until cloud-init has put it there.
 	refusedLimit = 3 * time.Minute
 	// cloudInitLimit is how long cloud-init may take.
@@ -92,7 +95,7 @@ func waitForSSH(ctx context.Context, c sshClient, h ansible.Host, step progress.
 	if h.Managed() {
 		try, hint = func(ctx context.Context) (bool, error) { return c.answers(ctx, h) }, c.hint()
 	}
-	if err := retry(ctx, sshLimit, step, try); err != nil {
+	if err := retry(ctx, cmp.Or(c.patience, sshLimit), step, try); err != nil {
 		return c.unreachable(ctx, h, err, hint)
 	}
 	err := retry(ctx, refusedLimit, step, func(ctx context.Context) (bool, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/login"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
+	"github.com/calldata/calldata-foundation/stacks"
 )
 
 const (
@@ -95,16 +96,37 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	site, err := newWeb(stack.Endpoints.Web, time.Duration(o.CertDays)*24*time.Hour)
-	if err != nil {
-		return cli.WithCode(cli.ExitUsage, err)
-	}
-	access, err := login.New(ctx, stack, o.IO.Getenv)
+	c, free, err := o.checker(ctx, stack)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = access.Close() }() // nothing is lost
-	return o.report(ctx, &checker{stack: stack, web: site, login: access, timeout: o.Timeout, aws: instanceStatuses})
+	defer free()
+	return o.report(ctx, c)
+}
+
+// Look runs the checks once, with their default limits, for another command. An ill stack is no error.
+func Look(ctx context.Context, streams *cli.IO, stack stacks.Outputs) (Report, error) {
+	o := &Options{IO: streams, Timeout: defaultTimeout, CertDays: defaultCertDays}
+	c, free, err := o.checker(ctx, stack)
+	if err != nil {
+		return Report{}, err
+	}
+	defer free()
+	return c.round(ctx), ctx.Err()
+}
+
+// checker makes what the checks need. Call the second result at the end.
+func (o *Options) checker(ctx context.Context, stack stacks.Outputs) (*checker, func(), error) {
+	site, err := newWeb(stack.Endpoints.Web, time.Duration(o.CertDays)*24*time.Hour)
+	if err != nil {
+		return nil, nil, cli.WithCode(cli.ExitUsage, err)
+	}
+	access, err := login.New(ctx, stack, o.IO.Getenv)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &checker{stack: stack, web: site, login: access, timeout: o.Timeout, aws: instanceStatuses}
+	return c, func() { _ = access.Close() }, nil // nothing is lost
 }
 
 // report runs the checks, once or until they pass, and prints the last round.

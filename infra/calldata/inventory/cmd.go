@@ -13,6 +13,8 @@ import (
 
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/sshconfig"
+	"github.com/calldata/calldata-foundation/infra/calldata/login"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 )
@@ -51,8 +53,8 @@ Ansible asks by way of the programs in ansible/inventories, one for each stack:
 
 The configuration of ssh knows each machine by name and by address. Machines without an open port are reached through AWS
 Systems Manager, with the AWS CLI and its session-manager-plugin, or inside their network with ` + tunnel.Variable + `=direct.
-It trusts the hosts that calldata configure has learnt, or those in the file that ` + knownHostsVariable + ` names, and
-uses the key that ` + keyVariable + ` names.
+It trusts the hosts that calldata configure has learnt, or those in the file that ` + login.KnownHostsVariable + ` names, and
+uses the key that ` + login.KeyVariable + ` names.
 
 Exit codes: 0 done, 2 wrong input, 6 Pulumi is missing.`,
 		Example: `  calldata inventory dev
@@ -114,11 +116,14 @@ func run(ctx context.Context, o *Options) error {
 		return cli.WithCode(cli.ExitUsage, fmt.Errorf("inventory of stack %s: %w", stack.Stack, err))
 	}
 	if o.SSHConfig {
-		text, err := o.sshConfig(stack.Stack, inv)
+		text, err := sshconfig.Machines{Stack: stack.Stack, Hosts: inv.Hosts, Dir: o.Dir, Getenv: o.IO.Getenv}.Text()
 		if err != nil {
 			return cli.WithCode(cli.ExitUsage, err)
 		}
-		return o.IO.Print(false, nil, text.write)
+		return o.IO.Print(false, nil, func(out io.Writer) error {
+			_, err := io.WriteString(out, text)
+			return err
+		})
 	}
 	return o.print(inv)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/login"
 )
 
 const outputsJSON = `{"stack":"stage","region":"eu-west-1","vpcCidr":"10.30.0.0/16",
@@ -114,7 +115,7 @@ func TestSSHConfig(t *testing.T) {
 	for _, file := range []string{learnt, filepath.Join(repo, "Pulumi.yaml")} {
 		require.NoError(t, os.WriteFile(file, nil, 0o600))
 	}
-	text, err := bench{dir: repo, env: map[string]string{keyVariable: "/keys/id_ed25519"}}.call(t, "--ssh-config")
+	text, err := bench{dir: repo, env: map[string]string{login.KeyVariable: "/keys/id_ed25519"}}.call(t, "--ssh-config")
 	require.NoError(t, err)
 	for _, name := range []string{"stage-uc-1", "10.30.64.5"} {
 		got := asked(t, text, name)
@@ -133,7 +134,7 @@ func TestSSHConfig(t *testing.T) {
 
 	pinned := filepath.Join(t.TempDir(), "pinned")
 	require.NoError(t, os.WriteFile(pinned, nil, 0o600))
-	text, err = bench{env: map[string]string{knownHostsVariable: pinned, "CALLDATA_TUNNEL": "direct"}}.call(t, "--ssh-config")
+	text, err = bench{env: map[string]string{login.KnownHostsVariable: pinned, "CALLDATA_TUNNEL": "direct"}}.call(t, "--ssh-config")
 	require.NoError(t, err)
 	got = asked(t, text, "stage-uc-1")
 	assert.Equal(t, pinned, got["userknownhostsfile"])
@@ -157,9 +158,9 @@ func TestMistakes(t *testing.T) {
 		"unknown host":    {args: []string{"--host", "stage-uc-9"}, want: []string{"stage-uc-9", "stage-sbc-1, stage-uc-1"}},
 		"older outputs":   {bench: bench{stdin: older}, want: []string{"calldata_vpc_cidr", "pulumi up"}},
 		"unknown way":     {bench: bench{env: map[string]string{"CALLDATA_TUNNEL": "pigeon"}}, args: []string{"--ssh-config"}, want: []string{"pigeon"}},
-		"no such file":    {bench: bench{env: map[string]string{knownHostsVariable: "/nowhere/known"}}, args: []string{"--ssh-config"}, want: []string{knownHostsVariable}},
+		"no such file":    {bench: bench{env: map[string]string{login.KnownHostsVariable: "/nowhere/known"}}, args: []string{"--ssh-config"}, want: []string{login.KnownHostsVariable}},
 		"not an instance": {bench: bench{stdin: short}, args: []string{"--ssh-config"}, want: []string{"stage-uc-1", `"i-1"`}},
-		"a strange name":  {bench: bench{env: map[string]string{keyVariable: "/a\"b"}}, args: []string{"--ssh-config"}, want: []string{"plainer name"}},
+		"a strange name":  {bench: bench{env: map[string]string{login.KeyVariable: "/a\"b"}}, args: []string{"--ssh-config"}, want: []string{"plainer name"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -37,9 +37,14 @@ type Source struct {
 
 // AddFlags binds the source to --outputs and --stack.
 func (s *Source) AddFlags(flags *pflag.FlagSet) {
+	s.AddFileFlag(flags)
+	flags.StringVarP(&s.Stack, "stack", "s", s.Stack, "stack to work on (default: the stack that Pulumi has selected)")
+}
+
+// AddFileFlag binds the source to --outputs alone, for commands whose argument is the stack.
+func (s *Source) AddFileFlag(flags *pflag.FlagSet) {
 	flags.StringVar(&s.File, "outputs", s.File, "read the stack's outputs from this file, or from standard input with -"+
 		" (default: ask `pulumi stack output --json`)")
-	flags.StringVarP(&s.Stack, "stack", "s", s.Stack, "stack to work on (default: the stack that Pulumi has selected)")
 }
 
 // Load reads, parses and validates the outputs. What is wrong with the source or with the outputs is a usage error

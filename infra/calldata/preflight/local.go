@@ -122,13 +122,15 @@ func (i *inspector) pulumi(ctx context.Context) found {
 
 func (i *inspector) ansible(ctx context.Context) found {
 	configures := func(t *stacks.Topology) bool { return t.Configuration.Enabled && hasMachines(t) }
-	return i.with(configures, func(*stacks.Topology) found {
-		errs := i.tools.ansible(ctx, filepath.Join(filepath.Dir(i.file.Path), "ansible"), i.tools.getenv(ansibleVariable))
-		if err := errors.Join(errs...); err != nil {
-			return fail("%s", err)
-		}
-		return ok("ansible-core and collections as the playbooks want them")
-	})
+	return i.with(configures, func(*stacks.Topology) found { return i.ansibleTools(ctx) })
+}
+
+func (i *inspector) ansibleTools(ctx context.Context) found {
+	errs := i.tools.ansible(ctx, filepath.Join(filepath.Dir(i.file.Path), "ansible"), i.tools.getenv(ansibleVariable))
+	if err := errors.Join(errs...); err != nil {
+		return fail("%s", err)
+	}
+	return ok("ansible-core and collections as the playbooks want them")
 }
 
 // session looks for what leads to machines without an open SSH port.
@@ -136,11 +138,13 @@ func (i *inspector) session(context.Context) found {
 	throughSSM := func(t *stacks.Topology) bool {
 		return slices.ContainsFunc(t.Nodes, func(n stacks.NodeSpec) bool { return n.Access == stacks.AccessSSM })
 	}
-	return i.with(throughSSM, func(*stacks.Topology) found {
-		way, err := i.tools.session()
-		if err != nil {
-			return fail("%s", err)
-		}
-		return ok("%s", way)
-	})
+	return i.with(throughSSM, func(*stacks.Topology) found { return i.sessionTools() })
+}
+
+func (i *inspector) sessionTools() found {
+	way, err := i.tools.session()
+	if err != nil {
+		return fail("%s", err)
+	}
+	return ok("%s", way)
 }

@@ -45,6 +45,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/emulatortest"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
+	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
 
 // account is an AWS account in which everything is as prod needs it.
@@ -782,4 +783,35 @@ func hostname(t *testing.T) string {
 	name, err := os.Hostname()
 	require.NoError(t, err)
 	return name
+}
+
+func TestLaptop(t *testing.T) {
+	t.Parallel()
+	file, err := stackfile.Read("../../..", "dev")
+	require.NoError(t, err)
+	outcomes := func(b *bench) map[string]verdict.Outcome {
+		got := map[string]verdict.Outcome{}
+		for _, r := range b.opts.laptop(t.Context(), file) {
+			got[r.Name] = r.Outcome
+		}
+		return got
+	}
+	got := outcomes(newBench(sound()))
+	require.Len(t, got, 5)
+	for _, name := range []string{CheckPulumi, CheckAnsible, CheckSession, CheckCredentials, CheckState} {
+		assert.Equal(t, verdict.OK, got[name].Status, "%s: %s", name, got[name].Detail)
+	}
+	assert.Equal(t, "s3://state?region=us-east-1, versioned", got[CheckState].Detail)
+
+	b := newBench(sound())
+	b.opts.tools.session = func() (string, error) { return "", errors.New("no plugin") }
+	b.opts.tools.ansible = func(context.Context, string, string) []error { return []error{errors.New("no collections")} }
+	b.opts.tools.find = func(string) (string, error) { return "", errors.New("not there") }
+	b.opts.connect = func(context.Context, string, string) (*clients, error) { return nil, errors.New("no profile") }
+	got = outcomes(b)
+	assert.Equal(t, "no plugin", got[CheckSession].Detail)
+	assert.Equal(t, "no collections", got[CheckAnsible].Detail)
+	assert.Contains(t, got[CheckPulumi].Detail, "not on PATH")
+	assert.Equal(t, "no profile", got[CheckCredentials].Detail)
+	assert.Equal(t, verdict.Skip, got[CheckState].Status)
 }

@@ -95,6 +95,16 @@ func (i *inspector) backendURL() string {
 
 // state checks the bucket, and in it the lock.
 func (i *inspector) state(ctx context.Context) {
+	b, f := i.stateBucket(ctx)
+	if b.bucket == "" || f.status == verdict.Fail {
+		i.record(CheckLock, skip("no state in a bucket"), 0)
+		return
+	}
+	i.check(ctx, CheckLock, func(ctx context.Context) found { return i.lock(ctx, b) })
+}
+
+// stateBucket checks the bucket. The backend is empty where the state is elsewhere.
+func (i *inspector) stateBucket(ctx context.Context) (backend, found) {
 	text := i.backendURL()
 	var b backend
 	f := i.check(ctx, CheckState, func(ctx context.Context) found {
@@ -113,11 +123,7 @@ func (i *inspector) state(ctx context.Context) {
 		}
 		return i.bucket(ctx, b)
 	})
-	if b.bucket == "" || f.status == verdict.Fail {
-		i.record(CheckLock, skip("no state in a bucket"), 0)
-		return
-	}
-	i.check(ctx, CheckLock, func(ctx context.Context) found { return i.lock(ctx, b) })
+	return b, f
 }
 
 func (i *inspector) bucket(ctx context.Context, b backend) found {

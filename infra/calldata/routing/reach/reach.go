@@ -10,7 +10,6 @@ import (
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
-	"golang.org/x/crypto/ssh"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/login"
@@ -45,7 +44,7 @@ func (w Way) Open(ctx context.Context) (*pgx.ConnConfig, func(), error) {
 	}
 	var errs []error
 	for _, router := range routers {
-		client, closed, err := w.dial(ctx, router)
+		client, closed, err := login.To(ctx, w.Stack, router, w.Getenv, w.Port)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("Router %s: %w", router.Name, err)) //nolint:staticcheck // a name
 			if ctx.Err() != nil || cli.Code(err) == cli.ExitUsage || cli.Code(err) == cli.ExitPreflight {
@@ -82,26 +81,4 @@ func (w Way) database(ctx context.Context) (*pgx.ConnConfig, string, error) {
 	}
 	config.User, config.Password = user, password
 	return config, bridge("AF_INET", fmt.Sprintf("(%q, %d)", db.Host, db.Port)), nil
-}
-
-// dial logs in to a Router.
-func (w Way) dial(ctx context.Context, router stacks.Node) (*ssh.Client, func(), error) {
-	stack := w.Stack
-	stack.Nodes = []stacks.Node{router}
-	if err := w.learn(ctx, router); err != nil {
-		return nil, nil, err
-	}
-	access, err := login.New(ctx, stack, w.Getenv)
-	if err != nil {
-		return nil, nil, err
-	}
-	if w.Port != 0 {
-		access.Port = w.Port
-	}
-	client, err := access.Dial(ctx, router)
-	if err != nil {
-		_ = access.Close()
-		return nil, nil, fmt.Errorf("%s: %w", access.Where(router), err)
-	}
-	return client, func() { _, _ = client.Close(), access.Close() }, nil
 }

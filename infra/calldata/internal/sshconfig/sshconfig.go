@@ -1,9 +1,9 @@
-package inventory
+// Package sshconfig writes configurations of ssh for the machines of a stack.
+package sshconfig
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,52 +12,66 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/calldata/calldata-foundation/ansible"
+	"github.com/calldata/calldata-foundation/infra/calldata/login"
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 )
 
-// The environment that says how to log in, as for the other commands. The variables hold names of files, never secrets.
-const (
-	keyVariable        = "CALLDATA_SSH_KEY"
-	knownHostsVariable = "CALLDATA_KNOWN_HOSTS"
-)
-
 const sshPort = 22
+
+// Machines is what a configuration is written for.
+type Machines struct {
+	// Stack is the stack's name.
+	Stack string
+	// Hosts are its machines.
+	Hosts []ansible.Host
+	// Dir is a directory of the repository, for host keys that `calldata configure` has learnt. Outside of a repository there
+	// are none.
+	Dir string
+	// Port is that of the machines' SSH servers, 0 is 22.
+	Port int
+	// Getenv reads the environment: login.KeyVariable, login.KnownHostsVariable, tunnel.Variable.
+	Getenv func(string) string
+}
 
 // config is a configuration of ssh, line by line.
 type config []string
 
 func (c *config) add(format string, values ...any) { *c = append(*c, fmt.Sprintf(format, values...)) }
 
-func (c config) write(out io.Writer) error {
-	_, err := io.WriteString(out, strings.Join(c, "\n")+"\n")
-	return err
-}
-
-// sshConfig is what ssh needs to know of the machines. Ansible names them by address, people by name.
-func (o *Options) sshConfig(stack string, inv ansible.Inventory) (config, error) {
+// Text is what ssh needs to know of the machines: where they are, who logs in, with which key, to which host keys, and
+// through which tunnel. Ansible names them by address, people by name. Everything that is wrong with the settings is in the
+// error.
+func (m Machines) Text() (string, error) {
 	var c config
 	binary, err := os.Executable()
 	errs := []error{err}
-	via, err := tunnel.WayOf(o.IO.Getenv)
+	via, err := tunnel.WayOf(m.Getenv)
 	errs = append(errs, err)
-	c.add("# The machines of stack %s, by `calldata inventory %s --ssh-config`.", stack, stack)
-	login, err := o.login(stack)
+	c.add("# The machines of stack %s, by `calldata inventory %s --ssh-config`.", m.Stack, m.Stack)
+	keys, err := m.keys()
 	errs = append(errs, err)
-	pinned := o.IO.Getenv(knownHostsVariable)
+	pinned := m.Getenv(login.KnownHostsVariable)
 	known, err := knownhosts.New(slices.DeleteFunc([]string{pinned}, func(file string) bool { return file == "" })...)
 	if err != nil {
-		return nil, errors.Join(append(errs, fmt.Errorf("%s: %w", knownHostsVariable, err))...)
+		return "", errors.Join(append(errs, fmt.Errorf("%s: %w", login.KnownHostsVariable, err))...)
 	}
-	for _, h := range inv.Hosts {
+	port := m.Port
+	if port == 0 {
+		port = sshPort
+	}
+	for _, h := range m.Hosts {
 		c.add("Host %s %s", h.Name, h.Address)
 		c.add("  HostName %s", h.Address)
 		c.add("  User %s", h.User)
-		c = append(c, login...)
+		if port != sshPort {
+			c.add("  Port %d", port)
+		}
+		c = append(c, keys...)
 		if !h.Managed() || via == "" {
 			continue
 		}
-		target := tunnel.Target{Instance: h.InstanceID, Region: h.Region, Host: h.PrivateIP, Port: sshPort}
+		target := tunnel.Target{Instance: h.InstanceID, Region: h.Region, Host: h.PrivateIP, Port: port}
 		// A private address passes to another machine when one is replaced: what is learnt is filed under instance ids. A file
 		// of the operator's may have either.
 		if name, _ := target.KeyName(known); pinned == "" || name == h.InstanceID {
@@ -69,11 +83,11 @@ func (o *Options) sshConfig(stack string, inv ansible.Inventory) (config, error)
 		}
 		c.add("  ProxyCommand %s", proxy)
 	}
-	return c, errors.Join(errs...)
+	return strings.Join(c, "\n") + "\n", errors.Join(errs...)
 }
 
-// login are the lines about keys: those of every machine.
-func (o *Options) login(stack string) (config, error) {
+// keys are the lines about keys: those of every machine.
+func (m Machines) keys() (config, error) {
 	var c config
 	var errs []error
 	file := func(keyword, path string) {
@@ -84,14 +98,14 @@ func (o *Options) login(stack string) (config, error) {
 		errs = append(errs, err)
 		c.add(`  %s "%s"`, keyword, strings.ReplaceAll(abs, "%", "%%"))
 	}
-	if key := o.IO.Getenv(keyVariable); key != "" {
+	if key := m.Getenv(login.KeyVariable); key != "" {
 		file("IdentityFile", key)
 		c.add("  IdentitiesOnly yes")
 	}
-	if known := o.IO.Getenv(knownHostsVariable); known != "" {
+	if known := m.Getenv(login.KnownHostsVariable); known != "" {
 		file("UserKnownHostsFile", known)
-	} else if root, err := repo.Find(o.Dir); err == nil {
-		learnt := filepath.Join(root, ".calldata", stack, "known_hosts")
+	} else if root, err := repo.Find(m.Dir); err == nil {
+		learnt := filepath.Join(root, ".calldata", m.Stack, "known_hosts")
 		if _, err := os.Stat(learnt); err == nil {
 			file("UserKnownHostsFile", learnt)
 		}

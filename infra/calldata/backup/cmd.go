@@ -1,0 +1,150 @@
+// Package backup is `calldata backup`: it takes, lists and restores backups of a stack's machines.
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/calldata/calldata-foundation/ansible"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/configure"
+	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
+	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+// defaultTimeout is for backups and restores of an engine with recordings, which takes longer than its configuration.
+const defaultTimeout = 3 * time.Hour
+
+// Options is what every verb works with.
+type Options struct {
+	// IO is where results and progress go.
+	IO *cli.IO
+	// Source says where the stack's outputs come from.
+	Source outputs.Source
+	// Dir is a directory of the repository. Default: the working directory.
+	Dir string
+	// Node is the machine that is meant, a role, or empty for all.
+	Node string
+	// Timeout bounds everything, default three hours.
+	Timeout time.Duration
+	// JSON prints the result as JSON.
+	JSON bool
+
+	members fleet.Lister
+	play    func(context.Context, *configure.Options) (*configure.Outcome, error)
+	port    int // of the machines' SSH servers; 0 is 22
+}
+
+// environment says what the verbs that run playbooks need.
+const environment = `
+The environment is that of calldata configure, see there.`
+
+// NewCmdBackup makes the command.
+func NewCmdBackup(streams *cli.IO) *cobra.Command {
+	return newCmd(&Options{IO: streams, members: fleet.Members, play: configure.Run})
+}
+
+func newCmd(o *Options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "backup",
+		Short: "Take, list and restore backups of a stack's machines",
+		Long: `Every machine saves itself each night, to S3, encrypted; the role backup says what and how. These verbs are for the days
+in between: a backup before a change, a look at what there is, and bringing it back.`,
+	}
+	cmd.AddCommand(newCmdNow(o), newCmdList(o), newCmdRestore(o))
+	return cmd
+}
+
+func newCmdNow(base *Options) *cobra.Command {
+	o := *base
+	cmd := &cobra.Command{
+		Use:   "now STACK [NODE|ROLE]",
+		Short: "Take a backup now",
+		Long: `Take a backup of all fixed machines of a stack, or of those that are named, with the playbook backup.yml; and of each fleet
+one machine, the oldest: what a fleet has that is worth saving, the Routers' database, all of its machines share.
+` + environment + `
+
+Exit codes: 0 done, 1 a backup failed, 2 wrong input, 4 a machine does not answer, 5 out of time, 6 a tool is missing.`,
+		Example: `  calldata backup now stage
+  calldata backup now prod c4-router`,
+		Args:              o.args(1, 2),
+		ValidArgsFunction: (&stackarg.Source{}).Complete,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return runNow(cmd.Context(), &o) },
+	}
+	o.addFlags(cmd)
+	return cmd
+}
+
+func (o *Options) addFlags(cmd *cobra.Command) {
+	o.Source.AddFileFlag(cmd.Flags())
+	cmd.Flags().DurationVar(&o.Timeout, "timeout", defaultTimeout, "limit for the whole run")
+	cmd.Flags().BoolVar(&o.JSON, "json", false, "print the result as JSON")
+}
+
+// args binds the stack, and the machine where one is given.
+func (o *Options) args(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return cli.UsageErrorf("want `%s`, got %d arguments", cmd.UseLine(), len(args))
+		}
+		o.Source.Stack = args[0]
+		if len(args) > 1 {
+			o.Node = args[1]
+		}
+		return nil
+	}
+}
+
+// load answers the stack and its fixed machines.
+func (o *Options) load(ctx context.Context) (stacks.Outputs, ansible.Inventory, error) {
+	if o.Timeout <= 0 {
+		return stacks.Outputs{}, ansible.Inventory{}, cli.UsageErrorf("--timeout is %s, want more than 0", o.Timeout)
+	}
+	stack, err := o.Source.Load(ctx, o.IO.In)
+	if err != nil {
+		return stacks.Outputs{}, ansible.Inventory{}, err
+	}
+	inventory, err := ansible.FromOutputs(stack)
+	if err != nil {
+		return stacks.Outputs{}, ansible.Inventory{}, cli.WithCode(cli.ExitUsage, fmt.Errorf("inventory of stack %s: %w", stack.Stack, err))
+	}
+	return stack, inventory, nil
+}
+
+// machines are those that are meant: fixed ones, and of each fleet the oldest.
+func (o *Options) machines(ctx context.Context, stack stacks.Outputs) (fixed, members []stacks.Node, err error) {
+	words := []string{o.Node}
+	if o.Node == "" {
+		words = nil
+		for _, n := range stack.Nodes {
+			words = append(words, n.Name)
+		}
+		for _, f := range stack.Fleets {
+			words = append(words, string(f.Role))
+		}
+	}
+	seen := map[string]bool{}
+	var errs []error
+	for _, word := range words {
+		nodes, err := fleet.Choose(ctx, stack, word, o.members)
+		errs = append(errs, err)
+		taken := false
+		for _, n := range nodes {
+			switch {
+			case seen[n.Name]:
+			case !fleet.IsMember(n):
+				fixed = append(fixed, n)
+			case !taken:
+				members, taken = append(members, n), true
+			}
+			seen[n.Name] = true
+		}
+	}
+	return fixed, members, errors.Join(errs...)
+}

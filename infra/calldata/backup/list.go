@@ -1,0 +1,189 @@
+package backup
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+// listLimit is how long one machine may take to list what is in S3.
+const listLimit = 5 * time.Minute
+
+func newCmdList(base *Options) *cobra.Command {
+	o := *base
+	cmd := &cobra.Command{
+		Use:   "list STACK [NODE|ROLE]",
+		Short: "List the backups that there are",
+		Long: `List the backups of a stack's machines, or of one machine or role, newest first. Any machine of a role knows those of all
+of them; it is asked over SSH, as by calldata ssh.
+
+Exit codes: 0 done, 1 a machine could not list them, 2 wrong input, 4 a machine does not answer, 6 a tool is missing.`,
+		Example: `  calldata backup list prod
+  calldata backup list stage c4-router --json | jq -r '.backups[0].id'`,
+		Args:              o.args(1, 2),
+		ValidArgsFunction: (&stackarg.Source{}).Complete,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), &o) },
+	}
+	o.Source.AddFileFlag(cmd.Flags())
+	cmd.Flags().BoolVar(&o.JSON, "json", false, "print the result as JSON")
+	o.Timeout = listLimit
+	return cmd
+}
+
+// Backup is one backup.
+type Backup struct {
+	// ID is its name, SOURCE/TIME-XXXX: what `calldata backup restore --backup` takes.
+	ID string `json:"id"`
+	// Role is the role of the machine that made it.
+	Role stacks.Role `json:"role"`
+	// Bytes is what it takes in the bucket.
+	Bytes int64 `json:"bytes"`
+	// Parts are the names of what is in it, Failed of what could not be saved, with the reasons.
+	Parts  []string          `json:"parts"`
+	Failed map[string]string `json:"failed,omitempty"`
+	// Damaged is why its manifest cannot be read.
+	Damaged string `json:"damaged,omitempty"`
+}
+
+// List is what `calldata backup list` prints.
+type List struct {
+	Stack   string   `json:"stack"`
+	Backups []Backup `json:"backups"`
+}
+
+func runList(ctx context.Context, o *Options) error {
+	stack, _, err := o.load(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	roles, only := fleet.Roles(stack), ""
+	if o.Node != "" {
+		nodes, err := fleet.Choose(ctx, stack, o.Node, o.members)
+		if err != nil {
+			return err
+		}
+		roles = nodes[0].Roles[:1] // a machine writes below the first of its roles
+		if !stacks.Role(o.Node).Valid() {
+			only = o.Node
+		} else {
+			roles = []stacks.Role{stacks.Role(o.Node)}
+		}
+	}
+	list := List{Stack: stack.Stack, Backups: []Backup{}}
+	var errs []error
+	for _, role := range roles {
+		found, err := o.ofRole(ctx, stack, role)
+		errs = append(errs, err)
+		for _, b := range found {
+			if source, _, _ := strings.Cut(b.ID, "/"); only == "" || source == only {
+				list.Backups = append(list.Backups, b)
+			}
+		}
+	}
+	slices.SortStableFunc(list.Backups, func(a, b Backup) int { return cmp.Compare(b.at(), a.at()) })
+	return errors.Join(append(errs, o.IO.Print(o.JSON, list, list.write))...)
+}
+
+// ofRole asks the first machine of the role that answers.
+func (o *Options) ofRole(ctx context.Context, stack stacks.Outputs, role stacks.Role) ([]Backup, error) {
+	nodes, err := fleet.Choose(ctx, stack, string(role), o.members)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, n := range nodes {
+		// A machine lists what is below the first of its roles.
+		if n.Roles[0] != role {
+			continue
+		}
+		out, err := o.on(ctx, stack, n, "sudo -n /usr/local/sbin/calldata-backup list --json")
+		if err != nil {
+			errs = append(errs, err)
+			if ctx.Err() != nil || cli.Code(err) != cli.ExitUnreachable {
+				break
+			}
+			continue
+		}
+		found, err := parse(out)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", n.Name, err)
+		}
+		for i := range found {
+			found[i].Role = role
+		}
+		return found, nil
+	}
+	return nil, errors.Join(errs...)
+}
+
+// parse reads the manifests that `calldata-backup list --json` prints.
+func parse(text string) ([]Backup, error) {
+	var manifests []struct {
+		ID, Damaged string
+		Failed      map[string]any
+		Parts       []struct {
+			Name  string
+			Bytes int64
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &manifests); err != nil {
+		return nil, fmt.Errorf("calldata-backup list prints no list of manifests: %w", err)
+	}
+	found := make([]Backup, 0, len(manifests))
+	for _, m := range manifests {
+		b := Backup{ID: m.ID, Damaged: m.Damaged, Parts: []string{}}
+		for _, p := range m.Parts {
+			b.Parts, b.Bytes = append(b.Parts, p.Name), b.Bytes+p.Bytes
+		}
+		for name, reason := range m.Failed {
+			if b.Failed == nil {
+				b.Failed = map[string]string{}
+			}
+			b.Failed[name] = fmt.Sprint(reason)
+		}
+		found = append(found, b)
+	}
+	return found, nil
+}
+
+// at is when the backup was made, as its name says.
+func (b Backup) at() string {
+	_, at, _ := strings.Cut(b.ID, "/")
+	return at
+}
+
+func (b Backup) state() string {
+	switch {
+	case b.Damaged != "":
+		return "damaged: " + b.Damaged
+	case len(b.Failed) > 0:
+		return "without " + strings.Join(slices.Sorted(maps.Keys(b.Failed)), ", ")
+	}
+	return "complete"
+}
+
+func (l List) write(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "BACKUP\tROLE\tBYTES\tSTATE\tPARTS") // tabwriter keeps errors until Flush
+	for _, b := range l.Backups {
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", b.ID, b.Role, b.Bytes, b.state(), strings.Join(b.Parts, " "))
+	}
+	return table.Flush()
+}
