@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/workflows"
+)
+
+const repository = "../.."
+
+func scriptCommands(t *testing.T) workflows.Commands {
+	t.Helper()
+	targets, err := workflows.Targets(repository)
+	require.NoError(t, err)
+	tree := root(&cli.IO{In: bytes.NewReader(nil), Out: io.Discard, Err: io.Discard, Getenv: func(string) string { return "" }})
+	return workflows.Commands{Root: repository, Calldata: tree, Targets: targets}
+}
+
+func TestWorkflowsKeepTheRules(t *testing.T) {
+	t.Parallel()
+	files, err := workflows.Read(repository)
+	require.NoError(t, err)
+	var names []string
+	for _, f := range files {
+		names = append(names, filepath.Base(f.Path))
+	}
+	assert.Subset(t, names, []string{
+		"ci.yml", "preview.yml", "deploy-dev.yml", "deploy-stage.yml", "deploy-prod.yml", "apply-prod.yml", "destroy-dev.yml", "drift.yml", "pr-environment.yml",
+		"security.yml", "backup-verify.yml",
+	})
+	assert.Empty(t, workflows.Audit(files, scriptCommands(t)))
+}
+
+func TestWorkflowsPassActionlint(t *testing.T) {
+	t.Parallel()
+	findings, err := workflows.Lint(repository)
+	require.NoError(t, err)
+	assert.Empty(t, findings)
+}
+
+// What the scripts of workflows call exists.
+func TestWorkflowScripts(t *testing.T) {
+	t.Parallel()
+	commands := scriptCommands(t)
+	scripts, err := filepath.Glob(filepath.Join(repository, ".ci", "*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, scripts)
+	for _, path := range scripts {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Empty(t, commands.Check(string(data)), path)
+	}
+}
