@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -37,6 +38,27 @@ func TestWorkflowsKeepTheRules(t *testing.T) {
 		"security.yml", "backup-verify.yml",
 	})
 	assert.Empty(t, workflows.Audit(files, scriptCommands(t)))
+}
+
+// Workflows take the newest patch of the Go that the module wants.
+func TestWorkflowsHaveTheModulesGo(t *testing.T) {
+	t.Parallel()
+	module, err := os.ReadFile(filepath.Join(repository, "go.mod"))
+	require.NoError(t, err)
+	files, err := workflows.Read(repository)
+	require.NoError(t, err)
+	found := 0
+	for _, f := range files {
+		for _, j := range f.Jobs {
+			for _, s := range j.Steps {
+				if strings.HasPrefix(s.Uses, "actions/setup-go@") {
+					found++
+					assert.Contains(t, string(module), "\ngo "+s.With["go-version"]+".", f.Path)
+				}
+			}
+		}
+	}
+	assert.NotZero(t, found)
 }
 
 func TestWorkflowsPassActionlint(t *testing.T) {
