@@ -67,6 +67,7 @@ func fixture(t *testing.T) Commands {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 		require.NoError(t, os.WriteFile(path, []byte(action), mode))
 	}
+	require.NoError(t, os.WriteFile(filepath.Join(root, "Makefile"), []byte("lint:\n\tcalldata deploy $(ARGS)\n"), 0o600))
 	run := func(*cobra.Command, []string) {}
 	tree := &cobra.Command{Use: "calldata"}
 	deploy := &cobra.Command{Use: "deploy", Run: run}
@@ -154,6 +155,7 @@ var badOnes = map[string]struct {
 	"another shell":            {"run: make lint JOBS=2", "run: make lint JOBS=2\n        shell: sh", "shell", last, "not bash"},
 	"long script":              {"run: make lint JOBS=2", "run: |" + strings.Repeat("\n          true", longestScript+1), "thin", last, "6 lines"},
 	"no such target":           {"make lint", "make lint nothing", "command", last, "no target nothing"},
+	"no such flag by make":     {"make lint", "make lint ARGS=--yse", "command", last, "no flag --yse"},
 	"no such verb":             {"calldata deploy", "calldata deplyo", "command", verb, "deplyo"},
 	"no such verb below":       {`calldata deploy "$STACK" --yes`, "calldata backup lst", "command", verb, "no such verb"},
 	"no such flag":             {"--yes", "--yse", "command", verb, "no flag --yse"},

@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -25,7 +26,7 @@ type Commands struct {
 // wrapper is a script that runs the command that follows it.
 const wrapper = ".ci/summary"
 
-// commands wants every target of make, every verb and flag of calldata and every file in .ci that a script calls to exist.
+// commands wants every target of make and what it runs, every verb and flag of calldata and every file in .ci that a script calls to exist.
 func commands(f File, c Commands, report reporter) {
 	for _, j := range f.Jobs {
 		for _, s := range j.Steps {
@@ -55,13 +56,16 @@ func (c Commands) Check(script string) []string {
 	return wrong
 }
 
-// words are those of a call. One that is not written out, such as "$STACK", is a placeholder.
+// placeholder stands for a word that is not written out, such as "$STACK".
+const placeholder = "placeholder"
+
+// words are those of a call.
 func words(args []*syntax.Word) []string {
 	var out []string
 	for _, w := range args {
 		text, ok := literal(w.Parts)
 		if !ok {
-			text = "placeholder"
+			text = placeholder
 		}
 		out = append(out, text)
 	}
@@ -102,17 +106,34 @@ func (c Commands) call(words []string) []string {
 	}
 	switch filepath.Base(words[0]) {
 	case "make":
-		for _, w := range words[1:] {
-			if !strings.HasPrefix(w, "-") && !assignment.MatchString(w) && w != "placeholder" && !slices.Contains(c.Targets, w) {
-				wrong = append(wrong, "the Makefile has no target "+w)
-			}
-		}
+		wrong = append(wrong, c.make(words[1:])...)
 	case "calldata":
 		if err := c.verb(words[1:]); err != nil {
 			wrong = append(wrong, err.Error())
 		}
 	}
 	return wrong
+}
+
+// make checks targets, and what make would run for them.
+func (c Commands) make(args []string) []string {
+	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == placeholder })
+	var wrong []string
+	for _, a := range args {
+		if !strings.HasPrefix(a, "-") && !assignment.MatchString(a) && !slices.Contains(c.Targets, a) {
+			wrong = append(wrong, "the Makefile has no target "+a)
+		}
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	cmd := exec.Command("make", append([]string{"-n", "--no-print-directory", "-C", c.Root}, args...)...) //nolint:gosec,noctx // it only prints
+	cmd.Env = append(os.Environ(), "MAKEFLAGS=")
+	out, err := cmd.Output()
+	if err != nil {
+		return []string{fmt.Sprintf("make -n %s: %v", strings.Join(args, " "), err)}
+	}
+	return c.Check(string(out))
 }
 
 // verb finds the command that args mean, and its flags.

@@ -11,7 +11,7 @@ import (
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
-const credentialsAction = "aws-actions/configure-aws-credentials"
+const credentialsAction = "aws-actions/configure-aws-credentials" //nolint:gosec // a name, no credential
 
 // Uses of a role.
 const (
