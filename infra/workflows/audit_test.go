@@ -196,6 +196,15 @@ func TestEveryRuleHasABadExample(t *testing.T) {
 	}
 }
 
+func TestRulesAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/github-actions-setup.md")
+	require.NoError(t, err)
+	for _, r := range rules {
+		assert.Contains(t, string(page), "\n| "+r.name+" | ")
+	}
+}
+
 func TestJobsCannotOutlastTheRunner(t *testing.T) {
 	t.Parallel()
 	text := "on: push\npermissions: {}\njobs:\n  a:\n    timeout-minutes: MINUTES\n    permissions: {}\n    runs-on: ubuntu-24.04\n    steps:\n      - uses: ./.github/actions/operator\n"
