@@ -52,6 +52,18 @@ golden: ## Write the golden files anew; read the diff before you commit it
 lint: packages $(CALLDATA) ## gofmt, vet, golangci-lint, ansible-lint, yamllint, shellcheck
 	.ci/lint
 
+.PHONY: audit
+audit: ## Secrets in the history, known vulnerabilities of Go and Python, the rules of the workflows; ONLY=secrets, go, python or workflows
+	.ci/audit $(ONLY)
+
+.PHONY: operator
+operator: $(CALLDATA) .calldata/operator/bin/ansible-playbook ## What a deployment needs beside Pulumi: the command, and Ansible in .calldata/operator
+
+.calldata/operator/bin/ansible-playbook: infra/rehearsal/pyenv/requirements.txt
+	python3 -m venv --clear .calldata/operator
+	.calldata/operator/bin/pip install -q --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
 .PHONY: tools
 tools: packages $(CALLDATA) ## Fetch or build everything that a rehearsal and the tests need
 	$(CALLDATA) tools prepare

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/workflows"
+)
+
+const repository = "../.."
+
+func scriptCommands(t *testing.T) workflows.Commands {
+	t.Helper()
+	targets, err := workflows.Targets(repository)
+	require.NoError(t, err)
+	tree := root(&cli.IO{In: bytes.NewReader(nil), Out: io.Discard, Err: io.Discard, Getenv: func(string) string { return "" }})
+	return workflows.Commands{Root: repository, Calldata: tree, Targets: targets}
+}
+
+func TestWorkflowsKeepTheRules(t *testing.T) {
+	t.Parallel()
+	files, err := workflows.Read(repository)
+	require.NoError(t, err)
+	var names []string
+	for _, f := range files {
+		names = append(names, filepath.Base(f.Path))
+	}
+	assert.Subset(t, names, []string{
+		"ci.yml", "preview.yml", "deploy-dev.yml", "deploy-stage.yml", "deploy-prod.yml", "apply-prod.yml", "destroy-dev.yml", "drift.yml", "pr-environment.yml",
+		"security.yml", "backup-verify.yml",
+	})
+	assert.Empty(t, workflows.Audit(files, scriptCommands(t)))
+}
+
+// Workflows take the newest patch of the Go that the module wants.
+func TestWorkflowsHaveTheModulesGo(t *testing.T) {
+	t.Parallel()
+	module, err := os.ReadFile(filepath.Join(repository, "go.mod"))
+	require.NoError(t, err)
+	files, err := workflows.Read(repository)
+	require.NoError(t, err)
+	found := 0
+	for _, f := range files {
+		for _, j := range f.Jobs {
+			for _, s := range j.Steps {
+				if strings.HasPrefix(s.Uses, "actions/setup-go@") {
+					found++
+					assert.Contains(t, string(module), "\ngo "+s.With["go-version"]+".", f.Path)
+				}
+			}
+		}
+	}
+	assert.NotZero(t, found)
+}
+
+func TestWorkflowsPassActionlint(t *testing.T) {
+	t.Parallel()
+	findings, err := workflows.Lint(repository)
+	require.NoError(t, err)
+	assert.Empty(t, findings)
+}
+
+// The page names every workflow, every variable, and the checks that a branch wants as GitHub names them.
+func TestWorkflowsAreDocumented(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(filepath.Join(repository, "docs", "github-actions-setup.md"))
+	require.NoError(t, err)
+	page := string(data)
+	variable := regexp.MustCompile(`\bvars\.([A-Z_]+)`)
+	files, err := workflows.Read(repository)
+	require.NoError(t, err)
+	for _, f := range files {
+		text, err := os.ReadFile(filepath.Join(repository, f.Path))
+		require.NoError(t, err)
+		for _, found := range variable.FindAllStringSubmatch(string(text), -1) {
+			assert.Regexp(t, "gh variable set "+found[1]+" |\n\\| `"+found[1]+"` \\|", page)
+		}
+		if f.Workflow == nil {
+			continue
+		}
+		name := f.Workflow.Name.Value
+		assert.Equal(t, name+".yml", filepath.Base(f.Path))
+		assert.Contains(t, page, "\n| `"+name+"` | ")
+		if name != "ci" {
+			continue
+		}
+		for _, j := range f.Jobs {
+			check := j.Name
+			if j.Job.Name != nil {
+				check = j.Job.Name.Value
+			}
+			assert.Contains(t, page, `"`+check+`"`)
+		}
+	}
+}
+
+// What the scripts of workflows call exists.
+func TestWorkflowScripts(t *testing.T) {
+	t.Parallel()
+	commands := scriptCommands(t)
+	scripts, err := filepath.Glob(filepath.Join(repository, ".ci", "*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, scripts)
+	for _, path := range scripts {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Empty(t, commands.Check(string(data)), path)
+	}
+}

@@ -1,0 +1,206 @@
+package workflows
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// bench runs scripts of .ci in a directory of its own, with programs that record how they are called and answer what a test says.
+type bench struct {
+	t   *testing.T
+	dir string
+	env []string
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	repo, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	b := &bench{t: t, dir: t.TempDir()}
+	b.env = append(os.Environ(), "PATH="+b.dir+"/path:"+os.Getenv("PATH"), "RUNNER_TEMP="+b.dir, "GITHUB_ENV="+b.file("env"),
+		"GITHUB_OUTPUT="+b.file("output"), "GITHUB_STEP_SUMMARY="+b.file("summary"), "GITHUB_SHA=abc")
+	require.NoError(t, os.Symlink(filepath.Join(repo, ".ci"), b.file(".ci")))
+	return b
+}
+
+func (b *bench) file(name string) string { return filepath.Join(b.dir, name) }
+
+func (b *bench) read(name string) string {
+	b.t.Helper()
+	data, err := os.ReadFile(b.file(name))
+	if os.IsNotExist(err) {
+		return ""
+	}
+	require.NoError(b.t, err)
+	return string(data)
+}
+
+func (b *bench) write(name, text string) {
+	b.t.Helper()
+	require.NoError(b.t, os.MkdirAll(filepath.Dir(b.file(name)), 0o700))
+	require.NoError(b.t, os.WriteFile(b.file(name), []byte(text), 0o700)) //nolint:gosec // some are programs
+}
+
+// program makes a program at path that records its arguments in the file calls, and then does what body says.
+func (b *bench) program(path, body string) {
+	b.write(path, "#!/bin/bash\necho \"${0##*/} $*\" >>"+b.file("calls")+"\n"+body+"\n")
+}
+
+func (b *bench) run(script string, args ...string) (string, int) {
+	b.t.Helper()
+	cmd := exec.CommandContext(b.t.Context(), filepath.Join(".ci", script), args...) //nolint:gosec // the repository's
+	cmd.Dir, cmd.Env = b.dir, b.env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		require.IsType(b.t, &exec.ExitError{}, err, string(out))
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+func TestScriptSummary(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.program("do", "echo done $1; exit 7")
+	out, code := b.run("summary", "./do", "it")
+	assert.Equal(t, "done it\n", out)
+	assert.Equal(t, 7, code)
+	assert.Equal(t, "```\ndone it\n```\n", b.read("summary"))
+}
+
+func TestScriptCredentials(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.program("path/aws", "echo value-of-$4")
+	out, code := b.run("credentials", "stage")
+	require.Zero(t, code, out)
+	assert.Empty(t, out, "nothing secret is printed")
+	assert.Equal(t, "CALLDATA_SSH_KEY="+b.file("ssh-key")+"\nCALLDATA_SECRETS_FILE="+b.file("secrets")+"\n", b.read("env"))
+	for name, content := range map[string]string{"ssh-key": "value-of-calldata/stage/ssh-key\n", "secrets": "value-of-calldata/stage/secrets\n"} {
+		assert.Equal(t, content, b.read(name))
+		info, err := os.Stat(b.file(name))
+		require.NoError(t, err)
+		assert.Equal(t, os.FileMode(0o600), info.Mode())
+	}
+	b.program("path/aws", "exit 254")
+	_, code = b.run("credentials", "stage")
+	assert.Equal(t, 254, code)
+}
+
+func TestScriptIssue(t *testing.T) {
+	t.Parallel()
+	list := "gh issue list --label drift --state open --limit 1 --json number --jq .[].number\n"
+	for name, c := range map[string]struct{ open, body, calls string }{
+		"new":     {"", "x", list + "gh label create drift --force\ngh issue create --label drift --title A title --body-file body\n"},
+		"again":   {"12", "x", list + "gh issue edit 12 --title A title --body-file body\n"},
+		"over":    {"12", "", list + "gh issue close 12 --comment Nothing was found any more.\n"},
+		"nothing": {"", "", list},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.program("path/gh", `[[ $2 != list ]] || echo -n "`+c.open+`"`)
+			b.write("body", c.body)
+			out, code := b.run("issue", "drift", "A title", "body")
+			require.Zero(t, code, out)
+			assert.Equal(t, c.calls, b.read("calls"))
+		})
+	}
+}
+
+func TestScriptReport(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	out, code := b.run("report", "nowhere")
+	assert.Zero(t, code)
+	assert.Empty(t, out)
+	b.write("found/dev.txt", "one\n")
+	b.write("found/prod.txt", strings.Repeat("long\n", 10000))
+	out, code = b.run("report", "found")
+	require.Zero(t, code)
+	assert.True(t, strings.HasPrefix(out, "### dev\n\n```\none\n```\n\n### prod\n\n```\nlong\n"), out[:80])
+	assert.Contains(t, out, "the rest is in the run")
+	assert.Less(t, len(out), 65536)
+}
+
+func TestScriptDrift(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]struct {
+		exit   int
+		output string
+	}{"0": {0, "drift=false\n"}, "7": {0, "drift=true\n"}, "1": {1, ""}, "6": {6, ""}} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.program("bin/calldata", "echo looked; exit "+code)
+			out, exit := b.run("drift", "dev", "dev.txt")
+			assert.Equal(t, want.exit, exit, out)
+			assert.Equal(t, want.output, b.read("output"))
+			assert.Equal(t, "looked\n", b.read("dev.txt"))
+			assert.Equal(t, "calldata preview dev --refresh --expect-no-changes\n", b.read("calls"))
+		})
+	}
+}
+
+func TestScriptPlanned(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		run, found string
+		code       int
+	}{
+		"the plan of this commit": {"17", "deploy-prod prod success abc", 0},
+		"another commit":          {"17", "deploy-prod prod success abd", 2},
+		"another branch":          {"17", "deploy-prod main success abc", 2},
+		"another workflow":        {"17", "preview prod success abc", 2},
+		"a failure":               {"17", "deploy-prod prod failure abc", 2},
+		"no number":               {"17; true", "deploy-prod prod success abc", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.program("path/gh", "echo '"+c.found+"'")
+			out, code := b.run("planned", "deploy-prod", "prod", c.run)
+			assert.Equal(t, c.code, code, out)
+		})
+	}
+}
+
+func TestScriptOwner(t *testing.T) {
+	t.Parallel()
+	for found, want := range map[string]struct {
+		code   int
+		output string
+	}{"": {0, "owner=\n"}, "12": {0, "owner=12\n"}, "12 13": {2, ""}} {
+		b := newBench(t)
+		b.program("path/gh", "echo '"+found+"'")
+		out, code := b.run("owner")
+		assert.Equal(t, want.code, code, out)
+		assert.Equal(t, want.output, b.read("output"))
+	}
+}
+
+func TestScriptBackupVerify(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("jq"); err != nil {
+		t.Skip("jq is not installed")
+	}
+	b := newBench(t)
+	b.program("path/aws", "echo the key")
+	b.program("bin/calldata", `
+case $1 in
+outputs) echo '[{"name": "stage-uc-1"}, {"name": "stage-router-1"}]' ;;
+backup) [[ $(cat "$6") == "the key" && $(stat -c %a "$6") == 600 && $4 != stage-uc-1 ]] ;;
+esac`)
+	out, code := b.run("backup-verify", "stage")
+	assert.Equal(t, 1, code, "one of them failed: %s", out)
+	calls := strings.Split(strings.TrimSpace(b.read("calls")), "\n")
+	require.Len(t, calls, 4, "the other is tried all the same")
+	assert.Regexp(t, `^calldata backup restore stage stage-router-1 --identity \S+ --check$`, calls[3])
+	key := strings.Fields(calls[3])[6]
+	assert.NoFileExists(t, key)
+}
