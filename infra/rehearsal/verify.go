@@ -163,9 +163,9 @@ func describe(changes map[string]int) string {
 // scan searches state, logs, consoles and what the checks printed for the rehearsal's secrets. Process lists were
 // searched all along.
 func (w *world) scan(ctx context.Context, o Options, p *pulumiStack, r *Report) Check {
-	state, err := p.state(ctx)
+	state, err := p.State(ctx)
 	if err == nil {
-		w.scanner.look("the stack's state", state.raw)
+		w.scanner.look("the stack's state", state.Raw)
 		var objects map[string][]byte
 		if objects, err = w.emulator.Objects(ctx, stateBucket); err == nil {
 			for key, data := range objects {
@@ -193,4 +193,10 @@ func (w *world) scan(ctx context.Context, o Options, p *pulumiStack, r *Report) 
 	}
 	c.Raw, _ = json.Marshal(result)
 	return c
+}
+
+// tail is the end of a text, for an error that has room for a few lines.
+func tail(b []byte, lines int) string {
+	all := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
+	return string(bytes.Join(all[max(0, len(all)-lines):], []byte("\n")))
 }
