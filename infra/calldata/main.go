@@ -15,11 +15,15 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/cost"
+	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
+	"github.com/calldata/calldata-foundation/infra/calldata/destroy"
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
 	"github.com/calldata/calldata-foundation/infra/calldata/inventory"
 	"github.com/calldata/calldata-foundation/infra/calldata/machines"
+	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/infra/calldata/policy"
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
+	"github.com/calldata/calldata-foundation/infra/calldata/preview"
 	"github.com/calldata/calldata-foundation/infra/calldata/rehearse"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup"
@@ -64,11 +68,15 @@ func root(io *cli.IO) *cobra.Command {
 		calls.NewCmdCalls(io),
 		configure.NewCmdConfigure(io),
 		cost.NewCmdCost(io),
+		deploy.NewCmdDeploy(io),
+		destroy.NewCmdDestroy(io),
 		health.NewCmdHealth(io),
 		inventory.NewCmdInventory(io),
 		machines.NewCmdMachines(io),
+		outputs.NewCmdOutputs(io),
 		policy.NewCmdPolicy(io),
 		preflight.NewCmdPreflight(io),
+		preview.NewCmdPreview(io),
 		rehearse.NewCmdRehearse(io, nil),
 		routing.NewCmdRouting(io),
 		setup.NewCmdSetup(io),

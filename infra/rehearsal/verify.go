@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/calldata/calldata-foundation/ansible"
+	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -147,18 +148,7 @@ func onlySame(changes map[string]int) bool {
 	return true
 }
 
-func describe(changes map[string]int) string {
-	text := ""
-	for _, op := range []string{"create", "update", "replace", "delete", "same"} {
-		if n := changes[op]; n > 0 {
-			if text != "" {
-				text += ", "
-			}
-			text += fmt.Sprintf("%d %s", n, op)
-		}
-	}
-	return text
-}
+func describe(changes map[string]int) string { return automation.Describe(changes) }
 
 // scan searches state, logs, consoles and what the checks printed for the rehearsal's secrets. Process lists were
 // searched all along.

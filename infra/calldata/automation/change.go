@@ -1,6 +1,7 @@
 package automation
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -61,4 +62,21 @@ func changeOf(m apitype.StepEventMetadata) (c Change, ok bool) {
 func Name(urn string) string {
 	parts := strings.Split(urn, "::")
 	return parts[len(parts)-1]
+}
+
+// Describe is counts in words, as "1 create, 30 same"; the commonest kinds come in a fixed order.
+func Describe(counts map[string]int) string {
+	order := []string{"create", "import", "update", "replace", "delete"}
+	for _, op := range slices.Sorted(maps.Keys(counts)) {
+		if !slices.Contains(order, op) && op != "same" {
+			order = append(order, op)
+		}
+	}
+	var parts []string
+	for _, op := range append(order, "same") {
+		if n := counts[op]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, op))
+		}
+	}
+	return strings.Join(parts, ", ")
 }

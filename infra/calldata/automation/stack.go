@@ -107,7 +107,7 @@ func (s *Stack) Preview(ctx context.Context, step progress.Step, o PreviewOption
 	if o.Diff {
 		opts = append(opts, optpreview.Diff())
 	}
-	return s.run(step, func(events chan<- events.EngineEvent) (string, error) {
+	return s.run(ctx, step, func(events chan<- events.EngineEvent) (string, error) {
 		r, err := s.stack.Preview(ctx, append(opts, optpreview.EventStreams(events))...)
 		return r.StdOut, err
 	})
@@ -125,7 +125,7 @@ type UpOptions struct {
 
 // Up deploys.
 func (s *Stack) Up(ctx context.Context, step progress.Step, o UpOptions) (Result, error) {
-	return s.run(step, func(events chan<- events.EngineEvent) (string, error) {
+	return s.run(ctx, step, func(events chan<- events.EngineEvent) (string, error) {
 		r, err := s.stack.Up(ctx, optup.EventStreams(events), optup.Parallel(Parallel), optup.PolicyPacks(o.Policies...), optup.Plan(o.Plan),
 			optup.Replace(o.Replace), optup.ProgressStreams(s.log), optup.ErrorProgressStreams(s.log), optup.Color("never"),
 			optup.SuppressOutputs(), optup.ShowSecrets(false))
@@ -135,7 +135,7 @@ func (s *Stack) Up(ctx context.Context, step progress.Step, o UpOptions) (Result
 
 // Destroy removes every resource of the stack. The stack itself stays, with its settings and its history.
 func (s *Stack) Destroy(ctx context.Context, step progress.Step) (Result, error) {
-	return s.run(step, func(events chan<- events.EngineEvent) (string, error) {
+	return s.run(ctx, step, func(events chan<- events.EngineEvent) (string, error) {
 		r, err := s.stack.Destroy(ctx, optdestroy.EventStreams(events), optdestroy.Parallel(Parallel),
 			optdestroy.ProgressStreams(s.log), optdestroy.ErrorProgressStreams(s.log), optdestroy.Color("never"), optdestroy.ShowSecrets(false))
 		return r.StdOut, err
@@ -143,7 +143,9 @@ func (s *Stack) Destroy(ctx context.Context, step progress.Step) (Result, error)
 }
 
 // run runs one operation of the engine and watches it.
-func (s *Stack) run(step progress.Step, operation func(chan<- events.EngineEvent) (string, error)) (Result, error) {
+func (s *Stack) run(ctx context.Context, step progress.Step, operation func(chan<- events.EngineEvent) (string, error)) (Result, error) {
+	told := context.AfterFunc(ctx, func() { step.Logf("the engine is asked to end, and finishes what is under way") })
+	defer told()
 	w := newWatch(step)
 	text, err := operation(w.events)
 	w.wait()

@@ -11,9 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/login"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
+	"github.com/calldata/calldata-foundation/stacks"
 )
 
 const (
@@ -95,44 +97,70 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	site, err := newWeb(stack.Endpoints.Web, time.Duration(o.CertDays)*24*time.Hour)
-	if err != nil {
-		return cli.WithCode(cli.ExitUsage, err)
-	}
-	access, err := login.New(ctx, stack, o.IO.Getenv)
+	c, err := o.prepare(ctx, stack)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = access.Close() }() // nothing is lost
-	return o.report(ctx, &checker{stack: stack, web: site, login: access, timeout: o.Timeout, aws: instanceStatuses})
+	defer func() { _ = c.login.Close() }() // nothing is lost
+	return o.report(ctx, c)
+}
+
+// Check runs the checks of the command, with its defaults, on a stack with these outputs, until all are well or wait is over. An
+// error of the codes cli.ExitUnhealthy and cli.ExitUnreachable says what is not well; with any other error there is no report.
+func Check(ctx context.Context, streams *cli.IO, stack stacks.Outputs, wait time.Duration, step progress.Step) (Report, error) {
+	o := &Options{IO: streams, Timeout: defaultTimeout, Wait: wait, CertDays: defaultCertDays, pause: pause}
+	c, err := o.prepare(ctx, stack)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { _ = c.login.Close() }() // nothing is lost
+	report, err := o.rounds(ctx, c, step)
+	if err != nil {
+		return Report{}, err
+	}
+	return report, report.err()
+}
+
+// prepare makes the checks of a stack. Its login is to be closed.
+func (o *Options) prepare(ctx context.Context, stack stacks.Outputs) (*checker, error) {
+	site, err := newWeb(stack.Endpoints.Web, time.Duration(o.CertDays)*24*time.Hour)
+	if err != nil {
+		return nil, cli.WithCode(cli.ExitUsage, err)
+	}
+	access, err := login.New(ctx, stack, o.IO.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	return &checker{stack: stack, web: site, login: access, timeout: o.Timeout, aws: instanceStatuses}, nil
 }
 
 // report runs the checks, once or until they pass, and prints the last round.
 func (o *Options) report(ctx context.Context, c *checker) error {
-	report, err := o.rounds(ctx, c)
+	work, finish := o.IO.Reporter()
+	step := work.Step("health of stack " + c.stack.Stack)
+	report, err := o.rounds(ctx, c, step)
 	if err != nil {
+		step.Done(err)
+		finish()
 		return err
 	}
+	step.Done(report.err())
+	finish()
 	if err := o.IO.Print(o.JSON, report, report.writeTable); err != nil {
 		return err
 	}
 	return report.err()
 }
 
-func (o *Options) rounds(ctx context.Context, c *checker) (Report, error) {
-	work, finish := o.IO.Reporter()
-	defer finish()
-	step := work.Step("health of stack " + c.stack.Stack)
+func (o *Options) rounds(ctx context.Context, c *checker, step progress.Step) (Report, error) {
 	deadline := time.Now().Add(o.Wait)
 	for {
 		report := c.round(ctx)
 		if ctx.Err() != nil {
-			step.Done(ctx.Err())
 			return Report{}, fmt.Errorf("health checks: %w", ctx.Err())
 		}
 		failures := report.failures()
 		if len(failures) == 0 || !time.Now().Add(o.pause).Before(deadline) {
-			step.Done(report.err())
 			return report, nil
 		}
 		first := failures[0]
