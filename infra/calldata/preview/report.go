@@ -159,7 +159,7 @@ func WriteChanges(w io.Writer, changes []automation.Change) error {
 				n++
 			}
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", first.Op, first.Type, names(rows[:n]), strings.Join(first.Properties, ", "))
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", first.Op, first.Type, names(rows[:n]), cmp.Or(strings.Join(first.Properties, ", "), "-"))
 		rows = rows[n:]
 	}
 	return table.Flush()
