@@ -21,6 +21,9 @@ import (
 // it has begun in a quarter of an hour. An engine that is killed leaves its lock, and resources that nobody knows of.
 const endTime = 20 * time.Minute
 
+// outputTime is how long the output of an engine that has ended may still come, from children that it left.
+const outputTime = 10 * time.Second
+
 // operator is the Pulumi command line as a person's command uses it.
 type operator struct {
 	auto.PulumiCommand
@@ -50,21 +53,24 @@ func (p operator) Run(ctx context.Context, dir string, stdin io.Reader, out, err
 	if len(args) > 2 && args[0] == "stack" && args[1] == "select" {
 		args = slices.Concat(args[:1], args[2:]) // it fails for an unknown stack in the same way
 	}
-	cmd := exec.CommandContext(ctx, p.path, append([]string{"--non-interactive"}, args...)...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.path, append([]string{"--non-interactive"}, args...)...)
 	cmd.Dir, cmd.Stdin = dir, stdin
 	cmd.Env = append(append(os.Environ(), env...), "PULUMI_AUTOMATION_API=true")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(append(out, &stdout)...), io.MultiWriter(append(errOut, &stderr)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = endTime
-	err := cmd.Run()
+	cmd.WaitDelay = outputTime
+	if err := cmd.Start(); err != nil {
+		return "", "", -1, err
+	}
+	asked := context.AfterFunc(ctx, func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		time.AfterFunc(endTime, func() { _ = cmd.Process.Kill() })
+	})
+	defer asked()
+	err := cmd.Wait()
 	if ctx.Err() != nil {
 		err = errors.Join(ctx.Err(), err)
 	}
-	code := -1
-	if cmd.ProcessState != nil {
-		code = cmd.ProcessState.ExitCode()
-	}
-	return stdout.String(), stderr.String(), code, err
+	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), err
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/mod/semver"
+
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 )
 
@@ -19,9 +21,21 @@ type Session struct {
 	file *os.File
 }
 
+// PolicyVersion is the oldest Pulumi that runs the policy pack: its rules over whole stacks need it.
+// Source: Pulumi's CHANGELOG, 3.258.0.
+const PolicyVersion = "v3.258.0"
+
 // Operate opens a stack of the repository at root for the command verb, with the operator's Pulumi. The log is
-// .calldata/<stack>/logs/<verb>-<time>.log, of mode 0600. A stack that the backend does not know is cli.ExitUsage.
+// .calldata/<stack>/logs/<verb>-<time>.log, of mode 0600. A Pulumi older than PolicyVersion is cli.ExitPreflight, a stack that the
+// backend does not know cli.ExitUsage.
 func Operate(ctx context.Context, root, stack, verb string) (*Session, error) {
+	pulumi, err := Operator()
+	if err != nil {
+		return nil, err
+	}
+	if version := "v" + pulumi.Version().String(); semver.Compare(version, PolicyVersion) < 0 {
+		return nil, cli.WithCode(cli.ExitPreflight, fmt.Errorf("pulumi is %s, and policies need %s or later: upgrade it", version, PolicyVersion))
+	}
 	name := filepath.Join(".calldata", stack, "logs", verb+"-"+time.Now().UTC().Format("20060102T150405.000Z")+".log")
 	path := filepath.Join(root, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
@@ -31,7 +45,7 @@ func Operate(ctx context.Context, root, stack, verb string) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the log: %w", err)
 	}
-	opened, err := Open(ctx, Options{Dir: root, Stack: stack, Log: file})
+	opened, err := Open(ctx, Options{Dir: root, Stack: stack, Pulumi: pulumi, Log: file})
 	if err != nil {
 		_ = file.Close()
 		if IsUnknownStack(err) {

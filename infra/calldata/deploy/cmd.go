@@ -94,7 +94,6 @@ smoke, 4 a machine does not answer, 5 out of time, 6 a tool is missing, 7 the pl
 	flags.BoolVar(&opts.DryRun, "dry-run", false, "look, and end before anything is changed")
 	flags.BoolVar(&opts.Yes, "yes", false, "do not ask")
 	flags.BoolVar(&opts.JSON, "json", false, "print the report as JSON")
-	cmd.MarkFlagsMutuallyExclusive("yes", "dry-run")
 	return cmd
 }
 
@@ -106,6 +105,9 @@ func (o *Options) validate() (*deployment, error) {
 	var errs []error
 	if !o.DryRun {
 		errs = append(errs, confirm.Possible(o.IO, o.Yes))
+	}
+	if o.Yes && o.DryRun {
+		errs = append(errs, errors.New("--yes and --dry-run exclude each other: a dry run asks nothing"))
 	}
 	for _, name := range o.Skip {
 		if !slices.Contains(skippable, name) {

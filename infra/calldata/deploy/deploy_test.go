@@ -216,6 +216,7 @@ func TestDeploy(t *testing.T) {
 		"rehearsed first": {args: []string{"--yes", "--rehearse"}, steps: "rehearsal ok, " + looked + ", confirm skip, up ok, health ok, smoke ok", called: []string{"preview", "up", "outputs"}},
 		"rehearsal fails": {args: []string{"--yes", "--rehearse"}, with: func(f *fake) { f.err["rehearse"] = broken }, code: cli.ExitError, steps: "rehearsal fail"},
 		"no such step":    {args: []string{"--yes", "--skip", "policies"}, code: cli.ExitUsage},
+		"yes to nothing":  {args: []string{"--yes", "--dry-run"}, code: cli.ExitUsage},
 		"wrong settings":  {settings: "  calldata-foundation:instanceType: t3.enormous\n", args: []string{"--yes"}, code: cli.ExitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -84,7 +84,6 @@ Exit codes: 0 nothing is left, 1 the engine failed, 2 wrong input or something i
 	flags.BoolVar(&opts.Yes, "yes", false, "do not ask")
 	flags.BoolVar(&opts.DryRun, "dry-run", false, "show what would go, and end")
 	flags.BoolVar(&opts.JSON, "json", false, "print the report as JSON")
-	cmd.MarkFlagsMutuallyExclusive("yes", "dry-run")
 	return cmd
 }
 
@@ -122,6 +121,9 @@ func (r *Report) writeText(w io.Writer) error {
 }
 
 func run(ctx context.Context, o *Options) error {
+	if o.Yes && o.DryRun {
+		return cli.UsageErrorf("--yes and --dry-run exclude each other: a dry run asks nothing")
+	}
 	if !o.DryRun {
 		if err := confirm.Possible(o.IO, o.Yes); err != nil {
 			return err

@@ -85,6 +85,7 @@ func TestDestroy(t *testing.T) {
 		"another stack":    {fake: fake{resources: []string{"a"}}, typed: "prod\n", code: cli.ExitDeclined},
 		"nobody to ask":    {fake: fake{resources: []string{"a"}}, code: cli.ExitUsage},
 		"dry run":          {fake: fake{resources: []string{"a"}}, args: []string{"--dry-run"}, says: "dev: 3 resources are left"},
+		"yes to nothing":   {fake: fake{resources: []string{"a"}}, args: []string{"--yes", "--dry-run"}, code: cli.ExitUsage},
 		"nothing is there": {args: []string{"--yes"}, says: "dev: nothing is left"},
 		"protected":        {fake: fake{resources: []string{"a", "b"}, protect: "b"}, args: []string{"--yes"}, code: cli.ExitUsage},
 		"fails half-way":   {fake: fake{resources: []string{"a", "b"}, left: 1, err: errors.New("in use")}, args: []string{"--yes"}, code: cli.ExitError, destroyed: 1, says: "dev: 3 resources are left (1 delete)"},

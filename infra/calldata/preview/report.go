@@ -52,7 +52,7 @@ type Engine interface {
 // other.
 func Run(ctx context.Context, engine Engine, stack string, o automation.PreviewOptions, step progress.Step) (*Report, error) {
 	result, err := engine.Preview(ctx, step, o)
-	r := &Report{Stack: stack, Counts: result.Counts, Changes: slices.Clone(result.Changes), Policies: judge(result.Judged), Plan: o.Plan}
+	r := &Report{Stack: stack, Counts: result.Counts, Changes: append([]automation.Change{}, result.Changes...), Policies: judge(result.Judged), Plan: o.Plan}
 	if o.Diff {
 		r.diff = result.Text
 	}
