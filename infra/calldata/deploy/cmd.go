@@ -118,8 +118,10 @@ func (o *Options) validate() (*deployment, error) {
 		errs = append(errs, fmt.Errorf("--wait is %s, want 0 or more", o.Wait))
 	}
 	d := &deployment{Options: o, report: &Report{Stack: o.Source.Stack, Steps: []Step{}}}
-	var err error
-	d.topology, _, err = o.Source.Load()
+	file, _, err := o.Source.File()
+	if err == nil {
+		d.topology, err = stackarg.Topology(file)
+	}
 	errs = append(errs, err)
 	if o.Plan != "" {
 		d.plan, err = readPlan(o.Plan, o.Source.Stack)

@@ -93,12 +93,10 @@ func (d *deployment) perform(ctx context.Context, steps []step) error {
 	defer finish()
 	for _, s := range steps {
 		begin, running := time.Now(), work.Step(s.name)
-		detail, err := "", error(nil)
 		if slices.Contains(d.Skip, s.name) {
-			err = skip("by --skip")
-		} else {
-			detail, err = s.run(ctx, running)
+			s.run = func(context.Context, progress.Step) (string, error) { return "", skip("by --skip") }
 		}
+		detail, err := s.run(ctx, running)
 		running.Done(err)
 		d.record(s.name, begin, detail, err)
 		if err != nil && !errors.Is(err, progress.ErrSkipped) {

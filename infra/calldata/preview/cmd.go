@@ -108,7 +108,10 @@ func (o *Options) validate() error {
 	if o.Diff && o.JSON {
 		errs = append(errs, errors.New("--diff and --json exclude each other: JSON has the names of properties that change, and no values"))
 	}
-	_, _, err := o.Source.Load()
+	file, _, err := o.Source.File()
+	if err == nil {
+		_, err = stackarg.Topology(file)
+	}
 	return cli.WithCode(cli.ExitUsage, errors.Join(append(errs, err)...))
 }
 
