@@ -87,8 +87,8 @@ smoke, 4 a machine does not answer, 5 out of time, 6 a tool is missing, 7 the pl
 		RunE:              func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), opts) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.Plan, "plan", "", "do what this file says, which `calldata preview --save-plan` wrote, and nothing else")
-	flags.StringSliceVar(&opts.Skip, "skip", nil, "steps to leave out: "+strings.Join(skippable, ", "))
+	flags.StringVar(&opts.Plan, "plan", "", "do what this `FILE` says, which calldata preview --save-plan wrote, and nothing else")
+	flags.StringSliceVar(&opts.Skip, "skip", nil, "`STEPS` to leave out: "+strings.Join(skippable, ", "))
 	flags.DurationVar(&opts.Wait, "wait", defaultWait, "how long the stack may take to be well after the deployment")
 	flags.BoolVar(&opts.Rehearse, "rehearse", false, "deploy the stack offline first, as calldata rehearse does")
 	flags.BoolVar(&opts.DryRun, "dry-run", false, "look, and end before anything is changed")

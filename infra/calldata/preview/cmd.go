@@ -83,7 +83,7 @@ Exit codes: 0 done, also where there are changes; 1 the engine failed, 2 wrong i
 	flags.BoolVar(&opts.Diff, "diff", false, "show every property that changes, with its values; secrets are masked")
 	flags.BoolVar(&opts.Refresh, "refresh", false, "compare with what is in AWS now instead of the stored state")
 	flags.BoolVar(&opts.ExpectNoChanges, "expect-no-changes", false, fmt.Sprintf("end with code %d if anything would change", cli.ExitChanges))
-	flags.StringVar(&opts.SavePlan, "save-plan", "", "save what would be done in this file, for `calldata deploy --plan`")
+	flags.StringVar(&opts.SavePlan, "save-plan", "", "save what would be done in this `FILE`, for calldata deploy --plan")
 	flags.BoolVar(&opts.JSON, "json", false, "print the report as JSON")
 	return cmd
 }
