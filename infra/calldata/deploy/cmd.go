@@ -67,8 +67,8 @@ func newCmd(opts *Options) *cobra.Command {
 Automation gives --yes; without it, and without a terminal, nothing happens. --dry-run ends before confirm.
 
 A step that fails ends the deployment; what was made stays. Mend the cause and run the same command again: it says how the last
-one ended and what is pending, and goes on with that. Where nothing is left to change it goes straight on to verify. Ctrl-C asks
-Pulumi to finish what is under way, for at most 20 minutes.
+one ended and what is pending, and goes on with that. Where no resource is left to change nobody is asked, and health and smoke
+follow at once. Ctrl-C asks Pulumi to finish what is under way, for at most 20 minutes.
 
 --plan FILE does what calldata preview --save-plan wrote, and nothing else. Where the stack or the program are no longer what
 they were then, it ends before anything is changed and says what differs.

@@ -201,7 +201,7 @@ func TestDeploy(t *testing.T) {
 		"y is not enough":    {typed: "y\n", with: func(f *fake) { f.planned[0].Op = "replace" }, code: cli.ExitDeclined, steps: looked + ", confirm fail", called: []string{"preview"}},
 		"typed":              {typed: "dev\n", with: func(f *fake) { f.planned[0].Op = "delete" }, steps: looked + ", confirm ok, up ok, health ok, smoke ok", called: []string{"preview", "up", "outputs"}},
 		"nobody to ask":      {code: cli.ExitUsage},
-		"nothing to change":  {args: []string{"--yes"}, with: func(f *fake) { f.planned = nil }, steps: looked + ", confirm skip, up skip, health ok, smoke ok", called: []string{"preview", "outputs"}, says: []string{`"unchanged"`}},
+		"nothing to change":  {args: []string{"--yes"}, with: func(f *fake) { f.planned = nil }, steps: looked + ", confirm skip, up ok, health ok, smoke ok", called: []string{"preview", "up", "outputs"}, says: []string{`"unchanged"`}},
 		"dry run":            {args: []string{"--dry-run"}, steps: looked, called: []string{"preview"}, says: []string{`"previewed"`}},
 		"preflight fails":    {args: []string{"--yes"}, with: func(f *fake) { f.err["preflight"] = cli.WithCode(cli.ExitUnhealthy, broken) }, code: cli.ExitUnhealthy, steps: "preflight fail"},
 		"preflight left out": {args: []string{"--yes", "--skip", "preflight,smoke"}, steps: "preflight skip, preview ok, policies ok, confirm skip, up ok, health ok, smoke skip", called: []string{"preview", "up", "outputs"}, says: []string{"by --skip"}},

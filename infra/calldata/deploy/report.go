@@ -29,7 +29,7 @@ const (
 
 // How a deployment ended.
 const (
-	// Deployed: every step did its work; Unchanged: there was nothing to deploy, and the stack is well.
+	// Deployed: every step did its work; Unchanged: no resource changed, and the stack is well.
 	Deployed  = "deployed"
 	Unchanged = "unchanged"
 	// Previewed: it was a dry run.

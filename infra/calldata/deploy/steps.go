@@ -213,34 +213,27 @@ func (d *deployment) confirm(ctx context.Context) (string, error) {
 	return "agreed", confirm.Type(ctx, d.IO, question, d.Source.Stack)
 }
 
+// up deploys. It does so also where no resource would change: outputs may, and a preview does not tell.
 func (d *deployment) up(ctx context.Context, step progress.Step) (string, error) {
-	if len(d.report.Planned.Changes) > 0 {
-		o := automation.UpOptions{}
-		if d.plan != nil {
-			path, err := filepath.Abs(d.Plan)
-			if err != nil {
-				return "", err
-			}
-			o.Plan = path
+	o := automation.UpOptions{}
+	if d.plan != nil {
+		path, err := filepath.Abs(d.Plan)
+		if err != nil {
+			return "", err
 		}
-		result, err := d.stack.Up(ctx, step, o)
-		d.report.Changed = result.Counts
-		switch {
-		case ctx.Err() != nil:
-			return "", fmt.Errorf("deploy stack %s: %w", d.Source.Stack, ctx.Err())
-		case automation.IsLocked(err):
-			return "", fmt.Errorf("%w\n`calldata preflight %s` says who holds the lock, and what to do", err, d.Source.Stack)
-		case err != nil:
-			return "", fmt.Errorf("deploy stack %s: %w", d.Source.Stack, err)
-		}
+		o.Plan = path
 	}
-	if err := d.read(ctx); err != nil {
-		return "", err
+	result, err := d.stack.Up(ctx, step, o)
+	d.report.Changed = result.Counts
+	switch {
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("deploy stack %s: %w", d.Source.Stack, ctx.Err())
+	case automation.IsLocked(err):
+		return "", fmt.Errorf("%w\n`calldata preflight %s` says who holds the lock, and what to do", err, d.Source.Stack)
+	case err != nil:
+		return "", fmt.Errorf("deploy stack %s: %w", d.Source.Stack, err)
 	}
-	if d.report.Changed == nil {
-		return "", skip("there is nothing to change")
-	}
-	return automation.Describe(d.report.Changed), nil
+	return automation.Describe(result.Counts), d.read(ctx)
 }
 
 // read takes the outputs that the checks work from.
