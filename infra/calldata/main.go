@@ -18,6 +18,8 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/cost"
+	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
+	"github.com/calldata/calldata-foundation/infra/calldata/destroy"
 	"github.com/calldata/calldata-foundation/infra/calldata/doctor"
 	"github.com/calldata/calldata-foundation/infra/calldata/drain"
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
@@ -25,8 +27,10 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/logs"
 	"github.com/calldata/calldata-foundation/infra/calldata/machines"
 	"github.com/calldata/calldata-foundation/infra/calldata/manual"
+	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/infra/calldata/policy"
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
+	"github.com/calldata/calldata-foundation/infra/calldata/preview"
 	"github.com/calldata/calldata-foundation/infra/calldata/rehearse"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup"
@@ -76,6 +80,8 @@ func root(io *cli.IO) *cobra.Command {
 		calls.NewCmdCalls(io),
 		configure.NewCmdConfigure(io),
 		cost.NewCmdCost(io),
+		deploy.NewCmdDeploy(io),
+		destroy.NewCmdDestroy(io),
 		doctor.NewCmdDoctor(io),
 		drain.NewCmdDrain(io),
 		health.NewCmdHealth(io),
@@ -83,8 +89,10 @@ func root(io *cli.IO) *cobra.Command {
 		logs.NewCmdLogs(io),
 		machines.NewCmdMachines(io),
 		manual.NewCmdManual(io),
+		outputs.NewCmdOutputs(io),
 		policy.NewCmdPolicy(io),
 		preflight.NewCmdPreflight(io),
+		preview.NewCmdPreview(io),
 		rehearse.NewCmdRehearse(io, nil),
 		routing.NewCmdRouting(io),
 		setup.NewCmdSetup(io),

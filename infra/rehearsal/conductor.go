@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/doubles"
@@ -153,10 +154,10 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 			changes, err = d.stack.destroy(ctx, s)
 		}
 		if err == nil {
-			var left state
-			left, err = d.stack.state(ctx)
-			r.Checks = append(r.Checks, Check{Name: "pulumi destroy", OK: err == nil && len(left.resources) == 0,
-				Detail: fmt.Sprintf("%s, %d left in the state", describe(changes), len(left.resources))})
+			var left automation.State
+			left, err = d.stack.State(ctx)
+			r.Checks = append(r.Checks, Check{Name: "pulumi destroy", OK: err == nil && len(left.Resources) == 0,
+				Detail: fmt.Sprintf("%s, %d left in the state", describe(changes), len(left.Resources))})
 		}
 		if err == nil {
 			err = w.watcher.WaitIdle(ctx)

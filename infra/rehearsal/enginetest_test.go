@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/engine"
@@ -226,7 +227,7 @@ func TestEngineOnEmulator(t *testing.T) {
 // deployOnEmulator takes a stack through its life: up, no change, edits, and destroy, which leaves nothing.
 func deployOnEmulator(t *testing.T, kind stacks.Kind, edits []edit) {
 	b, p, before := deployed(t, kind)
-	up := func() { p.Up(t, optup.Parallel(parallel)) }
+	up := func() { p.Up(t, optup.Parallel(automation.Parallel)) }
 	noChange := func(when string) {
 		t.Helper()
 		preview := p.Preview(t)
@@ -273,7 +274,7 @@ func deployed(t *testing.T, kind stacks.Kind) (*bench, *pulumitest.PulumiTest, [
 	b := newBench(t)
 	before := b.things(t)
 	p := b.stack(t, string(kind), b.scene(t, kind))
-	assertup.HasNoDeletes(t, p.Up(t, optup.Parallel(parallel)))
+	assertup.HasNoDeletes(t, p.Up(t, optup.Parallel(automation.Parallel)))
 	return b, p, before
 }
 
@@ -289,10 +290,10 @@ func plain(summary map[apitype.OpType]int) map[string]int {
 // protected names the resources in a stack's state that Pulumi refuses to delete.
 func (b *bench) protected(t *testing.T, p *pulumitest.PulumiTest) []string {
 	t.Helper()
-	s, err := (&pulumiStack{stack: *p.CurrentStack()}).state(t.Context())
+	s, err := automation.New(*p.CurrentStack(), nil).State(t.Context())
 	require.NoError(t, err)
 	var names []string
-	for _, r := range s.resources {
+	for _, r := range s.Resources {
 		if r.Protect {
 			names = append(names, string(r.URN))
 		}

@@ -1,7 +1,6 @@
 package rehearsal
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -117,31 +114,6 @@ func TestSceneLeavesNoPartOfAnAccountOut(t *testing.T) {
 	topology, err := stacks.New("account", config)
 	require.NoError(t, err)
 	assert.Equal(t, append(stacks.AccountParts(), stacks.PartCostTags), topology.Account.Parts)
-}
-
-func TestWatchTellsTheConfigurationStage(t *testing.T) {
-	t.Parallel()
-	var out bytes.Buffer
-	r := progress.NewRecorder(progress.NewLines(&out))
-	up := r.Step("up")
-	w := newWatch(up)
-	urn := "urn:pulumi:dev::calldata-foundation::command:local:Command::dev-configure"
-	send := func(e apitype.EngineEvent) { w.events <- events.EngineEvent{EngineEvent: e} }
-	meta := apitype.StepEventMetadata{Op: apitype.OpCreate, URN: urn, Type: commandType}
-	send(apitype.EngineEvent{ResourcePreEvent: &apitype.ResourcePreEvent{Metadata: meta}})
-	send(apitype.EngineEvent{DiagnosticEvent: &apitype.DiagnosticEvent{URN: urn, Severity: "info", Message: "<{%reset%}>TASK one\n\n<{%reset%}>"}})
-	send(apitype.EngineEvent{ResOutputsEvent: &apitype.ResOutputsEvent{Metadata: meta}})
-	send(apitype.EngineEvent{DiagnosticEvent: &apitype.DiagnosticEvent{URN: "urn:pulumi:dev::p::aws:ec2/vpc:Vpc::vpc", Severity: "error", Message: "no quota"}})
-	send(apitype.EngineEvent{SummaryEvent: &apitype.SummaryEvent{ResourceChanges: map[apitype.OpType]int{apitype.OpCreate: 2}}})
-	close(w.events)
-	w.wait()
-	up.Done(nil)
-
-	assert.Equal(t, map[string]int{"create": 2}, w.changes)
-	assert.EqualError(t, w.explain(errors.New("stdout: much")), "vpc: no quota")
-	assert.Contains(t, out.String(), "> configuration stage")
-	assert.Contains(t, out.String(), "TASK one\n")
-	assert.Contains(t, out.String(), "ok configuration stage")
 }
 
 func TestOnlySame(t *testing.T) {

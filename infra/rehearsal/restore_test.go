@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -55,13 +56,13 @@ func TestMachinesOfTheState(t *testing.T) {
 	urn := func(kind, name string) resource.URN {
 		return resource.URN("urn:pulumi:stage::calldata-foundation::calldata:wazonode:WazoNode$" + kind + "::" + name)
 	}
-	s := state{resources: []apitype.ResourceV3{
+	s := automation.State{Resources: []apitype.ResourceV3{
 		{Type: instanceType, URN: urn(instanceType, "stage-uc-1")},
 		{Type: instanceType, URN: urn(instanceType, "stage-uc-1"), Delete: true}, // one that an earlier run has not got to delete
 		{Type: "aws:ec2/eip:Eip", URN: urn("aws:ec2/eip:Eip", "stage-uc-1")},
 		{Type: instanceType, URN: urn(instanceType, "stage-sbc-1")},
 	}}
-	assert.Equal(t, []string{string(urn(instanceType, "stage-uc-1"))}, s.machines("stage-uc-1", "stage-router-1"))
+	assert.Equal(t, []string{string(urn(instanceType, "stage-uc-1"))}, instances(s, "stage-uc-1", "stage-router-1"))
 }
 
 func TestRestoreIsForStage(t *testing.T) {

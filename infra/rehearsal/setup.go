@@ -3,13 +3,11 @@ package rehearsal
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/engine"
@@ -77,22 +75,12 @@ type program struct{ pkg, name string }
 
 var (
 	pulumiProgram = program{"./infra", "Pulumi program"}
-	policyPack    = program{"./infra/policy/pack", "policy pack"}
+	policyPack    = program{automation.PolicyPack, "policy pack"}
 )
 
 // buildProgram compiles a program. The Go tool's own cache makes the second time quick.
 func buildProgram(ctx context.Context, repo string, p program, to string, report progress.Reporter) (err error) {
 	step := report.Step(p.name)
 	defer func() { step.Done(err) }()
-	step.Progress(0, 0, "go build "+p.pkg)
-	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-p", "2", "-o", to, p.pkg)
-	cmd.Dir = repo
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("go build %s: %w\n%s", p.pkg, err, tail(out, 30))
-	}
-	return nil
+	return automation.Compile(ctx, repo, p.pkg, to, step)
 }

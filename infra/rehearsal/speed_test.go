@@ -14,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/stretchr/testify/require"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/engine"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -64,14 +65,14 @@ func timedUp(b *testing.B, kind stacks.Kind, cut bool) (time.Duration, chain) {
 	seen := newTimes()
 	b.StartTimer()
 	begin := time.Now()
-	_, err = stack.Up(ctx, optup.EventStreams(seen.events), optup.Parallel(parallel))
+	_, err = stack.Up(ctx, optup.EventStreams(seen.events), optup.Parallel(automation.Parallel))
 	took := time.Since(begin)
 	b.StopTimer()
 	require.NoError(b, err)
 	<-seen.done
-	s, err := (&pulumiStack{stack: stack}).state(ctx)
+	s, err := automation.New(stack, nil).State(ctx)
 	require.NoError(b, err)
-	return took, longestChain(s.resources, seen.took)
+	return took, longestChain(s.Resources, seen.took)
 }
 
 // times is how long the engine worked on each resource, by URN.
@@ -123,7 +124,7 @@ func longestChain(resources []apitype.ResourceV3, took map[string]time.Duration)
 		for _, d := range r.Dependencies {
 			before = slices.MaxFunc([]chain{before, chains[string(d)]}, func(a, b chain) int { return cmp.Compare(a.took, b.took) })
 		}
-		c := chain{took: before.took + own, links: append(slices.Clone(before.links), fmt.Sprintf("%6.1f s %s %s", own.Seconds(), r.Type, urnName(urn)))}
+		c := chain{took: before.took + own, links: append(slices.Clone(before.links), fmt.Sprintf("%6.1f s %s %s", own.Seconds(), r.Type, automation.Name(urn)))}
 		chains[urn] = c
 		if c.took > longest.took {
 			longest = c

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/calldata/calldata-foundation/ansible"
+	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 	"github.com/calldata/calldata-foundation/stacks"
@@ -173,25 +174,14 @@ func onlySame(changes map[string]int) bool {
 	return true
 }
 
-func describe(changes map[string]int) string {
-	text := ""
-	for _, op := range []string{"create", "update", "replace", "delete", "same"} {
-		if n := changes[op]; n > 0 {
-			if text != "" {
-				text += ", "
-			}
-			text += fmt.Sprintf("%d %s", n, op)
-		}
-	}
-	return text
-}
+func describe(changes map[string]int) string { return automation.Describe(changes) }
 
 // scan searches state, logs, consoles and what the checks printed for the rehearsal's secrets. Process lists were
 // searched all along.
 func (w *world) scan(ctx context.Context, o Options, p *pulumiStack, r *Report) Check {
-	state, err := p.state(ctx)
+	state, err := p.State(ctx)
 	if err == nil {
-		w.scanner.look("the stack's state", state.raw)
+		w.scanner.look("the stack's state", state.Raw)
 		var objects map[string][]byte
 		if objects, err = w.emulator.Objects(ctx, stateBucket); err == nil {
 			for key, data := range objects {
@@ -219,4 +209,10 @@ func (w *world) scan(ctx context.Context, o Options, p *pulumiStack, r *Report) 
 	}
 	c.Raw, _ = json.Marshal(result)
 	return c
+}
+
+// tail is the end of a text, for an error that has room for a few lines.
+func tail(b []byte, lines int) string {
+	all := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
+	return string(bytes.Join(all[max(0, len(all)-lines):], []byte("\n")))
 }

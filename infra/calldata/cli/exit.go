@@ -23,6 +23,10 @@ const (
 	ExitTimeout = 5
 	// ExitPreflight: this machine lacks something that the work needs; the message says what installs it.
 	ExitPreflight = 6
+	// ExitChanges: something would change where nothing was to.
+	ExitChanges = 7
+	// ExitDeclined: somebody was asked and said no; nothing was changed.
+	ExitDeclined = 8
 	// ExitInterrupted: stopped by Ctrl-C or SIGTERM, after cleaning up.
 	ExitInterrupted = 130
 )

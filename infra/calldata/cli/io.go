@@ -17,6 +17,8 @@ type IO struct {
 	In  io.Reader
 	Out io.Writer
 	Err io.Writer
+	// InIsTerminal tells whether somebody can be asked.
+	InIsTerminal bool
 	// ErrIsTerminal tells whether progress may move the cursor; Colour whether it may be coloured.
 	ErrIsTerminal bool
 	Colour        bool
@@ -31,6 +33,7 @@ func System() *IO {
 	tty := term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"
 	return &IO{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		InIsTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		ErrIsTerminal: tty,
 		Colour:        tty && os.Getenv("NO_COLOR") == "",
 		Width: func() int {

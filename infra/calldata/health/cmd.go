@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/login"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
@@ -96,65 +97,81 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	c, free, err := o.checker(ctx, stack)
+	c, err := o.prepare(ctx, stack)
 	if err != nil {
 		return err
 	}
-	defer free()
+	defer func() { _ = c.login.Close() }() // nothing is lost
 	return o.report(ctx, c)
 }
 
 // Look runs the checks once, with their default limits, for another command. An ill stack is no error.
 func Look(ctx context.Context, streams *cli.IO, stack stacks.Outputs) (Report, error) {
 	o := &Options{IO: streams, Timeout: defaultTimeout, CertDays: defaultCertDays}
-	c, free, err := o.checker(ctx, stack)
+	c, err := o.prepare(ctx, stack)
 	if err != nil {
 		return Report{}, err
 	}
-	defer free()
+	defer func() { _ = c.login.Close() }() // nothing is lost
 	return c.round(ctx), ctx.Err()
 }
 
-// checker makes what the checks need. Call the second result at the end.
-func (o *Options) checker(ctx context.Context, stack stacks.Outputs) (*checker, func(), error) {
+// Check runs the checks of the command, with its defaults, on a stack with these outputs, until all are well or wait is over. An
+// error of the codes cli.ExitUnhealthy and cli.ExitUnreachable says what is not well; with any other error there is no report.
+func Check(ctx context.Context, streams *cli.IO, stack stacks.Outputs, wait time.Duration, step progress.Step) (Report, error) {
+	o := &Options{IO: streams, Timeout: defaultTimeout, Wait: wait, CertDays: defaultCertDays, pause: pause}
+	c, err := o.prepare(ctx, stack)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { _ = c.login.Close() }() // nothing is lost
+	report, err := o.rounds(ctx, c, step)
+	if err != nil {
+		return Report{}, err
+	}
+	return report, report.err()
+}
+
+// prepare makes the checks of a stack. Its login is to be closed.
+func (o *Options) prepare(ctx context.Context, stack stacks.Outputs) (*checker, error) {
 	site, err := newWeb(stack.Endpoints.Web, time.Duration(o.CertDays)*24*time.Hour)
 	if err != nil {
-		return nil, nil, cli.WithCode(cli.ExitUsage, err)
+		return nil, cli.WithCode(cli.ExitUsage, err)
 	}
 	access, err := login.New(ctx, stack, o.IO.Getenv)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	c := &checker{stack: stack, web: site, login: access, timeout: o.Timeout, aws: instanceStatuses}
-	return c, func() { _ = access.Close() }, nil // nothing is lost
+	return &checker{stack: stack, web: site, login: access, timeout: o.Timeout, aws: instanceStatuses}, nil
 }
 
 // report runs the checks, once or until they pass, and prints the last round.
 func (o *Options) report(ctx context.Context, c *checker) error {
-	report, err := o.rounds(ctx, c)
+	work, finish := o.IO.Reporter()
+	step := work.Step("health of stack " + c.stack.Stack)
+	report, err := o.rounds(ctx, c, step)
 	if err != nil {
+		step.Done(err)
+		finish()
 		return err
 	}
+	step.Done(report.err())
+	finish()
 	if err := o.IO.Print(o.JSON, report, report.writeTable); err != nil {
 		return err
 	}
 	return report.err()
 }
 
-func (o *Options) rounds(ctx context.Context, c *checker) (Report, error) {
-	work, finish := o.IO.Reporter()
-	defer finish()
-	step := work.Step("health of stack " + c.stack.Stack)
+func (o *Options) rounds(ctx context.Context, c *checker, step progress.Step) (Report, error) {
 	deadline := time.Now().Add(o.Wait)
 	for {
 		report := c.round(ctx)
 		if ctx.Err() != nil {
-			step.Done(ctx.Err())
 			return Report{}, fmt.Errorf("health checks: %w", ctx.Err())
 		}
 		failures := report.failures()
 		if len(failures) == 0 || !time.Now().Add(o.pause).Before(deadline) {
-			step.Done(report.err())
 			return report, nil
 		}
 		first := failures[0]

@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
+	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
 
 const defaultTimeout = 30 * time.Second
@@ -77,15 +79,29 @@ func run(ctx context.Context, o *Options) error {
 	}
 	work, finish := o.IO.Reporter()
 	step := work.Step("preflight of stack " + file.Stack)
-	report := inspect(ctx, o, file, step)
-	err = report.err()
-	if ctx.Err() != nil {
-		err = fmt.Errorf("preflight: %w", ctx.Err())
-	}
+	report, err := check(ctx, o, file, step)
 	step.Done(err)
 	finish()
-	if ctx.Err() != nil {
+	if report == nil {
 		return err
 	}
 	return errors.Join(o.IO.Print(o.JSON, report, report.writeTable), err)
+}
+
+// Check looks at everything that the command looks at, with its defaults, and tells step how far it is. An error with the code
+// cli.ExitUnhealthy names the checks that failed; with any other error there is no report.
+func Check(ctx context.Context, streams *cli.IO, source stackarg.Source, step progress.Step) (*Report, error) {
+	file, _, err := source.File()
+	if err != nil {
+		return nil, err
+	}
+	return check(ctx, &Options{IO: streams, Source: source, Timeout: defaultTimeout, connect: connect, tools: system(streams.Getenv)}, file, step)
+}
+
+func check(ctx context.Context, o *Options, file *stackfile.File, step progress.Step) (*Report, error) {
+	report := inspect(ctx, o, file, step)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("preflight: %w", ctx.Err())
+	}
+	return report, report.err()
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/mod/semver"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
@@ -22,10 +23,8 @@ import (
 const (
 	keyVariable     = "CALLDATA_SSH_KEY"
 	ansibleVariable = "CALLDATA_ANSIBLE_PLAYBOOK"
-	// minPulumi runs the program; policyPulumi also runs the policy pack, whose stack rules are new in it.
-	// Source: Pulumi's CHANGELOG, 3.258.0.
-	minPulumi    = "v3.200.0"
-	policyPulumi = "v3.258.0"
+	// minPulumi runs the program.
+	minPulumi = "v3.200.0"
 )
 
 // toolbox is what the checks of this machine use.
@@ -103,7 +102,7 @@ func (i *inspector) sshKey(context.Context) found {
 func (i *inspector) pulumi(ctx context.Context) found {
 	path, err := i.tools.find("pulumi")
 	if err != nil {
-		return fail("pulumi is not on PATH: install it as pulumi.com/docs/install says, %s or later", policyPulumi)
+		return fail("pulumi is not on PATH: install it as pulumi.com/docs/install says, %s or later", automation.PolicyVersion)
 	}
 	version, err := i.tools.run(ctx, path, "version")
 	if err != nil {
@@ -114,8 +113,8 @@ func (i *inspector) pulumi(ctx context.Context) found {
 		return fail("%s says it is of version %q: is it Pulumi?", path, version)
 	case semver.Compare(version, minPulumi) < 0:
 		return fail("%s is %s, want %s or later: upgrade it", path, version, minPulumi)
-	case semver.Compare(version, policyPulumi) < 0:
-		return warn("%s is %s: the policy pack needs %s or later", path, version, policyPulumi)
+	case semver.Compare(version, automation.PolicyVersion) < 0:
+		return warn("%s is %s: the policy pack needs %s or later, and so does `calldata deploy`", path, version, automation.PolicyVersion)
 	}
 	return ok("%s, %s", version, path)
 }

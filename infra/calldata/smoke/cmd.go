@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -116,38 +117,52 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
+	work, finish := o.IO.Reporter()
+	report, err := o.try(ctx, stack, target{
+		server: netip.AddrPortFrom(address, 0), localIP: localIP, user: stacks.SmokeUser, password: password, extension: o.Extension, tone: o.Tone, reply: o.reply,
+	}, work)
+	finish()
+	if report == nil {
+		return err
+	}
+	return errors.Join(o.IO.Print(o.JSON, report, report.writeTable), err)
+}
+
+// Check tries a stack with these outputs as the command does by default, with the password in the file that the environment
+// names. An error says which step failed, or why there was nothing to try; only then there is no report.
+func Check(ctx context.Context, streams *cli.IO, stack stacks.Outputs, step progress.Step) (*Report, error) {
+	o := &Options{IO: streams, SecretsFile: streams.Getenv(fileVariable), Extension: stacks.SmokeExtension, Timeout: defaultTimeout, Tone: defaultTone}
+	_, _, password, err := o.validate()
+	if err != nil {
+		return nil, err
+	}
+	return o.try(ctx, stack, target{user: stacks.SmokeUser, password: password, extension: o.Extension, tone: o.Tone}, step)
+}
+
+// try places the call, within the time limit. Where the target has no address, it is what the endpoint's name resolves to.
+func (o *Options) try(ctx context.Context, stack stacks.Outputs, t target, work progress.Reporter) (*Report, error) {
 	where, err := parseEndpoint(stack.Endpoints.SIP)
 	if err != nil {
-		return cli.WithCode(cli.ExitUsage, err)
+		return nil, cli.WithCode(cli.ExitUsage, err)
 	}
-
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	server := netip.AddrPortFrom(address, where.port)
-	if !address.IsValid() {
-		if server, err = where.resolve(ctx); err != nil {
-			return cli.WithCode(cli.ExitUnreachable, err)
+	t.domain = where.host
+	if t.server = netip.AddrPortFrom(t.server.Addr(), where.port); !t.server.Addr().IsValid() {
+		if t.server, err = where.resolve(ctx); err != nil {
+			return nil, cli.WithCode(cli.ExitUnreachable, err)
 		}
 	}
-	work, finish := o.IO.Reporter()
-	report := Report{Stack: stack.Stack, Endpoint: stack.Endpoints.SIP}
-	err = test(ctx, target{
-		server: server, domain: where.host, localIP: localIP,
-		user: stacks.SmokeUser, password: password, extension: o.Extension, tone: o.Tone, reply: o.reply,
-	}, work, &report)
-	finish()
-	if err != nil {
-		return cli.WithCode(cli.ExitUnreachable, err)
+	report := &Report{Stack: stack.Stack, Endpoint: stack.Endpoints.SIP}
+	if err := test(ctx, t, work, report); err != nil {
+		return nil, cli.WithCode(cli.ExitUnreachable, err)
 	}
 	step, failed := report.failed()
 	report.Passed = !failed
-	if err := o.IO.Print(o.JSON, report, report.writeTable); err != nil {
-		return err
-	}
 	if !failed {
-		return nil
+		return report, nil
 	}
-	return cli.WithCode(exitCode(ctx, step), fmt.Errorf("smoke test of %s: %s: %s", report.Endpoint, step.Name, step.Detail))
+	return report, cli.WithCode(exitCode(ctx, step), fmt.Errorf("smoke test of %s: %s: %s", report.Endpoint, step.Name, step.Detail))
 }
 
 // exitCode tells why the test failed in the terms of package cli.

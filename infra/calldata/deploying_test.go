@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/automation"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/emulatortest"
+	"github.com/calldata/calldata-foundation/infra/rehearsal"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/engine"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+// Nobody holds the private half of this key.
+const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKTHzI7JBCjgFlPbS3rN7FpkrZZOU1nap1nse44Lx1KV test"
+
+// project makes a directory in which Pulumi deploys dev to an emulator, makes it the working directory, and gives this process the
+// environment of an operator there. No machine is configured: there are none.
+func project(t *testing.T) string {
+	t.Helper()
+	emulator := emulatortest.Start(t)
+	repo, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	cache, err := rehearsal.DefaultCache()
+	require.NoError(t, err)
+	programs, err := engine.Prepare(t.Context(), engine.Options{Root: repo, CacheDir: filepath.Join(cache, "engine")})
+	require.NoError(t, err)
+	program := filepath.Join(t.TempDir(), "program")
+	require.NoError(t, automation.Compile(t.Context(), repo, "./infra", program, progress.Discard.Step("program")))
+
+	dir := filepath.Join(t.TempDir(), "work")
+	settings := rehearsal.EmulatorSettings()
+	maps.Copy(settings, emulator.Settings())
+	maps.Copy(settings, rehearsal.SceneSettings("dev", stacks.KindDev, publicKey))
+	settings["aws:region"], settings[stacks.Project+":configure"] = "us-east-1", "false"
+	require.NoError(t, rehearsal.Workspace(dir, repo, "dev", program, settings))
+	require.NoError(t, os.Remove(filepath.Join(dir, ".calldata"))) // logs and the policy pack are this test's own
+
+	// The directory is a project without its sources: Go finds them in the repository.
+	tool, err := exec.LookPath("go")
+	require.NoError(t, err)
+	bin := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "go"), fmt.Appendf(nil, "#!/bin/sh\ncd %s && exec %s \"$@\"\n", repo, tool), 0o700))
+	for _, pair := range append(programs.Env(t.TempDir()), emulator.Env()...) {
+		name, value, _ := strings.Cut(pair, "=")
+		t.Setenv(name, value)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	t.Setenv(engine.ProgramVariable, program)
+	t.Setenv("PULUMI_BACKEND_URL", "file://"+t.TempDir())
+	t.Setenv("PULUMI_CONFIG_PASSPHRASE", "for this test alone")
+	t.Chdir(dir)
+	pulumi(t, "stack", "init", "dev", "--no-select")
+	return dir
+}
+
+func pulumi(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("pulumi", append(args, "--non-interactive", "--color", "never")...).CombinedOutput()
+	require.NoError(t, err, string(out))
+	return string(out)
+}
+
+// calldata runs the command as a person who types at a terminal, or where nothing is typed as automation.
+func calldata(t *testing.T, typed string, args ...string) (string, int) {
+	t.Helper()
+	var out, said bytes.Buffer
+	io := &cli.IO{In: strings.NewReader(typed), InIsTerminal: typed != "", Out: &out, Err: &said, Getenv: os.Getenv}
+	cmd := root(io)
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(t.Context())
+	t.Logf("calldata %s: %v\n%s%s", strings.Join(args, " "), err, said.String(), out.String())
+	return out.String(), cli.Code(err)
+}
+
+// TestLifeOfAStack takes dev from nothing to nothing with the real engine: planned, deployed by the plan, changed, taken down.
+func TestLifeOfAStack(t *testing.T) {
+	dir := project(t)
+	plan := filepath.Join(t.TempDir(), "dev.plan")
+
+	out, code := calldata(t, "", "preview", "dev", "--save-plan", plan)
+	require.Equal(t, cli.ExitOK, code)
+	assert.Contains(t, out, "create  aws:ec2/instance:Instance")
+	info, err := os.Stat(plan)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode())
+
+	out, code = calldata(t, "", "deploy", "dev", "--yes", "--skip", "preflight", "--plan", plan, "--json")
+	require.Equal(t, cli.ExitOK, code)
+	var report struct {
+		Result    string
+		Changed   map[string]int
+		Endpoints stacks.Endpoints
+		Log       string
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	assert.Equal(t, "deployed", report.Result)
+	assert.Greater(t, report.Changed["create"], 10)
+	assert.FileExists(t, filepath.Join(dir, report.Log))
+
+	out, code = calldata(t, "", "outputs", "dev", "endpoints.web")
+	require.Equal(t, cli.ExitOK, code)
+	assert.Equal(t, report.Endpoints.Web+"\n", out)
+
+	_, code = calldata(t, "", "preview", "dev", "--refresh", "--expect-no-changes")
+	assert.Equal(t, cli.ExitOK, code, "what was deployed has not drifted")
+
+	// Another setting: the plan is of another time.
+	pulumi(t, "config", "set", "calldata-foundation:owner", "night-shift", "--stack", "dev")
+	_, code = calldata(t, "", "deploy", "dev", "--yes", "--skip", "preflight", "--plan", plan)
+	assert.Equal(t, cli.ExitChanges, code)
+	out, code = calldata(t, "y\n", "deploy", "dev", "--skip", "preflight")
+	assert.Equal(t, cli.ExitOK, code)
+	assert.Contains(t, out, "dev: deployed")
+
+	_, code = calldata(t, "prod\n", "destroy", "dev")
+	assert.Equal(t, cli.ExitDeclined, code)
+	out, code = calldata(t, "dev\n", "destroy", "dev")
+	require.Equal(t, cli.ExitOK, code)
+	assert.Contains(t, out, "dev: nothing is left")
+
+	selected, err := exec.Command("pulumi", "stack", "--show-name", "--non-interactive").CombinedOutput()
+	require.Error(t, err, "which stack is selected is the operator's business: %s", selected)
+}
