@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -111,7 +110,7 @@ func run(ctx context.Context, o *Options) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	return errors.Join(o.IO.Print(o.JSON, report, report.write), err)
+	return errors.Join(o.IO.Print(o.JSON, report, func(w io.Writer) error { return preflight.Table(w, report.Checks) }), err)
 }
 
 // Examine answers the report for another command. The stack names region and state.
@@ -144,20 +143,6 @@ func (r Report) err() error {
 		return nil
 	}
 	return cli.WithCode(cli.ExitUnhealthy, fmt.Errorf("%d of %d checks failed: %s", len(failed), len(r.Checks), strings.Join(failed, ", ")))
-}
-
-// write gives each line of a detail a row of its own.
-func (r Report) write(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(table, "CHECK\tSTATUS\tDETAIL\n") // tabwriter keeps errors until Flush
-	for _, c := range r.Checks {
-		name, status := c.Name, string(c.Status)
-		for line := range strings.SplitSeq(c.Detail, "\n") {
-			_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", name, status, line)
-			name, status = "", ""
-		}
-	}
-	return table.Flush()
 }
 
 func output(ctx context.Context, program string, args ...string) (string, error) {

@@ -85,7 +85,7 @@ func run(ctx context.Context, o *Options) error {
 	if report == nil {
 		return err
 	}
-	return errors.Join(o.IO.Print(o.JSON, report, report.writeTable), err)
+	return errors.Join(o.IO.Print(o.JSON, report, report.table), err)
 }
 
 // Check looks at everything that the command looks at, with its defaults, and tells step how far it is. An error with the code

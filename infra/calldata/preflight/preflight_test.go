@@ -303,7 +303,7 @@ func (b *bench) run(t *testing.T, args ...string) error {
 	if out.Len() > 0 {
 		require.NoError(t, json.Unmarshal(out.Bytes(), &b.report))
 		var text bytes.Buffer
-		require.NoError(t, b.report.writeTable(&text))
+		require.NoError(t, b.report.table(&text))
 		b.text = text.String()
 	}
 	return err

@@ -56,13 +56,15 @@ func (r *Report) err() error {
 		r.Stack, len(failures), len(r.Checks), strings.Join(names, ", ")))
 }
 
-// writeTable gives each line of a detail a row of its own.
-func (r *Report) writeTable(w io.Writer) error {
+func (r *Report) table(w io.Writer) error { return Table(w, r.Checks) }
+
+// Table prints results; each line of a detail has a row of its own.
+func Table(w io.Writer, results []Result) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "CHECK\tSTATUS\tDETAIL") // tabwriter keeps errors until Flush
-	for _, c := range r.Checks {
-		name, status := c.Name, string(c.Status)
-		for line := range strings.SplitSeq(c.Detail, "\n") {
+	for _, r := range results {
+		name, status := r.Name, string(r.Status)
+		for line := range strings.SplitSeq(r.Detail, "\n") {
 			_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", name, status, line)
 			name, status = "", ""
 		}
