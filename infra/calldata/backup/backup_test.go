@@ -155,9 +155,12 @@ func TestRestore(t *testing.T) {
 	}
 	err := b.run(t, args...)
 	assert.Equal(t, cli.ExitUsage, cli.Code(err))
-	require.ErrorContains(t, err, "nobody to ask")
+	require.ErrorContains(t, err, "nobody can be asked")
 	assert.Empty(t, b.played)
 
+	b.opts.IO.In, b.opts.IO.InIsTerminal = strings.NewReader("yes\n"), true
+	assert.Equal(t, cli.ExitDeclined, cli.Code(b.run(t, args...)), "the stack's name is wanted")
+	assert.Empty(t, b.played)
 	b.opts.IO.In = strings.NewReader("trial\n")
 	require.NoError(t, b.run(t, args...))
 	require.Len(t, b.played, 1)

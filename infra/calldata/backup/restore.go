@@ -13,6 +13,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/confirm"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
@@ -59,7 +60,7 @@ The private key is in a file of mode 0600 here, and for the time of the restore 
 it from a secret of AWS Secrets Manager.
 ` + environment + `
 
-Exit codes: 0 done, 1 the restore failed or was refused, 2 wrong input or not confirmed, 4 the machine does not answer, 5 out
+Exit codes: 0 done, 1 the restore failed or was refused, 2 wrong input, 8 not confirmed, 4 the machine does not answer, 5 out
 of time, 6 a tool is missing.`,
 		Example: `  calldata backup restore stage stage-uc-1 --identity backup.key --check
   calldata backup restore prod prod-uc-1 --identity backup.key --backup prod-uc-1/20261129T020000Z-1f2e3d4c
@@ -133,7 +134,7 @@ func (o *restoring) run(ctx context.Context) error {
 		if len(o.Backups) > 0 {
 			what = strings.Join(o.Backups, ", ")
 		}
-		if err := o.IO.Confirm(o.Yes, stack.Stack, fmt.Sprintf("%s of stack %s will be overwritten from %s; its services stop meanwhile, and calls end.", o.Node, stack.Stack, what)); err != nil {
+		if err := confirm.Unless(ctx, o.Yes, o.IO, fmt.Sprintf("%s of stack %s will be overwritten from %s; its services stop meanwhile, and calls end.", o.Node, stack.Stack, what), stack.Stack); err != nil {
 			return err
 		}
 	}

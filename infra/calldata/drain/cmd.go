@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/confirm"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
@@ -88,7 +89,7 @@ id of a machine of a fleet, which is told over SSH as by calldata ssh. Auto Scal
 balancer that refuses calls for ill, and may replace it. To have another machine in its place, --replace asks Auto Scaling for
 that; it drains the machine first, and the command does not wait for it.
 
-Exit codes: 0 done and no call left, 1 a task failed, 2 wrong input or not confirmed, 4 the machine does not answer, 5 calls are
+Exit codes: 0 done and no call left, 1 a task failed, 2 wrong input, 8 not confirmed, 4 the machine does not answer, 5 calls are
 still up: it stays out of service, 6 a tool is missing.`,
 		Example: `  calldata drain stage stage-router-1
   calldata drain stage stage-router-1 --back
@@ -148,7 +149,7 @@ func run(ctx context.Context, o *Options) error {
 	case o.Replace:
 		return m.replaced(ctx)
 	case !o.Back && o.Level == Stop:
-		if err := o.IO.Confirm(o.Yes, stack.Stack, fmt.Sprintf("Calls on %s of stack %s will be ended.", node.Name, stack.Stack)); err != nil {
+		if err := confirm.Unless(ctx, o.Yes, o.IO, fmt.Sprintf("Calls on %s of stack %s will be ended.", node.Name, stack.Stack), stack.Stack); err != nil {
 			return err
 		}
 		fallthrough

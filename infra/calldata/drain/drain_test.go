@@ -144,9 +144,9 @@ func TestMemberOfAFleet(t *testing.T) {
 func TestStopAsks(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	require.ErrorContains(t, b.run(t, "trial", stacktest.Member, "--level", "stop"), "nobody to ask")
+	require.ErrorContains(t, b.run(t, "trial", stacktest.Member, "--level", "stop"), "nobody can be asked")
 	assert.Empty(t, b.told)
-	b.opts.IO.In = strings.NewReader("trial\n")
+	b.opts.IO.In, b.opts.IO.InIsTerminal = strings.NewReader("trial\n"), true
 	require.NoError(t, b.run(t, "trial", stacktest.Member, "--level", "stop"))
 	require.NoError(t, b.run(t, "trial", stacktest.Member, "--level", "stop", "--yes"))
 	assert.Equal(t, []string{"stop", "stop"}, b.told)
@@ -155,7 +155,7 @@ func TestStopAsks(t *testing.T) {
 func TestReplace(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	require.ErrorContains(t, b.run(t, "trial", stacktest.Member, "--replace"), "nobody to ask")
+	require.ErrorContains(t, b.run(t, "trial", stacktest.Member, "--replace"), "nobody can be asked")
 	assert.Empty(t, b.replaced)
 	require.NoError(t, b.run(t, "trial", stacktest.Member, "--replace", "--yes", "--json"))
 	assert.Equal(t, []string{"eu-west-1 " + stacktest.Member}, b.replaced)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/confirm"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
@@ -168,7 +169,7 @@ func ask(ctx context.Context, client *ssh.Client, name string) (Status, error) {
 
 // replaced asks Auto Scaling for another machine in this one's place.
 func (m *machine) replaced(ctx context.Context) error {
-	if err := m.IO.Confirm(m.Yes, m.stack.Stack, fmt.Sprintf("Auto Scaling will drain %s of stack %s, end it, and put another in its place.", m.node.Name, m.stack.Stack)); err != nil {
+	if err := confirm.Unless(ctx, m.Yes, m.IO, fmt.Sprintf("Auto Scaling will drain %s of stack %s, end it, and put another in its place.", m.node.Name, m.stack.Stack), m.stack.Stack); err != nil {
 		return err
 	}
 	if err := m.replace(ctx, m.stack.Region, m.node.InstanceID); err != nil {

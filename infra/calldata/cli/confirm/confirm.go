@@ -32,6 +32,14 @@ func Type(ctx context.Context, io *cli.IO, question, word string) error {
 	return ask(ctx, io, fmt.Sprintf("%s Type %s to go on: ", question, word), func(answer string) bool { return answer == word })
 }
 
+// Unless asks for word as Type does, unless yes was given. Where nobody can be asked it fails as Possible does.
+func Unless(ctx context.Context, yes bool, io *cli.IO, question, word string) error {
+	if err := Possible(io, yes); err != nil || yes {
+		return err
+	}
+	return Type(ctx, io, question, word)
+}
+
 func ask(ctx context.Context, io *cli.IO, prompt string, agreed func(string) bool) error {
 	_, _ = fmt.Fprint(io.Err, prompt)
 	lines := make(chan string, 1)
