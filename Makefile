@@ -28,7 +28,7 @@ test: packages $(CALLDATA) ## Every test: units, components, the engine on the e
 	go vet ./...
 	go test -race -timeout 60m -p 2 ./...
 	$(MAKE) --no-print-directory test-modules molecule
-	$(CALLDATA) rehearse dev --twice
+	$(CALLDATA) rehearse dev
 	$(CALLDATA) rehearse stage --twice
 
 .PHONY: molecule
