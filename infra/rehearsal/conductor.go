@@ -124,7 +124,7 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 		if err != nil {
 			return
 		}
-		r.Checks = append(r.Checks, Check{Name: "pulumi up", OK: true, Detail: describe(changes)})
+		r.Checks = append(r.Checks, Check{Name: "pulumi up", OK: true, Detail: automation.Describe(changes)})
 		return
 	})
 	if err != nil {
@@ -157,7 +157,7 @@ func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) e
 			var left automation.State
 			left, err = d.stack.State(ctx)
 			r.Checks = append(r.Checks, Check{Name: "pulumi destroy", OK: err == nil && len(left.Resources) == 0,
-				Detail: fmt.Sprintf("%s, %d left in the state", describe(changes), len(left.Resources))})
+				Detail: fmt.Sprintf("%s, %d left in the state", automation.Describe(changes), len(left.Resources))})
 		}
 		if err == nil {
 			err = w.watcher.WaitIdle(ctx)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
@@ -120,7 +121,7 @@ func TestOnlySame(t *testing.T) {
 	t.Parallel()
 	assert.True(t, onlySame(map[string]int{"same": 30}))
 	assert.False(t, onlySame(map[string]int{"same": 30, "update": 1}))
-	assert.Equal(t, "1 create, 2 delete, 3 same", describe(map[string]int{"same": 3, "delete": 2, "create": 1}))
+	assert.Equal(t, "1 create, 2 delete, 3 same", automation.Describe(map[string]int{"same": 3, "delete": 2, "create": 1}))
 }
 
 func TestReport(t *testing.T) {

@@ -80,8 +80,8 @@ type drill struct {
 	o              Options
 	d              *deployment
 	engine, router stacks.Node
-	// database is the address of the machine that plays RDS.
-	database netip.Addr
+	// database is the machine that plays RDS.
+	database calls.Machine
 	// before are the digests of what is saved, saved the names of the backups by their sources.
 	before digests
 	saved  map[string]string
@@ -93,7 +93,7 @@ func (w *world) newDrill(ctx context.Context, o Options, d *deployment) (*drill,
 		return nil, err
 	}
 	var err error
-	r.database, err = w.databaseURL(ctx, filepath.Join(w.dir, "secrets", "routing-database-url"))
+	r.database.Private, err = w.databaseURL(ctx, filepath.Join(w.dir, "secrets", "routing-database-url"))
 	return r, err
 }
 
@@ -133,7 +133,7 @@ const saveTries = 3
 
 // backUp saves every machine, as `calldata-backup` does each night.
 func (r *drill) backUp(ctx context.Context, _ progress.Step) error {
-	if _, err := r.w.asRoot(ctx, calls.Machine{Private: address(r.engine)}, fillEngine); err != nil {
+	if _, err := r.w.asRoot(ctx, machine(r.engine), fillEngine); err != nil {
 		return err
 	}
 	var changed []string
@@ -159,7 +159,7 @@ func (r *drill) backUp(ctx context.Context, _ progress.Step) error {
 func (r *drill) findBackups(ctx context.Context) error {
 	r.saved = map[string]string{}
 	for _, of := range r.sources() {
-		out, err := r.w.asRoot(ctx, calls.Machine{Private: address(of.node)}, "calldata-backup list --json --source "+of.source)
+		out, err := r.w.asRoot(ctx, machine(of.node), "calldata-backup list --json --source "+of.source)
 		if err != nil {
 			return err
 		}
@@ -208,9 +208,9 @@ sql --command 'DROP DATABASE c4 WITH (FORCE)' --command 'DROP ROLE kamailio' --c
 
 // lose destroys the data that is not on the machines' own disks; those go with the machines.
 func (r *drill) lose(ctx context.Context, _ progress.Step) error {
-	_, err := r.w.asRoot(ctx, calls.Machine{Private: address(r.engine)}, emptyDisk)
+	_, err := r.w.asRoot(ctx, machine(r.engine), emptyDisk)
 	if err == nil {
-		_, err = r.w.asRoot(ctx, calls.Machine{Private: r.database}, emptyDatabase)
+		_, err = r.w.asRoot(ctx, r.database, emptyDatabase)
 	}
 	return err
 }
@@ -304,10 +304,10 @@ runuser -u postgres -- pg_dump --data-only --exclude-table=routing_loaded --excl
 func (r *drill) look(ctx context.Context) (digests, error) {
 	all := digests{}
 	for _, place := range []struct {
-		machine netip.Addr
+		machine calls.Machine
 		script  string
-	}{{address(r.engine), lookAtEngine}, {r.database, lookAtDatabase}} {
-		out, err := r.w.asRoot(ctx, calls.Machine{Private: place.machine}, place.script)
+	}{{machine(r.engine), lookAtEngine}, {r.database, lookAtDatabase}} {
+		out, err := r.w.asRoot(ctx, place.machine, place.script)
 		if err != nil {
 			return nil, err
 		}
@@ -352,8 +352,8 @@ func (d digests) without(names []string) []string {
 	return others
 }
 
-// address is where a machine is reached inside the network.
-func address(n stacks.Node) netip.Addr {
+// machine is a node as it is reached inside the network.
+func machine(n stacks.Node) calls.Machine {
 	a, _ := netip.ParseAddr(n.PrivateIP) // outputs are validated
-	return a
+	return calls.Machine{Name: n.Name, Private: a}
 }

@@ -119,7 +119,7 @@ func joinNonEmpty(a, b string) string {
 func (w *world) unchanged(ctx context.Context, o Options, d *deployment, step progress.Step) []Check {
 	second := step.Step("second up")
 	changes, err := d.stack.up(ctx, second)
-	up := Check{Name: "second up changes nothing", OK: err == nil && onlySame(changes), Detail: describe(changes)}
+	up := Check{Name: "second up changes nothing", OK: err == nil && onlySame(changes), Detail: automation.Describe(changes)}
 	if err != nil {
 		up.Detail = joinNonEmpty(up.Detail, err.Error())
 	} else if !up.OK {
@@ -173,8 +173,6 @@ func onlySame(changes map[string]int) bool {
 	}
 	return true
 }
-
-func describe(changes map[string]int) string { return automation.Describe(changes) }
 
 // scan searches state, logs, consoles and what the checks printed for the rehearsal's secrets. Process lists were
 // searched all along.

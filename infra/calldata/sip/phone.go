@@ -212,12 +212,13 @@ func (p *Phone) quietly(next sipgo.RequestHandler) sipgo.RequestHandler {
 			_ = tx.Respond(sipmsg.NewResponseFromRequest(req, sipmsg.StatusBadRequest, "Missing Header", nil))
 			return
 		}
-		if req.Method == sipmsg.INVITE && req.To().Params.Has("tag") {
+		offer := req.Method == sipmsg.INVITE && req.To().Params.Has("tag")
+		if offer {
 			p.talking.Lock()
 			p.talking.Unlock() //nolint:staticcheck // nothing to do but to have waited
 			p.offers.Store(req.CallID().Value(), direction(req.Body()))
 		}
-		if req.Method == sipmsg.ACK || req.Method == sipmsg.INVITE && req.To().Params.Has("tag") {
+		if offer || req.Method == sipmsg.ACK {
 			p.offering.Lock()
 			defer p.offering.Unlock()
 		}
