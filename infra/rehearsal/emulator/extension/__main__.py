@@ -4,6 +4,7 @@ Port 0 takes a free one. The first line on standard output is {"port": N}, once 
 """
 
 import importlib
+import io
 import json
 import signal
 import sys
@@ -40,13 +41,25 @@ SERVICES = (
 
 
 def present(app):
-    """What time alone changes has changed before a request is answered."""
+    """What time alone changes has changed before a request is answered, and requests are answered one after the other.
+
+    moto has no locks: a list that a second request changes ends the first in a 500 after half of its work, and the caller's
+    second try then finds what the first one made.
+    """
 
     def call(environ, start_response):
-        lifecycle.advance()
-        return app(environ, start_response)
+        whole(environ)
+        with lifecycle.LOCK:
+            lifecycle.advance()
+            return app(environ, start_response)
 
     return call
+
+
+def whole(environ):
+    """Read the body before it is the request's turn: a machine that dies while it sends holds nobody up."""
+    if environ.get("CONTENT_LENGTH"):
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
 
 
 def main(host, port):
