@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/change"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/database"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/document"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/plan"
@@ -175,7 +176,7 @@ func TestPlanAndApply(t *testing.T) {
 	var p plan.Plan
 	require.NoError(t, json.Unmarshal([]byte(out), &p))
 	require.Len(t, p.Changes, 3)
-	assert.Equal(t, []plan.Change{{Op: plan.Delete, Kind: "did", Name: "+14155550100"}, {Op: plan.Create, Kind: "did", Name: "+14155550101"}}, p.Changes[:2])
+	assert.Equal(t, []change.Change{{Op: change.Delete, Kind: "did", Name: "+14155550100"}, {Op: change.Create, Kind: "did", Name: "+14155550101"}}, p.Changes[:2])
 	assert.Equal(t, "targets", p.Changes[2].Fields[0].Name)
 	_, err = b.run("apply")
 	require.NoError(t, err)

@@ -1,7 +1,8 @@
--- Calls that are up, for the time in which Kamailio 5.6 starts again: its module dialog writes them when it stops and reads them
--- when it starts. Names, types and versions are those that the module asks for.
+-- What outlives a restart of Kamailio 5.6: its modules dialog and mqueue write it when they stop and read it when they start.
+-- Names, types and versions are those that the modules ask for.
 BEGIN;
 CREATE TABLE version (table_name VARCHAR(32) PRIMARY KEY, table_version INTEGER NOT NULL);
+CREATE TABLE cdr (id INTEGER PRIMARY KEY, key VARCHAR(255), val VARCHAR(8192));
 CREATE TABLE dialog (
     id INTEGER PRIMARY KEY,
     hash_entry INTEGER NOT NULL,

@@ -12,41 +12,16 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/change"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/compile"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/document"
 )
 
-// Op is what happens to an object.
-type Op string
-
-// The operations, with the signs that `pulumi preview` has for them.
-const (
-	Create Op = "+"
-	Delete Op = "-"
-	Update Op = "~"
-)
-
-// Change is one object that is made, changed or removed.
-type Change struct {
-	Op   Op     `json:"op"`
-	Kind string `json:"kind"`
-	Name string `json:"name"`
-	// Fields are those that differ, of an Update.
-	Fields []Field `json:"fields,omitempty"`
-}
-
-// Field is a field with its value before and after; empty is none.
-type Field struct {
-	Name   string `json:"name"`
-	Before string `json:"before"`
-	After  string `json:"after"`
-}
-
 // Plan is everything that applying a document would do.
 type Plan struct {
 	// Revision is the one that the plan was made against.
-	Revision int      `json:"revision"`
-	Changes  []Change `json:"changes"`
+	Revision int             `json:"revision"`
+	Changes  []change.Change `json:"changes"`
 	// Foreign names the tables that somebody changed by hand. Applying writes them anew.
 	Foreign []string `json:"foreign,omitempty"`
 }
@@ -58,35 +33,35 @@ func (p *Plan) Empty() bool { return len(p.Changes) == 0 && len(p.Foreign) == 0 
 type key struct{ kind, name string }
 
 // Diff lists what changes from one document to another. A nil document is an empty one.
-func Diff(from, to *document.Document) []Change {
+func Diff(from, to *document.Document) []change.Change {
 	before, after := objects(from), objects(to)
-	var changes []Change
+	var changes []change.Change
 	for k, fields := range after {
 		old, there := before[k]
 		if !there {
-			changes = append(changes, Change{Op: Create, Kind: k.kind, Name: k.name})
+			changes = append(changes, change.Change{Op: change.Create, Kind: k.kind, Name: k.name})
 			continue
 		}
 		if differing := differ(old, fields); len(differing) > 0 {
-			changes = append(changes, Change{Op: Update, Kind: k.kind, Name: k.name, Fields: differing})
+			changes = append(changes, change.Change{Op: change.Update, Kind: k.kind, Name: k.name, Fields: differing})
 		}
 	}
 	for k := range before {
 		if _, there := after[k]; !there {
-			changes = append(changes, Change{Op: Delete, Kind: k.kind, Name: k.name})
+			changes = append(changes, change.Change{Op: change.Delete, Kind: k.kind, Name: k.name})
 		}
 	}
-	slices.SortFunc(changes, func(a, b Change) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(changes, func(a, b change.Change) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
 	return changes
 }
 
-func differ(before, after map[string]string) []Field {
+func differ(before, after map[string]string) []change.Field {
 	names := maps.Clone(before)
 	maps.Copy(names, after)
-	var fields []Field
+	var fields []change.Field
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if before[name] != after[name] {
-			fields = append(fields, Field{name, before[name], after[name]})
+			fields = append(fields, change.Field{Name: name, Before: before[name], After: after[name]})
 		}
 	}
 	return fields
@@ -154,12 +129,12 @@ func Foreign(applied, found []compile.Table) []string {
 // Write prints the plan for a person.
 func (p *Plan) Write(w io.Writer) error {
 	var out strings.Builder
-	count := map[Op]int{}
+	count := map[change.Op]int{}
 	for _, c := range p.Changes {
 		count[c.Op]++
-		fmt.Fprintf(&out, "%s %s %s\n", c.Op, c.Kind, c.Name)
+		fmt.Fprintln(&out, c)
 		for _, f := range c.Fields {
-			fmt.Fprintf(&out, "    %s: %s => %s\n", f.Name, orNone(f.Before), orNone(f.After))
+			fmt.Fprintln(&out, "    "+f.String())
 		}
 	}
 	for _, name := range p.Foreign {
@@ -169,15 +144,8 @@ func (p *Plan) Write(w io.Writer) error {
 	case p.Empty():
 		fmt.Fprintf(&out, "no changes: revision %d is what the document says\n", p.Revision)
 	default:
-		fmt.Fprintf(&out, "%d to create, %d to change, %d to remove, against revision %d\n", count[Create], count[Update], count[Delete], p.Revision)
+		fmt.Fprintf(&out, "%d to create, %d to change, %d to remove, against revision %d\n", count[change.Create], count[change.Update], count[change.Delete], p.Revision)
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
-}
-
-func orNone(text string) string {
-	if text == "" {
-		return "none"
-	}
-	return text
 }

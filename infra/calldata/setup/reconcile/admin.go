@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/change"
 	"github.com/calldata/calldata-foundation/infra/calldata/wazo"
 )
 
@@ -39,18 +40,18 @@ func (s *site) admin(ctx context.Context, configured bool) error {
 		return fmt.Errorf("tenant %s: admin.username is %q, which a user of another tenant has: user names are unique in the engine", s.want.Slug, want.Username)
 	}
 	if user.UUID == "" {
-		s.add(Create, "admin", want.Username, nil, func(ctx context.Context) error {
+		s.add(change.Create, "admin", want.Username, nil, func(ctx context.Context) error {
 			body := map[string]string{"username": want.Username, "password": s.in.Secrets[string(want.Password)], "purpose": "user"}
 			return s.engine.Post(ctx, wazo.Auth+"/users", body, &user)
 		})
 	}
 	if policy.UUID == "" {
-		s.add(Create, "policy", policyName, nil, func(ctx context.Context) error {
+		s.add(change.Create, "policy", policyName, nil, func(ctx context.Context) error {
 			return s.engine.Post(ctx, wazo.Auth+"/policies", map[string]any{"name": policyName, "acl": adminACL}, &policy)
 		})
 	}
 	if !held {
-		s.add(Update, "admin", want.Username, []Field{{"policy", "", policyName}}, func(ctx context.Context) error {
+		s.add(change.Update, "admin", want.Username, []change.Field{{Name: "policy", Before: "", After: policyName}}, func(ctx context.Context) error {
 			return s.engine.Put(ctx, wazo.Auth+"/users/"+user.UUID+"/policies/"+policy.UUID, nil)
 		})
 	}

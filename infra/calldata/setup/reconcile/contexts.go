@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/change"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup/document"
 	"github.com/calldata/calldata-foundation/infra/calldata/wazo"
 )
@@ -14,7 +15,7 @@ func (s *site) compareContexts() {
 	for _, want := range s.want.Contexts {
 		have, there := s.contexts[want.Name]
 		if !there {
-			s.add(Create, "context", want.Name, nil, func(ctx context.Context) error {
+			s.add(change.Create, "context", want.Name, nil, func(ctx context.Context) error {
 				made := &contextItem{}
 				// The engine makes the context's name; what is chosen here is its label.
 				err := s.engine.Post(ctx, wazo.Confd+"/contexts", contextBody(want, true), made)

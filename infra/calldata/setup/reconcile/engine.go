@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/change"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup/document"
 	"github.com/calldata/calldata-foundation/infra/calldata/wazo"
 )
@@ -39,7 +40,7 @@ func Compare(ctx context.Context, in Input) (*Plan, error) {
 			return nil, fmt.Errorf("log in as %s: %w", Root, err)
 		}
 	} else {
-		p.Changes = append(p.Changes, Change{Op: Create, Kind: "engine", Name: "first setup", do: func(ctx context.Context) error {
+		p.Changes = append(p.Changes, Change{Change: change.Change{Op: change.Create, Kind: "engine", Name: "first setup"}, do: func(ctx context.Context) error {
 			return errors.Join(in.Engine.Wizard(ctx, in.Document.Language, in.RootPassword), login(ctx))
 		}})
 	}
@@ -88,10 +89,10 @@ func compareTenant(ctx context.Context, in Input, want *document.Tenant, configu
 			return err
 		}
 	} else {
-		s.add(Create, "tenant", want.Slug, nil, s.makeTenant)
+		s.add(change.Create, "tenant", want.Slug, nil, s.makeTenant)
 	}
 	if country != want.Country {
-		s.add(Update, "country", want.Slug, []Field{{"country", country, want.Country}}, func(ctx context.Context) error {
+		s.add(change.Update, "country", want.Slug, []change.Field{{Name: "country", Before: country, After: want.Country}}, func(ctx context.Context) error {
 			return s.engine.Put(ctx, wazo.Confd+"/localization", map[string]string{"country": want.Country})
 		})
 	}
@@ -107,20 +108,20 @@ func compareTenant(ctx context.Context, in Input, want *document.Tenant, configu
 	return errors.Join(s.errs...)
 }
 
-func (s *site) add(op Op, kind, name string, fields []Field, do func(context.Context) error) {
-	s.plan.Changes = append(s.plan.Changes, Change{Op: op, Tenant: s.want.Slug, Kind: kind, Name: name, Fields: fields, do: do})
+func (s *site) add(op change.Op, kind, name string, fields []change.Field, do func(context.Context) error) {
+	s.plan.Changes = append(s.plan.Changes, Change{Change: change.Change{Op: op, Kind: kind, Name: name, Fields: fields}, Tenant: s.want.Slug, do: do})
 }
 
 // update adds a change if fields differ.
-func (s *site) update(kind, name string, fields []Field, do func(context.Context) error) {
+func (s *site) update(kind, name string, fields []change.Field, do func(context.Context) error) {
 	if len(fields) > 0 {
-		s.add(Update, kind, name, fields, do)
+		s.add(change.Update, kind, name, fields, do)
 	}
 }
 
 // extra is something that the document does not name.
 func (s *site) extra(kind, name string, do func(context.Context) error) {
-	c := Change{Op: Delete, Tenant: s.want.Slug, Kind: kind, Name: name, do: do}
+	c := Change{Change: change.Change{Op: change.Delete, Kind: kind, Name: name}, Tenant: s.want.Slug, do: do}
 	if s.in.Prune {
 		s.plan.Changes = append(s.plan.Changes, c)
 	} else {
@@ -129,11 +130,11 @@ func (s *site) extra(kind, name string, do func(context.Context) error) {
 }
 
 // differ appends a field if its values differ.
-func differ(fields []Field, name, before, after string) []Field {
+func differ(fields []change.Field, name, before, after string) []change.Field {
 	if before == after {
 		return fields
 	}
-	return append(fields, Field{name, before, after})
+	return append(fields, change.Field{Name: name, Before: before, After: after})
 }
 
 // find looks for the tenant by its slug, which is unique and never changes.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/change"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup/document"
 	"github.com/calldata/calldata-foundation/infra/calldata/wazo"
 )
@@ -13,7 +14,7 @@ func (s *site) compareInbound() {
 	for _, want := range s.want.Inbound {
 		have := s.incall(want)
 		if have == nil {
-			s.add(Create, "inbound", want.Number, nil, func(ctx context.Context) error { return s.makeInbound(ctx, want) })
+			s.add(change.Create, "inbound", want.Number, nil, func(ctx context.Context) error { return s.makeInbound(ctx, want) })
 			continue
 		}
 		before := s.destinationText(have.Destination)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/change"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup/document"
 	"github.com/calldata/calldata-foundation/infra/calldata/wazo"
 )
@@ -15,7 +16,7 @@ func (s *site) compareOutbound() {
 		have, there := s.outcalls[want.Name]
 		if !there {
 			have = &outcallItem{Name: want.Name}
-			s.add(Create, "outbound", want.Name, nil, func(ctx context.Context) error {
+			s.add(change.Create, "outbound", want.Name, nil, func(ctx context.Context) error {
 				return s.engine.Post(ctx, wazo.Confd+"/outcalls", map[string]string{"name": want.Name}, have)
 			})
 		}
@@ -35,16 +36,16 @@ func (s *site) compareOutbound() {
 }
 
 func (s *site) comparePattern(want document.Outbound, have *outcallItem, p document.Pattern) {
-	op, fields := Create, []Field(nil)
+	op, fields := change.Create, []change.Field(nil)
 	for _, e := range have.Extensions {
 		if e.Exten == p.Match && s.label(e.Context) == want.Context {
-			op = Update
+			op = change.Update
 			fields = differ(fields, "strip", strconv.Itoa(e.Strip), strconv.Itoa(p.Strip))
 			fields = differ(fields, "prefix", e.Prefix, p.Prefix)
 			fields = differ(fields, "caller_id", e.CallerID, p.CallerID)
 		}
 	}
-	if op == Update && len(fields) == 0 {
+	if op == change.Update && len(fields) == 0 {
 		return
 	}
 	s.add(op, "pattern", want.Name+" "+p.Match, fields, func(ctx context.Context) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/change"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup/document"
 	"github.com/calldata/calldata-foundation/infra/calldata/wazo"
 )
@@ -22,7 +23,7 @@ func (s *site) compareTrunks() {
 func (s *site) compareTrunk(name, label, contact string, match []string) {
 	have, there := s.trunks[name]
 	if !there {
-		s.add(Create, "trunk", name, nil, func(ctx context.Context) error { return s.makeTrunk(ctx, name, label, contact, match) })
+		s.add(change.Create, "trunk", name, nil, func(ctx context.Context) error { return s.makeTrunk(ctx, name, label, contact, match) })
 		return
 	}
 	s.update("trunk", name, differ(nil, "context", s.label(have.Context), label), func(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/change"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup/document"
 	"github.com/calldata/calldata-foundation/infra/calldata/wazo"
 )
@@ -21,7 +22,7 @@ func (s *site) compareUsers() {
 				s.errs = append(s.errs, fmt.Errorf("tenant %s: user %s: the engine has a SIP endpoint of this name that is no user's: delete it, or choose another sip.username", s.want.Slug, want.SIP.Username))
 				continue
 			}
-			s.add(Create, "user", want.SIP.Username, nil, func(ctx context.Context) error { return s.makeUser(ctx, want) })
+			s.add(change.Create, "user", want.SIP.Username, nil, func(ctx context.Context) error { return s.makeUser(ctx, want) })
 			continue
 		}
 		s.compareUser(want, have)
@@ -80,7 +81,7 @@ func (s *site) compareUser(want document.User, have *userItem) {
 
 	endpoint := s.endpoints[want.SIP.Username]
 	if old := option(endpoint.Auth, "password"); len(old) != 1 || old[0] != s.in.Secrets[string(want.SIP.Password)] {
-		s.update("user", want.SIP.Username, []Field{{"password", "********", "********"}}, func(ctx context.Context) error {
+		s.update("user", want.SIP.Username, []change.Field{{Name: "password", Before: "********", After: "********"}}, func(ctx context.Context) error {
 			return s.engine.Put(ctx, wazo.Confd+"/endpoints/sip/"+endpoint.UUID, map[string]any{"auth_section_options": s.login(want)})
 		})
 	}
@@ -99,7 +100,7 @@ func (s *site) compareNumber(want document.User, line lineItem) {
 			return
 		}
 	}
-	fields := []Field{{"extension", strings.Join(numbers, ", "), want.Extension}}
+	fields := []change.Field{{Name: "extension", Before: strings.Join(numbers, ", "), After: want.Extension}}
 	s.update("user", want.SIP.Username, fields, func(ctx context.Context) error {
 		if len(line.Extensions) > 0 {
 			return s.engine.Put(ctx, fmt.Sprintf("%s/extensions/%d", wazo.Confd, line.Extensions[0].ID), map[string]string{"exten": want.Extension, "context": line.Context})
