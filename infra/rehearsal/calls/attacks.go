@@ -158,9 +158,12 @@ func strayRoutes(t *Trial) {
 			if err == nil {
 				return errors.New("it was answered")
 			}
-			switch data, err := third.Receive(200 * time.Millisecond); {
-			case err != nil:
-				return err
+			var rejected *sip.RejectedError
+			switch data, failure := third.Receive(200 * time.Millisecond); {
+			case failure != nil:
+				return failure
+			case !errors.As(err, &rejected):
+				return err // What the third party got is the caller's own CANCEL, which goes by its Route.
 			case data != nil:
 				return fmt.Errorf("the third party got %q", data[:min(len(data), 60)])
 			}

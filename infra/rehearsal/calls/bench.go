@@ -24,8 +24,12 @@ const (
 	sipsPort = 5061
 )
 
-// registration is how long phones register, in seconds: longer than all scenarios take.
-const registration = 3600
+const (
+	// registration is how long phones ask to be registered, in seconds. SBCs grant less.
+	registration = 3600
+	// refresh is when a phone registers anew.
+	refresh = time.Minute
+)
 
 // agent is what the parties call themselves.
 const agent = "calldata-calls"
@@ -41,8 +45,8 @@ type bench struct {
 	passwords []string
 	trust     *tls.Config
 
-	// registered tells which phones have a binding.
-	registered map[int]bool
+	// registered tells when phones have registered.
+	registered map[int]time.Time
 	// begin is when the first call was made; expected are the legs that have to be in the records.
 	begin    time.Time
 	expected []leg
@@ -52,7 +56,7 @@ type bench struct {
 
 // open makes the parties. They call the first SBC.
 func open(ctx context.Context, p Plan, secretsFile string) (b *bench, err error) {
-	b = &bench{plan: p, begin: time.Now(), registered: map[int]bool{}}
+	b = &bench{plan: p, begin: time.Now(), registered: map[int]time.Time{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())
@@ -167,16 +171,19 @@ func (b *bench) close() error {
 	return errors.Join(errs...)
 }
 
-// register makes a phone ready for calls, once.
+// register makes a phone ready for calls, where it is not.
 func (t *Trial) register(i int) *party.Party {
 	p := t.phones[i]
 	t.step(p.Name+" registers", func(ctx context.Context) error {
-		if t.registered[i] {
+		if time.Since(t.registered[i]) < refresh {
 			return nil
 		}
-		err := bind(ctx, p, t.passwords[i])
-		t.registered[i] = err == nil
-		return err
+		delete(t.registered, i)
+		if err := bind(ctx, p, t.passwords[i]); err != nil {
+			return err
+		}
+		t.registered[i] = time.Now()
+		return nil
 	})
 	return p
 }

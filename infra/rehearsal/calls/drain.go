@@ -35,7 +35,12 @@ func (t *Trial) drain(n int) {
 	caller := t.caller()
 	rising := time.Duration(n) * time.Second / drainRate
 	done := make(chan loaded, 1)
+	begin := time.Now()
 	t.step(fmt.Sprintf("%d calls come up", n), func(ctx context.Context) error {
+		before, err := t.active(ctx, sbc)
+		if err != nil {
+			return err
+		}
 		go func() {
 			r, err := sipp(ctx, sippRun{from: t.plan.Carriers[0].Address, to: sbc.sip(), number: t.plan.Numbers.Answer, caller: caller,
 				rate: drainRate, calls: n, hold: rising + drainHold})
@@ -46,6 +51,7 @@ func (t *Trial) drain(n int) {
 			if err != nil {
 				return err
 			}
+			up -= before
 			t.work.Progress(int64(up), int64(n), "calls up")
 			if up >= n {
 				return nil
@@ -90,7 +96,7 @@ func (t *Trial) drain(n int) {
 			return ctx.Err()
 		}
 	})
-	t.drained(n, caller)
+	t.drained(n, caller, begin)
 }
 
 // elsewhere calls by another SBC, where there is one.
@@ -115,7 +121,7 @@ func (t *Trial) elsewhere() {
 }
 
 // drained proves by the records that each call went on to its end.
-func (t *Trial) drained(n int, caller string) {
+func (t *Trial) drained(n int, caller string, begin time.Time) {
 	if t.plan.DatabaseURLFile == "" {
 		return
 	}
@@ -127,8 +133,8 @@ func (t *Trial) drained(n int, caller string) {
 		defer func() { _ = db.Close(context.WithoutCancel(ctx)) }()
 		found := 0
 		for end := time.Now().Add(2 * recordTime); time.Now().Before(end); time.Sleep(time.Second) {
-			err := db.QueryRow(ctx, "SELECT count(*) FROM cdr WHERE direction = 'in' AND code = 200 AND ended_by = 'caller' AND duration_ms >= $1 AND ltrim(caller, '+') = $2",
-				drainHold.Milliseconds(), digits(caller)).Scan(&found)
+			err := db.QueryRow(ctx, "SELECT count(*) FROM cdr WHERE direction = 'in' AND code = 200 AND ended_by = 'caller' AND duration_ms >= $1 AND ltrim(caller, '+') = $2 AND started_at >= $3",
+				drainHold.Milliseconds(), digits(caller), begin).Scan(&found)
 			if err != nil || found == n {
 				break
 			}

@@ -143,7 +143,7 @@ func busy() func() float64 {
 	}
 }
 
-// processors reads /proc/stat (proc(5)): ticks of idling and of all.
+// processors reads /proc/stat (proc(5)): ticks of idling and of all. What runs niced gives way, and counts as idling.
 func processors() (idle, total int) {
 	data, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -153,7 +153,7 @@ func processors() (idle, total int) {
 	for i, field := range strings.Fields(line)[1:] {
 		n, _ := strconv.Atoi(field)
 		total += n
-		if i == 3 || i == 4 { // idle and iowait
+		if i == 1 || i == 3 || i == 4 { // nice, idle and iowait
 			idle += n
 		}
 	}

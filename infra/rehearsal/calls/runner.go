@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
@@ -138,10 +139,11 @@ func (b *bench) try(ctx context.Context, s Scenario, report progress.Reporter) O
 	defer cancel()
 	t := &Trial{bench: b, ctx: limited, work: work, outcome: &out}
 	s.Run(t)
-	tidy, done := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
-	defer done()
-	for i := len(t.tidy) - 1; i >= 0; i-- {
-		t.tidy[i](tidy)
+	for _, f := range slices.Backward(t.tidy) {
+		// Each has its time: a call that nobody ends must not keep a machine from coming back.
+		tidy, done := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
+		f(tidy)
+		done()
 	}
 	b.clear()
 	out.Seconds = time.Since(begin).Seconds()

@@ -267,7 +267,7 @@ func overTLS(t *Trial) {
 			_ = secure.Close()
 		})
 		// One line has one contact: the phone's other one is gone from here on.
-		t.registered[0] = false
+		delete(t.registered, 0)
 		return bind(ctx, secure, t.passwords[0])
 	})
 	a := t.call(t.carriers[0], sip.Dial{To: t.plan.Phones[0].Number, From: t.caller()}).comes(secure)
