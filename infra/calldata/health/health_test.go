@@ -65,12 +65,13 @@ func sound() map[string]string {
 	return map[string]string{
 		"result.json":           `{"v1": {"datasource": "DataSourceEc2Local", "errors": []}}`,
 		"list-units --failed":   "disabled=0\n",
-		"systemctl is-active":   strings.Repeat("active\n", count),
+		"is-active nginx":       strings.Repeat("active\n", count),
+		"kamailio.service ||":   "active\n",
+		"kamailio.service rtp":  "active\nactive\n",
 		"pg_lsclusters":         "15 main 5432 online postgres /var/lib/postgresql/15/main /var/log/x.log\n",
 		"psql -d asterisk":      "1\n",
 		"df --local":            "Mounted on Use% IUse%\n/ 42% 7%\n",
 		"date +%s":              "clock:0s yes",
-		"is-system-running":     "running\n",
 		"nothing else is asked": "",
 	}
 }
@@ -189,7 +190,7 @@ func TestIllMachines(t *testing.T) {
 		"no cloud-init":             {"result.json", "absent\n", CheckCloudInit, verdict.Skip, "not installed"},
 		"cloud-init says nothing":   {"result.json", "", CheckCloudInit, verdict.Fail, "result.json"},
 		"a unit failed":             {"list-units --failed", "foo.service loaded failed failed Foo\ndisabled=0\n", CheckUnits, verdict.Fail, "foo failed"},
-		"asterisk is down":          {"systemctl is-active", strings.Repeat("active\n", active) + "inactive\n" + strings.Repeat("active\n", 9), CheckUnits, verdict.Fail, "asterisk inactive"},
+		"asterisk is down":          {"is-active nginx", strings.Repeat("active\n", active) + "inactive\n" + strings.Repeat("active\n", 9), CheckUnits, verdict.Fail, "asterisk inactive"},
 		"cluster down":              {"pg_lsclusters", "15 main 5432 down postgres /a /b\n", CheckPostgreSQL, verdict.Fail, "cluster 15-main is down"},
 		"no cluster":                {"pg_lsclusters", "", CheckPostgreSQL, verdict.Fail, "there is no cluster"},
 		"no database":               {"psql -d asterisk", `exit:database "asterisk" does not exist`, CheckPostgreSQL, verdict.Fail, "does not exist"},
@@ -225,7 +226,7 @@ func TestDisabledEngine(t *testing.T) {
 	t.Parallel()
 	script := sound()
 	script["list-units --failed"] = "disabled=1\n"
-	script["systemctl is-active"] = strings.Repeat("active\n", len(unitsOf(stacks.RoleUCEngine).always))
+	script["is-active nginx"] = strings.Repeat("active\n", len(unitsOf(stacks.RoleUCEngine).always))
 	_, found, err := newWorld(t, script, http.StatusOK, configured).run(t)
 	require.NoError(t, err)
 	assert.Equal(t, verdict.Warn, found[CheckUnits].Status)

@@ -67,8 +67,7 @@ func judgeCloudInit(out string) found {
 	return ok("done, %s", result.V1.Datasource)
 }
 
-// systemdUnits looks for failed units, and for the ones that the node's roles need. Where no role has a list, it looks at the
-// state of the system as a whole.
+// systemdUnits looks for failed units, and for the ones that the node's roles need.
 func systemdUnits(ctx context.Context, h *host, roles []stacks.Role) found {
 	out, err := h.run(ctx, "systemctl list-units --failed --plain --no-legend --no-pager; test ! -e "+disabledFlag+"; echo disabled=$?")
 	if err != nil {
@@ -83,38 +82,12 @@ func systemdUnits(ctx context.Context, h *host, roles []stacks.Role) found {
 			needed = append(needed, u.unlessDisabled...)
 		}
 	}
-	if len(needed) == 0 {
-		// Its exit code is 0 for "running" alone; which other state it is, is in the output.
-		state, err := h.run(ctx, "systemctl is-system-running || true")
-		if err != nil {
-			return fail("%v", err)
-		}
-		return judgeSystem(failed, strings.TrimSpace(state))
-	}
 	// Exit code 3 says that one is not active; which one is in the output.
 	states, err := h.run(ctx, "systemctl is-active "+strings.Join(needed, " ")+" || true")
 	if err != nil {
 		return fail("%v", err)
 	}
 	return judgeUnits(failed, needed, strings.Fields(states), disabled)
-}
-
-// judgeSystem reads a state of systemctl(1), is-system-running.
-func judgeSystem(failed []string, state string) found {
-	for i, unit := range failed {
-		failed[i] = strings.TrimSuffix(unit, ".service") + " failed"
-	}
-	switch {
-	case len(failed) > 0:
-		return fail("%s", strings.Join(failed, ", "))
-	case state == "running":
-		return ok("the system is running, no unit failed")
-	case state == "initializing", state == "starting":
-		return fail("the system is still starting")
-	case state == "degraded": // the unit has come back since it was asked for
-		return warn("the system is degraded, no unit is failed")
-	}
-	return fail("the system is %q", state)
 }
 
 func parseFailed(out string) (failed []string, disabled bool) {

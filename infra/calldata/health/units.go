@@ -17,8 +17,11 @@ const disabledFlag = "/var/lib/wazo/disabled"
 // unitsOf lists the units of a role. The lists for the UC Engine are those of wazo-service (wazo-platform/wazo-service,
 // bin/wazo-service), with the name that PostgreSQL has on Debian 12.
 func unitsOf(role stacks.Role) units {
-	if role != stacks.RoleUCEngine {
-		return units{}
+	switch role {
+	case stacks.RoleC4Router:
+		return units{always: []string{"kamailio.service"}}
+	case stacks.RoleC4SBC:
+		return units{always: []string{"kamailio.service", "rtpengine-daemon.service"}}
 	}
 	return units{
 		always: []string{
