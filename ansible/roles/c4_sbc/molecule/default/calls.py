@@ -278,6 +278,7 @@ def register(w, phone, password="secret", headers=(), right=True):
     first = phone.request("REGISTER", "sip:example.com", to="<sip:alice@example.com>", call=call, headers=[("Expires", "600"), *headers])
     phone.send(first)
     router, inside = w.router("REGISTER")
+    assert inside.get("Expires") == "120", inside
     challenge = 'Digest realm="example.com", nonce="abc"'
     router.send(inside.reply(401, "Unauthorized", "r", [("WWW-Authenticate", challenge)]))
     answer = digest("alice", password, "REGISTER", "sip:example.com", phone.expect(401).get("WWW-Authenticate"))
@@ -322,6 +323,27 @@ def test_phone(w):
             before = phone.pings
             time.sleep(6)
             assert phone.pings > before, "no ping keeps the phone's NAT open"
+
+
+def test_expiry(w):
+    """A registration lasts two minutes at most, however it is asked for."""
+    contact = "<sip:alice@192.0.2.77:5062>"
+    for headers, parameter, header in (
+        ([("Contact", f"{contact};expires=3600;q=0.5")], ";expires=120;q=0.5", "120"),
+        ([("Contact", f"{contact};q=0.5; Expires = 3600"), ("Expires", "1800")], ";q=0.5;expires=120", "120"),
+        ([("Contact", f"{contact};expires=60")], ";expires=60", "120"),
+        ([("Contact", f"{contact};expires=0")], ";expires=0", "120"),
+        ([("Contact", contact), ("Expires", "90")], "", "90"),
+        ([("Contact", "*"), ("Expires", "0")], "*", "0"),
+    ):
+        phone = w.end(PHONE, 0, (PUBLIC, 5060), "udp")
+        ask = phone.request("REGISTER", "sip:example.com", to="<sip:alice@example.com>")
+        ask.headers = [h for h in ask.headers if h[0] != "Contact"] + headers
+        phone.send(ask)
+        router, inside = w.router("REGISTER")
+        assert inside.get("Contact").endswith(parameter) and inside.all("Expires") == [header], inside
+        router.send(inside.reply(401, "Unauthorized", "r", [("WWW-Authenticate", 'Digest realm="example.com", nonce="abc"')]))
+        phone.expect(401)
 
 
 def test_registration_with_a_carrier(w):
@@ -616,9 +638,30 @@ def test_restart(w):
     assert sbc("c4-active-calls").strip() == "0"
 
 
+def test_dead_call(w):
+    """A call that neither side ends, and that has no media any more, is ended."""
+    a, b, *_ = inbound(w, w.carrier)
+    time.sleep(2)
+    sbc("c4-dead-calls 1")
+    assert sbc("c4-active-calls").strip() == "1", "it has media yet"
+    sbc("rtpengine-ctl -ip 127.0.0.1:2224 terminate all")
+    time.sleep(4)
+    sbc("c4-dead-calls 60")
+    assert sbc("c4-active-calls").strip() == "1", "it may get media yet"
+    sbc("systemctl start c4-dead-calls; c4-dead-calls 1")
+    for end in (w.carrier, b.end):
+        bye = end.expect("BYE")
+        end.send(bye.reply(200, "OK"))
+    time.sleep(0.5)
+    assert sbc("c4-active-calls").strip() == "0"
+
+
 def test_drain(w):
+    phone = w.end(PHONE, 0, (PUBLIC, 5060), "udp", contact="192.0.2.77:5062")
+    registered = register(w, phone)
     a, b, *_ = inbound(w, w.carrier)
     level("drain")
+    hang_up(*call_phone(w, phone, registered))
     w.carrier.send(w.carrier.request("INVITE", f"sip:+14155550100@{PUBLIC}", body=sdp(CARRIER, 4000)))
     refused = w.carrier.expect(503)
     assert refused.get("Retry-After"), refused
