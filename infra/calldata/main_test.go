@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the pages anew")
 
-const pages = "../../docs/reference/cli"
+const reference = "../../docs/reference/cli"
 
 // TestGolden keeps the pages equal to what the commands say of themselves.
 func TestGolden(t *testing.T) {
@@ -26,13 +26,13 @@ func TestGolden(t *testing.T) {
 	if *update {
 		made, err := manual.Markdown(root(io))
 		require.NoError(t, err)
-		require.NoError(t, os.RemoveAll(pages))
-		require.NoError(t, os.MkdirAll(pages, 0o750))
+		require.NoError(t, os.RemoveAll(reference))
+		require.NoError(t, os.MkdirAll(reference, 0o750))
 		for name, page := range made {
-			require.NoError(t, os.WriteFile(filepath.Join(pages, name), page, 0o600))
+			require.NoError(t, os.WriteFile(filepath.Join(reference, name), page, 0o600))
 		}
 	}
-	stale, err := manual.Stale(pages, root(io))
+	stale, err := manual.Stale(reference, root(io))
 	require.NoError(t, err)
 	assert.Empty(t, stale, "run `make golden` and read the diff")
 }

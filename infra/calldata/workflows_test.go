@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -22,7 +23,9 @@ func scriptCommands(t *testing.T) workflows.Commands {
 	t.Helper()
 	targets, err := workflows.Targets(repository)
 	require.NoError(t, err)
-	tree := root(&cli.IO{In: bytes.NewReader(nil), Out: io.Discard, Err: io.Discard, Getenv: func(string) string { return "" }})
+	tree := func() *cobra.Command {
+		return root(&cli.IO{In: bytes.NewReader(nil), Out: io.Discard, Err: io.Discard, Getenv: func(string) string { return "" }})
+	}
 	return workflows.Commands{Root: repository, Calldata: tree, Targets: targets}
 }
 

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
@@ -68,14 +69,20 @@ func fixture(t *testing.T) Commands {
 		require.NoError(t, os.WriteFile(path, []byte(action), mode))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(root, "Makefile"), []byte("lint:\n\tcalldata deploy $(ARGS)\n"), 0o600))
+	return Commands{Root: root, Calldata: calldata, Targets: []string{"lint"}}
+}
+
+// calldata is a command with what good calls.
+func calldata() *cobra.Command {
 	run := func(*cobra.Command, []string) {}
 	tree := &cobra.Command{Use: "calldata"}
-	deploy := &cobra.Command{Use: "deploy", Run: run}
+	deploy := &cobra.Command{Use: "deploy STACK", Args: cobra.MaximumNArgs(1), Run: run}
 	deploy.Flags().BoolP("yes", "y", false, "")
+	deploy.Flags().Duration("wait", time.Minute, "")
 	backup := &cobra.Command{Use: "backup"}
 	backup.AddCommand(&cobra.Command{Use: "list", Run: run})
 	tree.AddCommand(deploy, backup)
-	return Commands{Root: root, Calldata: tree, Targets: []string{"lint"}}
+	return tree
 }
 
 func audit(t *testing.T, path, text string) []Finding {
@@ -159,6 +166,11 @@ var badOnes = map[string]struct {
 	"no such verb":             {"calldata deploy", "calldata deplyo", "command", verb, "deplyo"},
 	"no such verb below":       {`calldata deploy "$STACK" --yes`, "calldata backup lst", "command", verb, "no such verb"},
 	"no such flag":             {"--yes", "--yse", "command", verb, "no flag --yse"},
+	"two stacks":               {`"$STACK"`, `"$STACK" prod`, "command", verb, "at most 1"},
+	"no number":                {"--yes", "--wait soon", "command", verb, "invalid argument"},
+	"no stack":                 {`"$STACK"`, "nowhere", "command", verb, "Pulumi.nowhere.yaml"},
+	"nothing of Pulumi's":      {"make lint", "pulumi stack upgrade; make lint", "command", last, "no such command"},
+	"no stack of Pulumi's":     {"make lint", "pulumi up -s nowhere; make lint", "command", last, "Pulumi.nowhere.yaml"},
 	"no such letter":           {"--yes", "-x", "command", verb, "no flag -x"},
 	"no such file":             {"make lint", ".ci/nothing; make lint", "command", last, ".ci/nothing"},
 	"a file that cannot run":   {"make lint", ".ci/plain; make lint", "command", last, ".ci/plain"},
@@ -274,4 +286,29 @@ func TestTargets(t *testing.T) {
 	names, err := Targets(root)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"a", "test-short"}, names)
+}
+
+// What takes any number of words, or a word that is not written out, is not held against a script.
+func TestWordsThatAreNotWrittenOut(t *testing.T) {
+	t.Parallel()
+	c := fixture(t)
+	for _, script := range []string{
+		`calldata deploy $ARGS`, `calldata deploy "$@" --yes`, `calldata deploy --wait "$TIME" "$STACK"`, `calldata deploy "--wait=$x"`, `calldata deploy STACK --help`,
+		`pulumi stack init new`, `pulumi stack -s pr --show-urns`, `pulumi up -s pr --yes`, `pulumi config set --path 'a[0]' b`, `make lint $ARGS`,
+	} {
+		assert.Empty(t, c.Check(script), script)
+	}
+	assert.NotEmpty(t, c.Check(`calldata deploy --wait $TIME --yse`))
+	assert.NotEmpty(t, c.Check(`calldata deploy "$STACK" "$STACK"`))
+}
+
+func TestMention(t *testing.T) {
+	t.Parallel()
+	c := fixture(t)
+	for _, text := range []string{"calldata", "calldata deploy", "calldata backup", "calldata deploy --yes", "calldata deploy --wait", "calldata deploy STACK", "make lint", "grep x"} {
+		assert.Empty(t, c.Mention(text), text)
+	}
+	for _, text := range []string{"calldata deplyo", "calldata deploy --yse", "calldata backup lst", "calldata deploy STACK prod", "calldata deploy nowhere", "make nothing"} {
+		assert.NotEmpty(t, c.Mention(text), text)
+	}
 }

@@ -48,7 +48,7 @@ for the machines, keep others off the stack meanwhile, and write a log.
 
 Exit codes: 0 done, 1 a task failed, 2 wrong input, 4 a machine does not answer, 6 a tool is missing.`,
 		Example: `  calldata ansible dev -- all -m ping
-  calldata ansible stage -- c4_router -b -a 'kamcmd core.uptime'
+  calldata ansible stage -- c4_router -b -a 'kamcmd -s unix:/run/kamailio/ctl.sock core.uptime'
   calldata ansible stage -- playbooks/c4-router.yml --limit stage-router-1 --list-tasks`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if cmd.ArgsLenAtDash() != 1 || len(args) < 2 {

@@ -69,7 +69,7 @@ calldata inventory STACK --ssh-config writes the same configuration into a file,
 
 Exit codes: that of COMMAND, or: 2 wrong input, 4 the machine does not answer, 6 a tool is missing.`,
 		Example: `  calldata ssh dev dev-uc-1
-  calldata ssh prod c4-sbc -- sudo kamcmd dispatcher.list
+  calldata ssh prod c4-sbc -- sudo kamcmd -s unix:/run/kamailio/ctl.sock dispatcher.list
   calldata ssh prod i-0123456789abcdef0 --tty -- top`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 2 || (cmd.ArgsLenAtDash() >= 0 && cmd.ArgsLenAtDash() != 2) || (cmd.ArgsLenAtDash() < 0 && len(args) > 2) {
