@@ -49,7 +49,7 @@ func scenePlan(stack string, roles map[string][]calls.Machine) calls.Plan {
 			Unknown: "+14155550199", Unserved: "+14155550180", Echo: "+14155550103", Answer: "+14155550104",
 			Outside: "+493023125", Unreachable: "+3319900", Dial: "9",
 		},
-		Strangers: attackers, DatabaseURLFile: filepath.Join(Dir(stack), "secrets", "routing-database-url"),
+		Strangers: attackers, DatabaseURLFile: routingDatabaseFile(Dir(stack)),
 	}
 }
 
@@ -73,3 +73,6 @@ func sceneText(name string, p calls.Plan) string {
 	_ = sceneTemplates.ExecuteTemplate(&out, name, map[string]any{"Plan": p, "Silent": carrierSilent, "Nobody": netip.AddrFrom4(nobody)})
 	return out.String()
 }
+
+// routingDatabaseFile is where a rehearsal whose files are in dir keeps the URL of the Routers' database.
+func routingDatabaseFile(dir string) string { return filepath.Join(dir, "secrets", "routing-database-url") }

@@ -106,14 +106,13 @@ func perform(ctx context.Context, o Options, r *Report) (err error) {
 func deploy(ctx context.Context, o Options, w *world, tools *Tools, r *Report) error {
 	d := &deployment{file: filepath.Join(w.dir, "outputs.json")}
 	_, err := inStep(o.Progress, "up", func(s progress.Step) (_ struct{}, err error) {
-		work := filepath.Join(w.dir, "work")
 		if err = SetScene(ctx, w.emulator.AWSConfig(), o.kind); err != nil {
 			return
 		}
-		if err = Workspace(work, o.Repo, o.Stack, tools.Program, w.settings(o)); err != nil {
+		if err = Workspace(w.work(), o.Repo, o.Stack, tools.Program, w.settings(o)); err != nil {
 			return
 		}
-		if d.stack, err = openStack(ctx, w.pulumiRoot(), w.network.Name(), work, o.Stack, w.env, w.log); err != nil {
+		if d.stack, err = openStack(ctx, w.pulumiRoot(), w.network.Name(), w.work(), o.Stack, w.env, w.log); err != nil {
 			return
 		}
 		changes, err := d.stack.up(ctx, s, tools.Policies)
@@ -212,6 +211,9 @@ func (w *world) proven(ctx context.Context, o Options, d *deployment, s progress
 	case o.Calls != CallsNone && checks[0].OK:
 		checks = append(checks, w.calls(ctx, o, d, chosenCalls(o), s)...)
 	}
+	if len(failing(checks)) == 0 {
+		checks = append(checks, w.operated(ctx, o, d.outputs, s))
+	}
 	return checks
 }
 
@@ -250,7 +252,7 @@ func (w *world) close() {
 
 func (w *world) access(o Options, outputs stacks.Outputs) Access {
 	a := Access{
-		Shell: fmt.Sprintf("nsenter --net=/run/netns/%s bash", w.network.Name()),
+		Shell: w.shell(),
 		Stop:  fmt.Sprintf("calldata rehearse %s --stop", o.Stack),
 		Web:   outputs.Endpoints.Web,
 	}

@@ -53,7 +53,7 @@ type Options struct {
 type Access struct {
 	// SSH is a command per node that logs in.
 	SSH []string
-	// Shell is a command that opens a shell inside the rehearsal's network.
+	// Shell is a command that opens a shell in which pulumi and calldata work on the platform.
 	Shell string
 	// Stop is the command that removes everything.
 	Stop string

@@ -93,7 +93,7 @@ func (w *world) newDrill(ctx context.Context, o Options, d *deployment) (*drill,
 		return nil, err
 	}
 	var err error
-	r.database.Private, err = w.databaseURL(ctx, filepath.Join(w.dir, "secrets", "routing-database-url"))
+	r.database.Private, err = w.databaseURL(ctx, routingDatabaseFile(w.dir))
 	return r, err
 }
 

@@ -32,6 +32,11 @@ func (w *world) told(ctx context.Context, o Options, progress io.Writer, stdin [
 	cmd := w.network.Command(ctx, o.Calldata, args...)
 	cmd.Dir = o.Repo
 	cmd.Env = append(os.Environ(), environ(w.env)...)
+	return w.run(cmd, progress, stdin, args)
+}
+
+// run runs a calldata with these arguments, and answers its standard output.
+func (w *world) run(cmd *exec.Cmd, progress io.Writer, stdin []byte, args []string) ([]byte, error) {
 	cmd.Stdin = bytes.NewReader(stdin)
 	// A group of its own: Ctrl-C reaches the conductor, which then ends its children in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -53,8 +53,8 @@ func Workspace(dir, repo, stack, binary string, overrides map[string]any) error 
 	return nil
 }
 
-// linked are the directories that the workspace shares with the repository.
-var linked = []string{"infra", "ansible", ".calldata"}
+// linked is what the workspace shares with the repository: what the program reads, what commands build, and what they leave.
+var linked = []string{"infra", "ansible", "components", "stacks", "go.mod", "go.sum", ".calldata"}
 
 // EmulatorSettings are the settings that point the AWS provider at an emulator. Two retries: what an emulator lacks
 // answers 500, and the default of 25 would hang for minutes.

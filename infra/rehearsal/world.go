@@ -127,8 +127,10 @@ func build(ctx context.Context, o Options, t *Tools, step progress.Step) (_ *wor
 		KnownHosts: filepath.Join(w.dir, "known_hosts"), Front: w.front, Secret: w.secrets.add, Progress: step,
 	})
 
-	w.env, err = w.environment(o, t)
-	return w, err
+	if w.env, err = w.environment(o, t); err != nil {
+		return w, err
+	}
+	return w, w.writeOperatorFile(o)
 }
 
 // Remove tears down everything of a stack's rehearsal, wherever an earlier run left it, and answers what is still there.
