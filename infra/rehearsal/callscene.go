@@ -75,4 +75,6 @@ func sceneText(name string, p calls.Plan) string {
 }
 
 // routingDatabaseFile is where a rehearsal whose files are in dir keeps the URL of the Routers' database.
-func routingDatabaseFile(dir string) string { return filepath.Join(dir, "secrets", "routing-database-url") }
+func routingDatabaseFile(dir string) string {
+	return filepath.Join(dir, "secrets", "routing-database-url")
+}
