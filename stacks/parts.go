@@ -16,7 +16,7 @@ import (
 func base(stack string, c Config) Topology {
 	return Topology{
 		Stack: stack, Kind: c.Topology, Region: c.Region, Owner: c.Owner, CostCenter: c.CostCenter, Protect: c.Protect,
-		LogRetentionDays: c.Retention.LogDays, WorkloadBoundary: c.WorkloadBoundary,
+		LogRetentionDays: c.Retention.LogDays, WorkloadBoundary: c.WorkloadBoundary, Carriers: append([]netip.Prefix{}, c.Access.CarrierCIDRs...),
 		Configuration: Configuration{Enabled: c.Provisioner.Enabled, Timeout: c.Provisioner.Timeout},
 	}
 }

@@ -38,6 +38,8 @@ type Topology struct {
 	Network *Network `json:"network,omitempty"`
 	// Firewall is who may reach whom, for each group of machines or interfaces.
 	Firewall []FirewallGroup `json:"firewall,omitempty"`
+	// Carriers are the networks that carriers signal from, by their load balancer or straight: SBCs set them no limits.
+	Carriers []netip.Prefix `json:"carriers,omitempty"`
 	// Nodes are the fixed machines, in the order of the outputs.
 	Nodes []NodeSpec `json:"nodes,omitempty"`
 	// Fleets are the groups of machines that grow and shrink.
@@ -379,17 +381,6 @@ func (t Topology) Openings(roles ...Role) []ports.Opening {
 		own = append(own, rules[r.Group()]...)
 	}
 	return ports.Openings(rules.ThroughBalancer(own))
-}
-
-// Carriers are the networks that the carriers' load balancer lets in.
-func (t Topology) Carriers() []netip.Prefix {
-	carriers := []netip.Prefix{}
-	for _, r := range t.Rules()[ports.GroupNLB] {
-		if r.Source.IsValid() && !slices.Contains(carriers, r.Source) {
-			carriers = append(carriers, r.Source)
-		}
-	}
-	return carriers
 }
 
 // Rules are those of the security groups, by group.

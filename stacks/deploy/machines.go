@@ -123,7 +123,7 @@ func (d *deployment) fleetArgs(spec stacks.FleetSpec) wazofleet.Args {
 func (d *deployment) facts(role stacks.Role) map[string]any {
 	return map[string]any{
 		"calldata_vpc_cidr": d.topology.Network.CIDR, "calldata_fleets": d.topology.FleetRoles(), "calldata_firewall": d.topology.Openings(role),
-		"calldata_log_prefix": stacks.LogPrefix(d.topology.Stack), "calldata_carriers": d.topology.Carriers(),
+		"calldata_log_prefix": stacks.LogPrefix(d.topology.Stack), "calldata_carriers": d.topology.Carriers,
 	}
 }
 

@@ -53,7 +53,7 @@ func (d *deployment) export() error {
 		d.ctx.Export("database", pulumi.Map{"host": d.made.rds.Endpoint, "port": d.made.rds.Port, "secretArn": d.made.rds.SecretARN})
 	}
 	d.ctx.Export("vpcCidr", pulumi.String(t.Network.CIDR.String()))
-	if carriers := t.Carriers(); len(carriers) > 0 {
+	if carriers := t.Carriers; len(carriers) > 0 {
 		list := pulumi.StringArray{}
 		for _, c := range carriers {
 			list = append(list, pulumi.String(c.String()))
@@ -113,7 +113,7 @@ func (d *deployment) inventory() pulumi.StringOutput {
 	}
 	return pulumi.All(facts...).ApplyT(func(facts []any) (string, error) {
 		text := func(i int) string { s, _ := facts[i].(string); return s }
-		outputs := stacks.Outputs{Stack: t.Stack, Region: t.Region, VpcCIDR: t.Network.CIDR, Carriers: t.Carriers()}
+		outputs := stacks.Outputs{Stack: t.Stack, Region: t.Region, VpcCIDR: t.Network.CIDR, Carriers: t.Carriers}
 		for i, spec := range t.Nodes {
 			at := first + 3*i
 			outputs.Nodes = append(outputs.Nodes, stacks.Node{
