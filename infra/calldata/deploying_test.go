@@ -63,12 +63,46 @@ func project(t *testing.T) string {
 	t.Setenv("PULUMI_CONFIG_PASSPHRASE", "for this test alone")
 	t.Chdir(dir)
 	pulumi(t, "stack", "init", "dev", "--no-select")
+	for _, who := range []string{"AUTHOR", "COMMITTER"} {
+		t.Setenv("GIT_"+who+"_NAME", "an operator")
+		t.Setenv("GIT_"+who+"_EMAIL", "operator@example.com")
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("/.calldata/\n"), 0o600))
+	output(t, "git", "init", "--quiet")
 	return dir
+}
+
+// commit commits the project and answers the commit.
+func commit(t *testing.T, message string) string {
+	t.Helper()
+	output(t, "git", "add", "--all")
+	output(t, "git", "commit", "--quiet", "--message", message)
+	return strings.TrimSpace(output(t, "git", "rev-parse", "HEAD"))
+}
+
+// resources are what the stored state knows.
+func resources(t *testing.T) []string {
+	t.Helper()
+	var export struct {
+		Deployment struct{ Resources []struct{ URN, ID string } }
+	}
+	require.NoError(t, json.Unmarshal([]byte(pulumi(t, "stack", "export", "--stack", "dev")), &export))
+	var list []string
+	for _, r := range export.Deployment.Resources {
+		list = append(list, r.URN+" "+r.ID)
+	}
+	return list
 }
 
 func pulumi(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := exec.Command("pulumi", append(args, "--non-interactive", "--color", "never")...).CombinedOutput()
+	return output(t, "pulumi", append(args, "--non-interactive", "--color", "never")...)
+}
+
+// output is what a program prints that has to succeed.
+func output(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(program, args...).CombinedOutput()
 	require.NoError(t, err, string(out))
 	return string(out)
 }
@@ -89,6 +123,7 @@ func calldata(t *testing.T, typed string, args ...string) (string, int) {
 func TestLifeOfAStack(t *testing.T) {
 	dir := project(t)
 	plan := filepath.Join(t.TempDir(), "dev.plan")
+	first := commit(t, "The first")
 
 	out, code := calldata(t, "", "preview", "dev", "--save-plan", plan)
 	require.Equal(t, cli.ExitOK, code)
@@ -114,16 +149,60 @@ func TestLifeOfAStack(t *testing.T) {
 	require.Equal(t, cli.ExitOK, code)
 	assert.Equal(t, report.Endpoints.Web+"\n", out)
 
+	// Half of the state is lost, and found again in the history.
+	before := resources(t)
+	backend := strings.TrimPrefix(os.Getenv("PULUMI_BACKEND_URL"), "file://")
+	state := filepath.Join(backend, ".pulumi", "stacks", stacks.Project, "dev.json")
+	info, err = os.Stat(state)
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(state, info.Size()/2))
+	_, code = calldata(t, "", "preview", "dev")
+	require.Equal(t, cli.ExitError, code)
+	_, code = calldata(t, "dev\n", "rollback", "dev", "--state")
+	require.Equal(t, cli.ExitOK, code)
+	assert.Equal(t, before, resources(t))
 	_, code = calldata(t, "", "preview", "dev", "--refresh", "--expect-no-changes")
 	assert.Equal(t, cli.ExitOK, code, "what was deployed has not drifted")
 
 	// Another setting: the plan is of another time.
 	pulumi(t, "config", "set", "calldata-foundation:owner", "night-shift", "--stack", "dev")
+	second := commit(t, "The night shift owns it")
 	_, code = calldata(t, "", "deploy", "dev", "--yes", "--skip", "preflight", "--plan", plan)
 	assert.Equal(t, cli.ExitChanges, code)
 	out, code = calldata(t, "y\n", "deploy", "dev", "--skip", "preflight")
 	assert.Equal(t, cli.ExitOK, code)
 	assert.Contains(t, out, "dev: deployed")
+
+	// Back to the first commit, whose program, settings and ansible are no longer those of the clone.
+	out, code = calldata(t, "", "rollback", "dev", "--yes", "--skip", "preflight", "--json")
+	require.Equal(t, cli.ExitOK, code)
+	var back struct {
+		From, To   string
+		Deployment struct {
+			Result  string
+			Changed map[string]int
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &back))
+	assert.Equal(t, []string{second, first, "deployed"}, []string{back.From, back.To, back.Deployment.Result})
+	assert.Greater(t, back.Deployment.Changed["update"], 10)
+	assert.NotContains(t, pulumi(t, "stack", "export", "--stack", "dev"), "night-shift")
+	_, code = calldata(t, "", "preview", "dev", "--expect-no-changes")
+	assert.Equal(t, cli.ExitChanges, code, "the clone has the second commit")
+	out, code = calldata(t, "", "rollback", "dev", "--list", "--json")
+	require.Equal(t, cli.ExitOK, code)
+	var list struct {
+		Deploys []struct {
+			Commit   string
+			Rollback bool
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &list))
+	require.Len(t, list.Deploys, 3)
+	assert.Equal(t, first, list.Deploys[0].Commit, "the history knows what was deployed, and not what the clone had")
+	assert.True(t, list.Deploys[0].Rollback)
+	_, code = calldata(t, "", "rollback", "dev", "--yes", "--skip", "preflight")
+	assert.Equal(t, cli.ExitUsage, code, "not back to what was taken back")
 
 	_, code = calldata(t, "prod\n", "destroy", "dev")
 	assert.Equal(t, cli.ExitDeclined, code)

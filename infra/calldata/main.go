@@ -32,6 +32,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
 	"github.com/calldata/calldata-foundation/infra/calldata/preview"
 	"github.com/calldata/calldata-foundation/infra/calldata/rehearse"
+	"github.com/calldata/calldata-foundation/infra/calldata/rollback"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup"
 	"github.com/calldata/calldata-foundation/infra/calldata/smoke"
@@ -94,6 +95,7 @@ func root(io *cli.IO) *cobra.Command {
 		preflight.NewCmdPreflight(io),
 		preview.NewCmdPreview(io),
 		rehearse.NewCmdRehearse(io, nil),
+		rollback.NewCmdRollback(io),
 		routing.NewCmdRouting(io),
 		setup.NewCmdSetup(io),
 		smoke.NewCmdSmoke(io),

@@ -121,13 +121,15 @@ type UpOptions struct {
 	Plan string
 	// Replace are the URNs of resources to make anew.
 	Replace []string
+	// Message is what the history says of it. Default: the subject of the commit.
+	Message string
 }
 
 // Up deploys.
 func (s *Stack) Up(ctx context.Context, step progress.Step, o UpOptions) (Result, error) {
 	return s.run(ctx, step, func(events chan<- events.EngineEvent) (string, error) {
 		r, err := s.stack.Up(ctx, optup.EventStreams(events), optup.Parallel(Parallel), optup.PolicyPacks(o.Policies...), optup.Plan(o.Plan),
-			optup.Replace(o.Replace), optup.ProgressStreams(s.log), optup.ErrorProgressStreams(s.log), optup.Color("never"),
+			optup.Replace(o.Replace), optup.Message(o.Message), optup.ProgressStreams(s.log), optup.ErrorProgressStreams(s.log), optup.Color("never"),
 			optup.SuppressOutputs(), optup.ShowSecrets(false))
 		return r.StdOut, err
 	})
@@ -166,11 +168,17 @@ func (s *Stack) Outputs(ctx context.Context) (auto.OutputMap, error) {
 	return values, firstDiagnostic(err)
 }
 
-// Last is the newest operation in the stack's history, or nil where there was none. One that was killed leaves none.
+// History is the newest operations on the stack, at most n, newest first. One that was killed leaves none.
+func (s *Stack) History(ctx context.Context, n int) ([]auto.UpdateSummary, error) {
+	history, err := s.stack.History(ctx, n, 1, opthistory.ShowSecrets(false))
+	return history, firstDiagnostic(err)
+}
+
+// Last is the newest operation in the stack's history, or nil where there was none.
 func (s *Stack) Last(ctx context.Context) (*auto.UpdateSummary, error) {
-	history, err := s.stack.History(ctx, 1, 1, opthistory.ShowSecrets(false))
+	history, err := s.History(ctx, 1)
 	if err != nil || len(history) == 0 {
-		return nil, firstDiagnostic(err)
+		return nil, err
 	}
 	return &history[0], nil
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
 )
 
-// defaultWait is how long a stack may take to be well after the deployment: load balancers look at new machines a few times first.
-const defaultWait = 5 * time.Minute
+// DefaultWait is how long a stack may take to be well after the deployment: load balancers look at new machines a few times first.
+const DefaultWait = 5 * time.Minute
 
 // Options is what `calldata deploy` works with.
 type Options struct {
@@ -41,13 +41,21 @@ type Options struct {
 	Yes bool
 	// JSON prints the report as JSON instead of a table.
 	JSON bool
+	// Question is asked in the place of the usual one, and the stack's name has to be typed for it whatever would change. Empty asks
+	// the usual one.
+	Question string
+	// KeepProtected refuses to replace or delete what the stored state protects, also where the settings protect it no longer: the
+	// engine would then do both at once.
+	KeepProtected bool
+	// Message is what Pulumi's history says of the deployment. Default: the subject of the commit.
+	Message string
 
 	tools tools
 }
 
 // NewCmdDeploy makes the command.
 func NewCmdDeploy(streams *cli.IO) *cobra.Command {
-	return newCmd(&Options{IO: streams, tools: system()})
+	return newCmd(&Options{IO: streams})
 }
 
 func newCmd(opts *Options) *cobra.Command {
@@ -89,7 +97,7 @@ smoke, 4 a machine does not answer, 5 out of time, 6 a tool is missing, 7 the pl
 	flags := cmd.Flags()
 	flags.StringVar(&opts.Plan, "plan", "", "do what this `FILE` says, which calldata preview --save-plan wrote, and nothing else")
 	flags.StringSliceVar(&opts.Skip, "skip", nil, "`STEPS` to leave out: "+strings.Join(skippable, ", "))
-	flags.DurationVar(&opts.Wait, "wait", defaultWait, "how long the stack may take to be well after the deployment")
+	flags.DurationVar(&opts.Wait, "wait", DefaultWait, "how long the stack may take to be well after the deployment")
 	flags.BoolVar(&opts.Rehearse, "rehearse", false, "deploy the stack offline first, as calldata rehearse does")
 	flags.BoolVar(&opts.DryRun, "dry-run", false, "look, and end before anything is changed")
 	flags.BoolVar(&opts.Yes, "yes", false, "do not ask")
@@ -150,11 +158,23 @@ func readPlan(path, stack string) (automation.Plan, error) {
 }
 
 func run(ctx context.Context, o *Options) error {
+	report, err := Run(ctx, o)
+	if report == nil {
+		return err
+	}
+	return errors.Join(o.IO.Print(o.JSON, report, report.WriteTable), err)
+}
+
+// Run deploys. The report is nil where the options are wrong, and nothing was done.
+func Run(ctx context.Context, o *Options) (*Report, error) {
+	if o.tools.open == nil {
+		o.tools = system()
+	}
 	d, err := o.validate()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	err = d.run(ctx)
 	d.report.judge(err)
-	return errors.Join(o.IO.Print(o.JSON, d.report, d.report.writeTable), err)
+	return d.report, err
 }

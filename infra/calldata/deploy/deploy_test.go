@@ -37,6 +37,7 @@ type fake struct {
 	err     map[string]error
 	called  []string
 	plan    string // that Up got
+	message string // the same
 	secret  string // value of a secret output
 }
 
@@ -56,7 +57,7 @@ func (f *fake) Preview(_ context.Context, _ progress.Step, o automation.PreviewO
 }
 
 func (f *fake) Up(_ context.Context, _ progress.Step, o automation.UpOptions) (automation.Result, error) {
-	f.plan = o.Plan
+	f.plan, f.message = o.Plan, o.Message
 	return automation.Result{Counts: map[string]int{"create": len(f.planned)}}, f.call("up")
 }
 
@@ -235,6 +236,25 @@ func TestDeploy(t *testing.T) {
 			assert.NotContains(t, x.out.String()+x.err.String(), x.secret)
 		})
 	}
+}
+
+func TestRunForACommandOfAnother(t *testing.T) {
+	t.Parallel()
+	x := newTrial(t, "")
+	x.state = `{"resources":[{"urn":"` + urn("dev-uc-1") + `","type":"aws:ec2/instance:Instance","custom":true,"id":"i-1","protect":true}]}`
+	x.o.KeepProtected, x.o.Question, x.o.Message = true, "Stack dev goes back.", "roll back"
+	x.planned = []automation.Change{change("update", "dev-uc-1"), change("delete", "other")}
+	require.Error(t, x.call(t, "y\n"))
+	require.NoError(t, x.call(t, "dev\n"), "of what is protected nothing goes away")
+	assert.Contains(t, x.err.String(), "Stack dev goes back. Type dev to go on: ")
+	assert.Equal(t, "roll back", x.message)
+
+	x.called = nil
+	x.planned = []automation.Change{change("replace", "dev-uc-1"), change("delete", "other")}
+	err := x.call(t, "dev\n")
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
+	require.ErrorContains(t, err, "1 resources that stack dev protects would be lost, and nothing was changed:\nreplace dev-uc-1 (aws:ec2/instance:Instance)")
+	assert.Equal(t, []string{"preview"}, x.called)
 }
 
 func TestDeployGoesOnWithWhatFailed(t *testing.T) {

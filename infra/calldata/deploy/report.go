@@ -111,7 +111,8 @@ func (r *Report) judge(err error) {
 	}
 }
 
-func (r *Report) writeTable(w io.Writer) error {
+// WriteTable writes the report for a person.
+func (r *Report) WriteTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "STEP\t"+verdict.Header) // tabwriter keeps errors until Flush
 	for _, s := range r.Steps {

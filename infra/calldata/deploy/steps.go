@@ -163,11 +163,38 @@ func (d *deployment) preview(ctx context.Context, step progress.Step) (string, e
 	}
 	report.Plan, report.Log = "", ""
 	d.report.Planned = report
+	if err == nil && d.KeepProtected {
+		err = d.keeps(ctx)
+		return report.Summary(), err
+	}
 	if err == nil && d.plan != nil { // a broken policy is for the next step to tell
 		err = d.fits(o.Plan)
 		return report.Summary(), err
 	}
 	return report.Summary(), nil
+}
+
+// keeps refuses what would destroy something that the state protects.
+func (d *deployment) keeps(ctx context.Context) error {
+	state, err := d.stack.State(ctx)
+	if err != nil {
+		return err
+	}
+	protected := map[string]bool{}
+	for _, r := range state.Protected() {
+		protected[string(r.URN)] = true
+	}
+	var lost []string
+	for _, c := range d.report.Planned.Changes {
+		if c.Destroys() && protected[c.URN] {
+			lost = append(lost, fmt.Sprintf("%s %s (%s)", c.Op, c.Name, c.Type))
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	slices.Sort(lost)
+	return cli.UsageErrorf("%d resources that stack %s protects would be lost, and nothing was changed:\n%s", len(lost), d.Source.Stack, strings.Join(lost, "\n"))
 }
 
 // fits compares the saved plan with one of now.
@@ -206,6 +233,8 @@ func (d *deployment) confirm(ctx context.Context) (string, error) {
 		return "", skip("there is nothing to change")
 	case d.Yes:
 		return "", skip("by --yes")
+	case d.Question != "":
+		return "agreed", confirm.Type(ctx, d.IO, d.Question, d.Source.Stack)
 	case len(gone) == 0:
 		return "agreed", confirm.Ask(ctx, d.IO, "Deploy stack "+d.Source.Stack+"?")
 	}
@@ -215,7 +244,7 @@ func (d *deployment) confirm(ctx context.Context) (string, error) {
 
 // up deploys. It does so also where no resource would change: outputs may, and a preview does not tell.
 func (d *deployment) up(ctx context.Context, step progress.Step) (string, error) {
-	o := automation.UpOptions{}
+	o := automation.UpOptions{Message: d.Message}
 	if d.plan != nil {
 		path, err := filepath.Abs(d.Plan)
 		if err != nil {

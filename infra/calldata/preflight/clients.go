@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/awsapi"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/statestore"
 )
 
 // home is the region that every account has: what may not be asked in a region that is not enabled is asked there.
@@ -31,7 +32,7 @@ type clients struct {
 	route53 zoneAPI
 	// kms answers a client of a region, s3 one for a state's URL.
 	kms func(region string) keyAPI
-	s3  func(backend) stateAPI
+	s3  func(statestore.Bucket) stateAPI
 	// nameServers asks the internet's DNS for a domain's name servers.
 	nameServers func(ctx context.Context, domain string) ([]string, error)
 }
@@ -77,10 +78,9 @@ type keyAPI interface {
 }
 
 type stateAPI interface {
-	s3.ListObjectsV2APIClient
+	statestore.BucketAPI
 	HeadBucket(context.Context, *s3.HeadBucketInput, ...func(*s3.Options)) (*s3.HeadBucketOutput, error)
 	GetBucketVersioning(context.Context, *s3.GetBucketVersioningInput, ...func(*s3.Options)) (*s3.GetBucketVersioningOutput, error)
-	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
 }
 
 func connect(ctx context.Context, region, profile string) (*clients, error) {
@@ -106,7 +106,7 @@ func clientsFor(settings aws.Config) *clients {
 		costs:   costexplorer.NewFromConfig(at(home)), // which has no other region
 		route53: route53.NewFromConfig(settings),
 		kms:     func(region string) keyAPI { return kms.NewFromConfig(at(region)) },
-		s3:      func(b backend) stateAPI { return b.client(settings) },
+		s3:      func(b statestore.Bucket) stateAPI { return b.Client(settings) },
 		nameServers: func(ctx context.Context, domain string) ([]string, error) {
 			found, err := net.DefaultResolver.LookupNS(ctx, domain)
 			names := make([]string, len(found))

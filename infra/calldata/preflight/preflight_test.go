@@ -45,6 +45,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/emulatortest"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/statestore"
 	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
 
@@ -96,7 +97,7 @@ func sound() *account {
 }
 
 func (a *account) clients() *clients {
-	return &clients{sts: a, home: a, ec2: a, quotas: a, iam: a, costs: a, route53: a, kms: func(string) keyAPI { return a }, s3: func(backend) stateAPI { return a },
+	return &clients{sts: a, home: a, ec2: a, quotas: a, iam: a, costs: a, route53: a, kms: func(string) keyAPI { return a }, s3: func(statestore.Bucket) stateAPI { return a },
 		nameServers: func(context.Context, string) ([]string, error) { return a.servers, a.err }}
 }
 
@@ -254,6 +255,10 @@ func (a *account) ListObjectsV2(_ context.Context, in *s3.ListObjectsV2Input, _ 
 
 func (a *account) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
 	return &s3.GetObjectOutput{Body: io.NopCloser(strings.NewReader(a.locks[*in.Key]))}, a.err
+}
+
+func (a *account) PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+	return nil, errors.New("a check writes nothing")
 }
 
 // machine is a machine that has every tool.
@@ -671,19 +676,8 @@ func TestSSHKey(t *testing.T) {
 	}
 }
 
-func TestBackends(t *testing.T) {
+func TestStateIsWherePulumiIsLoggedIn(t *testing.T) {
 	t.Parallel()
-	b, err := parseBackend("s3://state/team/a?region=eu-west-1&endpoint=127.0.0.1:5000&disableSSL=true")
-	require.NoError(t, err)
-	assert.Equal(t, "state", b.bucket)
-	assert.Equal(t, "team/a/", b.prefix)
-	options := b.client(aws.Config{Region: "us-east-1"}).Options()
-	assert.Equal(t, "eu-west-1", options.Region)
-	assert.Equal(t, "http://127.0.0.1:5000", aws.ToString(options.BaseEndpoint))
-	assert.True(t, options.UsePathStyle)
-	_, err = parseBackend("s3:///")
-	assert.Error(t, err)
-
 	home := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(home, "credentials.json"), []byte(`{"current":"s3://from-login","accessTokens":{}}`), 0o600))
 	bench := newBench(sound())
