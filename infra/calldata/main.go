@@ -22,6 +22,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/destroy"
 	"github.com/calldata/calldata-foundation/infra/calldata/doctor"
 	"github.com/calldata/calldata-foundation/infra/calldata/drain"
+	"github.com/calldata/calldata-foundation/infra/calldata/github"
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
 	"github.com/calldata/calldata-foundation/infra/calldata/inventory"
 	"github.com/calldata/calldata-foundation/infra/calldata/logs"
@@ -84,6 +85,7 @@ func root(io *cli.IO) *cobra.Command {
 		destroy.NewCmdDestroy(io),
 		doctor.NewCmdDoctor(io),
 		drain.NewCmdDrain(io),
+		github.NewCmdGitHub(io),
 		health.NewCmdHealth(io),
 		inventory.NewCmdInventory(io),
 		logs.NewCmdLogs(io),
