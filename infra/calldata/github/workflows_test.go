@@ -15,6 +15,7 @@ import (
 	"github.com/calldata/calldata-foundation/components/baseline/permission"
 	"github.com/calldata/calldata-foundation/infra/workflows"
 	"github.com/calldata/calldata-foundation/stacks"
+	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
 
 const repository = "../../.."
@@ -142,4 +143,26 @@ func TestCommittedDocument(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"example/operators"}, d.Reviewers["prod"])
 	assert.Equal(t, []string{"stage", "prod"}, d.Backups)
+}
+
+// Each stack that a workflow deploys has settings, variables of Ansible, and a program that lists its machines.
+func TestStacksOfWorkflowsAreComplete(t *testing.T) {
+	t.Parallel()
+	for stack := range branchesOf {
+		file, err := stackfile.Read(repository, stack)
+		require.NoError(t, err, stack)
+		file.FillExamples() // what everybody decides alone
+		config, err := stacks.ReadConfig(stack, file)
+		require.NoError(t, err, stack)
+		topology, err := stacks.New(stack, config)
+		require.NoError(t, err, stack)
+		assert.Equal(t, stack+"-uc-1", topology.Nodes[0].Name)
+		assert.True(t, stack != requests || topology.Kind == stacks.KindDev && !topology.Protect, "it comes and goes")
+		inventory := filepath.Join(repository, "ansible", "inventories", stack)
+		assert.FileExists(t, filepath.Join(inventory, "hosts.yml"))
+		assert.FileExists(t, filepath.Join(inventory, "group_vars", "all", "shared.yml"))
+		program, err := os.Stat(inventory + ".sh")
+		require.NoError(t, err)
+		assert.NotZero(t, program.Mode()&0o111, stack)
+	}
 }
