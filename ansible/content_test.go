@@ -108,7 +108,7 @@ func TestContentAgreesWithProgram(t *testing.T) {
 }
 
 // stacksWithInventory are those that `calldata configure` works on.
-var stacksWithInventory = []string{"dev", "stage", "prod"}
+var stacksWithInventory = []string{"dev", "stage", "prod", "pr"}
 
 func TestInventoriesShareWhatIsCommon(t *testing.T) {
 	t.Parallel()
@@ -249,7 +249,10 @@ func TestVariablesOfHosts(t *testing.T) {
 		require.NoError(t, yaml.Unmarshal([]byte(out), &got), out)
 		return got
 	}
-	for stack, o := range map[string]stacks.Outputs{"dev": outputs(), "stage": stageOutputs(), "prod": prodOutputs()} {
+	request := outputs()
+	request.Stack, request.Nodes = "pr", request.Nodes[:1]
+	request.Nodes[0].Name = "pr-uc-1"
+	for stack, o := range map[string]stacks.Outputs{"dev": outputs(), "stage": stageOutputs(), "prod": prodOutputs(), "pr": request} {
 		engine := vars(stack, stack+"-uc-1", o)
 		assert.Equal(t, "Etc/UTC", engine["common_timezone"], stack)
 		assert.Equal(t, "pelican-bookworm", engine["wazo_distribution"], stack)

@@ -112,9 +112,7 @@ func calldata(t *testing.T, typed string, args ...string) (string, int) {
 	t.Helper()
 	var out, said bytes.Buffer
 	io := &cli.IO{In: strings.NewReader(typed), InIsTerminal: typed != "", Out: &out, Err: &said, Getenv: os.Getenv}
-	cmd := root(io)
-	cmd.SetArgs(args)
-	err := cmd.ExecuteContext(t.Context())
+	err := execute(t.Context(), root(io), args)
 	t.Logf("calldata %s: %v\n%s%s", strings.Join(args, " "), err, said.String(), out.String())
 	return out.String(), cli.Code(err)
 }

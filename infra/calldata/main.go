@@ -22,6 +22,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/destroy"
 	"github.com/calldata/calldata-foundation/infra/calldata/doctor"
 	"github.com/calldata/calldata-foundation/infra/calldata/drain"
+	"github.com/calldata/calldata-foundation/infra/calldata/github"
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
 	"github.com/calldata/calldata-foundation/infra/calldata/inventory"
 	"github.com/calldata/calldata-foundation/infra/calldata/logs"
@@ -54,11 +55,39 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop)
 	io := cli.System()
-	err := root(io).ExecuteContext(ctx)
+	err := execute(ctx, root(io), os.Args[1:])
 	if err != nil && !errors.Is(err, cli.ErrSilent) {
 		_, _ = fmt.Fprintf(io.Err, "calldata: %v\n", err)
 	}
 	os.Exit(cli.Code(err))
+}
+
+// execute runs a command line. Whatever keeps a command from beginning is wrong usage: a verb, an argument, a flag, flags that exclude
+// each other.
+func execute(ctx context.Context, tree *cobra.Command, args []string) error {
+	began := false
+	var watch func(*cobra.Command)
+	watch = func(c *cobra.Command) {
+		if run := c.RunE; run != nil {
+			c.RunE = func(c *cobra.Command, args []string) error {
+				began = true
+				return run(c, args)
+			}
+		}
+		for _, sub := range c.Commands() {
+			watch(sub)
+		}
+	}
+	watch(tree)
+	tree.SetArgs(args)
+	cmd, err := tree.ExecuteContextC(ctx)
+	if err == nil && !cmd.Runnable() && cmd.Flags().NArg() > 0 { // cobra shows the help of a group, as if nothing were wrong
+		err = fmt.Errorf("unknown command %q for %q", cmd.Flags().Arg(0), cmd.CommandPath())
+	}
+	if err == nil || began || cli.Code(err) != cli.ExitError {
+		return err
+	}
+	return cli.UsageErrorf("%w\nrun `%s --help` for its usage", err, cmd.CommandPath())
 }
 
 func root(io *cli.IO) *cobra.Command {
@@ -71,9 +100,6 @@ func root(io *cli.IO) *cobra.Command {
 	cmd.SetIn(io.In)
 	cmd.SetOut(io.Out)
 	cmd.SetErr(io.Err)
-	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return cli.UsageErrorf("%w\nrun `%s --help` for its flags", err, c.CommandPath())
-	})
 	cmd.AddCommand(
 		adhoc.NewCmdAnsible(io),
 		backup.NewCmdBackup(io),
@@ -85,6 +111,7 @@ func root(io *cli.IO) *cobra.Command {
 		destroy.NewCmdDestroy(io),
 		doctor.NewCmdDoctor(io),
 		drain.NewCmdDrain(io),
+		github.NewCmdGitHub(io),
 		health.NewCmdHealth(io),
 		inventory.NewCmdInventory(io),
 		logs.NewCmdLogs(io),

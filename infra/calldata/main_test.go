@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -51,4 +54,34 @@ func TestEveryHelpHasAnExample(t *testing.T) {
 		}
 	}
 	look(root(cli.System()))
+}
+
+// Whatever keeps a command from beginning ends with the code for wrong usage; what happens in it keeps its own.
+func TestWrongUsage(t *testing.T) {
+	t.Parallel()
+	for line, says := range map[string]string{
+		"rehearse dev --stop --keep": "stop",
+		"rehearse":                   "accepts 1 arg",
+		"rehearse dev --nothing":     "unknown flag: --nothing",
+		"deplyo dev":                 `unknown command "deplyo"`,
+		"backup nwo":                 `unknown command "nwo" for "calldata backup"`,
+		"version now":                `unknown command "now" for "calldata version"`,
+		"machines run":               "requires at least 1 arg",
+		"machines run -- true":       `required flag(s) "spec" not set`,
+		"tools path nothing":         `invalid argument "nothing"`,
+		"completion bash now":        `unknown command "now"`,
+	} {
+		var out, said bytes.Buffer
+		err := execute(t.Context(), root(&cli.IO{In: strings.NewReader(""), Out: &out, Err: &said, Getenv: func(string) string { return "" }}), strings.Fields(line))
+		assert.Equal(t, cli.ExitUsage, cli.Code(err), "%s: %v", line, err)
+		assert.ErrorContains(t, err, says, line)
+		assert.ErrorContains(t, err, "--help", line)
+	}
+	for _, line := range []string{"version", "backup", "backup --help", "help backup", "--help"} {
+		var out bytes.Buffer
+		require.NoError(t, execute(t.Context(), root(&cli.IO{In: strings.NewReader(""), Out: &out, Err: &out, Getenv: func(string) string { return "" }}), strings.Fields(line)), line)
+		assert.NotEmpty(t, out.String(), line)
+	}
+	failed := &cobra.Command{Use: "x", RunE: func(*cobra.Command, []string) error { return errors.New("no") }, SilenceErrors: true, SilenceUsage: true}
+	assert.Equal(t, cli.ExitError, cli.Code(execute(t.Context(), failed, nil)))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -261,12 +262,13 @@ func TestConfigurationStage(t *testing.T) {
 	assert.Empty(t, rec.OfType("command:local:Command"))
 }
 
-func TestExportsAreOutputs(t *testing.T) {
-	t.Parallel()
+// exports are those of a deployed stack, as JSON.
+func exports(t *testing.T, top stacks.Topology) []byte {
+	t.Helper()
 	var exported atomic.Value
 	rec := &componenttest.Recorder{}
 	require.NoError(t, rec.Run(func(ctx *pulumi.Context) error {
-		if err := Deploy(ctx, topology(t), options()); err != nil {
+		if err := Deploy(ctx, top, options()); err != nil {
 			return err
 		}
 		all := pulumi.Map{}
@@ -281,6 +283,21 @@ func TestExportsAreOutputs(t *testing.T) {
 		return nil
 	}))
 	data, _ := exported.Load().([]byte)
+	return data
+}
+
+func TestExportsOfTheAccount(t *testing.T) {
+	t.Parallel()
+	got, err := stacks.ParseAccountOutputs(exports(t, topologyOf(t, stacks.KindAccount)))
+	require.NoError(t, err)
+	assert.Equal(t, "account", got.Stack)
+	assert.Equal(t, []string{"account", "dev", "prod", "stage"}, slices.Sorted(maps.Keys(got.PreviewRoles)))
+	assert.Equal(t, []string{"dev", "prod", "stage"}, slices.Sorted(maps.Keys(got.DeployRoles)), "a person deploys the account's stack")
+}
+
+func TestExportsAreOutputs(t *testing.T) {
+	t.Parallel()
+	data := exports(t, topology(t))
 	got, err := stacks.ParseOutputs(data)
 	require.NoError(t, err)
 	want := stacks.Outputs{

@@ -69,7 +69,14 @@ func TestOperateSaysWhatIsMissing(t *testing.T) {
 		dir := t.TempDir()
 		_, err := Operate(t.Context(), dir, "dev", "deploy")
 		assert.Equal(t, cli.ExitUsage, cli.Code(err), "%v", err)
-		assert.ErrorContains(t, err, "calldata bootstrap")
+		assert.True(t, IsUnknownStack(err))
+		assert.EqualError(t, err, "Pulumi knows no stack dev where it is logged in, which `pulumi whoami -v` shows: `calldata bootstrap` prints the line that makes it, with the key for its secrets")
+
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "Pulumi.yaml"), []byte("name: calldata-foundation\nruntime: go\n"), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "Pulumi.dev.yaml"), []byte("secretsprovider: awskms://alias/x?region=us-east-1\nencryptedkey: AQ==\n"), 0o600))
+		_, err = Operate(t.Context(), dir, "dev", "deploy")
+		assert.Equal(t, cli.ExitUsage, cli.Code(err))
+		assert.ErrorContains(t, err, "Pulumi.dev.yaml says that it was made already, with awskms://alias/x?region=us-east-1: log in where its state is")
 	})
 	t.Run("a newer Pulumi", func(t *testing.T) {
 		onPath(t, "")

@@ -48,9 +48,6 @@ func Operate(ctx context.Context, root, stack, verb string) (*Session, error) {
 	opened, err := Open(ctx, Options{Dir: root, Stack: stack, Pulumi: pulumi, Log: file})
 	if err != nil {
 		_ = file.Close()
-		if IsUnknownStack(err) {
-			err = cli.UsageErrorf("Pulumi knows no stack %s where it is logged in: `calldata bootstrap` prints the line that makes it", stack)
-		}
 		return nil, err
 	}
 	return &Session{Stack: opened, LogFile: name, file: file}, nil

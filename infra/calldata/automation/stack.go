@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
@@ -17,7 +18,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
 
 // Parallel is how many resources the engine works on at once. They mostly wait.
@@ -27,7 +30,8 @@ const Parallel = 32
 type Options struct {
 	// Dir is the directory of the Pulumi project, Stack the stack's name.
 	Dir, Stack string
-	// Create makes the stack if the backend does not know it. Without it, that is an error that IsUnknownStack tells.
+	// Create makes the stack if the backend does not know it. Without it, that is an error that IsUnknownStack tells, of the code
+	// cli.ExitUsage. What makes a stack decides for good who reads its secrets, so that commands leave it to `pulumi stack init`.
 	Create bool
 	// Pulumi is the command line. Default: Operator's, with the pulumi on PATH.
 	Pulumi auto.PulumiCommand
@@ -61,7 +65,11 @@ func Open(ctx context.Context, o Options) (*Stack, error) {
 	}
 	stack, err := open(ctx, o.Stack, ws)
 	if err != nil {
-		return nil, firstDiagnostic(err)
+		err = firstDiagnostic(err)
+		if IsUnknownStack(err) {
+			err = cli.WithCode(cli.ExitUsage, &wrapped{text: unknown(o.Dir, o.Stack), err: err})
+		}
+		return nil, err
 	}
 	return New(stack, o.Log), nil
 }
@@ -185,6 +193,16 @@ func (s *Stack) Last(ctx context.Context) (*auto.UpdateSummary, error) {
 
 // IsUnknownStack tells whether Open failed because the backend does not know the stack.
 func IsUnknownStack(err error) bool { return anyError(err, auto.IsSelectStack404Error) }
+
+// unknown says what to do about a stack that the backend does not know: where its file names a key, it was made with another backend.
+func unknown(dir, stack string) string {
+	text := fmt.Sprintf("Pulumi knows no stack %s where it is logged in, which `pulumi whoami -v` shows", stack)
+	if file, err := stackfile.Read(dir, stack); err == nil && file.SecretsProvider != "" {
+		return fmt.Sprintf("%s, but %s says that it was made already, with %s: log in where its state is, `calldata bootstrap` prints the line",
+			text, filepath.Base(file.Path), file.SecretsProvider)
+	}
+	return text + ": `calldata bootstrap` prints the line that makes it, with the key for its secrets"
+}
 
 // IsLocked tells whether an operation failed because another one holds the stack's lock.
 func IsLocked(err error) bool { return anyError(err, auto.IsConcurrentUpdateError) }

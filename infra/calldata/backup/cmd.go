@@ -67,12 +67,14 @@ func newCmdNow(base *Options) *cobra.Command {
 		Use:   "now STACK [NODE|ROLE]",
 		Short: "Take a backup now",
 		Long: `Take a backup of all fixed machines of a stack, or of those that are named, with the playbook backup.yml; and of each fleet
-one machine, the oldest: what a fleet has that is worth saving, the Routers' database, all of its machines share.
+one machine, the oldest. The machines of a fleet are made alike and are replaced, never restored: what is worth saving, the
+Routers' database, they share, and the files beside it are the same on all. An instance id means that machine of a fleet.
 ` + environment + `
 
 Exit codes: 0 done, 1 a backup failed, 2 wrong input, 4 a machine does not answer, 5 out of time, 6 a tool is missing.`,
 		Example: `  calldata backup now stage
-  calldata backup now prod c4-router`,
+  calldata backup now prod c4-router
+  calldata backup now prod i-0123456789abcdef0`,
 		Args:              o.args(1, 2),
 		ValidArgsFunction: (&stackarg.Source{}).Complete,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return runNow(cmd.Context(), &o) },

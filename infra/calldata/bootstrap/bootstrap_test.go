@@ -28,6 +28,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/components/linkedrole"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/mend"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/awsapi"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/emulatortest"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
@@ -72,8 +73,8 @@ func (w *world) bootstrap(t *testing.T, args ...string) (Report, string, error) 
 	return report, text.String(), err
 }
 
-func results(r Report) map[string]Result {
-	got := map[string]Result{}
+func results(r Report) map[string]mend.Result {
+	got := map[string]mend.Result{}
 	for _, item := range r.Settings {
 		kind, _, _ := strings.Cut(item.Resource, " ")
 		got[kind+" "+item.Setting] = item.Result
@@ -82,8 +83,8 @@ func results(r Report) map[string]Result {
 }
 
 // every is the result of all settings, with exceptions.
-func every(all Result, but map[string]Result) map[string]Result {
-	want := map[string]Result{}
+func every(all mend.Result, but map[string]mend.Result) map[string]mend.Result {
+	want := map[string]mend.Result{}
 	for _, name := range []string{"key key", "key alias", "key rotation", "key tags", "bucket bucket", "bucket public access", "bucket ownership",
 		"bucket encryption", "bucket policy", "bucket versioning", "bucket lifecycle", "bucket tags", "role autoscaling.amazonaws.com", "role config.amazonaws.com"} {
 		want[name] = all
@@ -103,7 +104,7 @@ func TestBootstrapMakesEverythingOnce(t *testing.T) {
 	report, text, err := w.bootstrap(t, "--dry-run")
 	require.NoError(t, err)
 	// A new key is made with its tags, and a new bucket without ACLs.
-	assert.Equal(t, every(ToMake, map[string]Result{"key tags": "", "bucket ownership": Found}), results(report))
+	assert.Equal(t, every(mend.ToMake, map[string]mend.Result{"key tags": "", "bucket ownership": mend.Found}), results(report))
 	assert.Contains(t, text, "Nothing was changed.")
 	assert.NotContains(t, text, "pulumi login")
 	_, err = w.clients.s3.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String(bucket)})
@@ -111,7 +112,7 @@ func TestBootstrapMakesEverythingOnce(t *testing.T) {
 
 	report, text, err = w.bootstrap(t)
 	require.NoError(t, err)
-	assert.Equal(t, every(Made, map[string]Result{"key tags": "", "bucket ownership": Found}), results(report))
+	assert.Equal(t, every(mend.Made, map[string]mend.Result{"key tags": "", "bucket ownership": mend.Found}), results(report))
 	assert.Equal(t, account, report.Account)
 	assert.Equal(t, bucket, report.Bucket)
 	assert.Contains(t, text, "  pulumi login 's3://"+bucket+"?region=us-east-1'\n")
@@ -121,7 +122,7 @@ func TestBootstrapMakesEverythingOnce(t *testing.T) {
 	before := report
 	report, text, err = w.bootstrap(t)
 	require.NoError(t, err)
-	assert.Equal(t, every(Found, map[string]Result{"key alias": ""}), results(report))
+	assert.Equal(t, every(mend.Found, map[string]mend.Result{"key alias": ""}), results(report))
 	assert.Zero(t, report.Changes)
 	assert.Equal(t, before.KeyARN, report.KeyARN)
 	assert.Contains(t, text, "All 13 settings are as they should be.")
@@ -195,7 +196,7 @@ func TestBootstrapTakesRolesThatOthersMade(t *testing.T) {
 	w.clients.iam = hidden{roleAPI: whole, looks: &atomic.Int32{}}
 	report, text, err := w.bootstrap(t)
 	require.NoError(t, err, "somebody was faster, and that is as good")
-	assert.Equal(t, Made, results(report)["role config.amazonaws.com"])
+	assert.Equal(t, mend.Made, results(report)["role config.amazonaws.com"])
 	assert.Contains(t, text, "role AWSServiceRoleForAutoScaling")
 
 	w.clients.iam = whole
@@ -229,11 +230,11 @@ func TestBootstrapMendsAndKeepsWhatOthersMade(t *testing.T) {
 		{Key: aws.String("Owner"), Value: aws.String("day-shift")}, {Key: aws.String("Theirs"), Value: aws.String("x")}}}})
 	require.NoError(t, err)
 
-	changed := map[string]Result{"bucket versioning": Mended, "bucket public access": Mended, "bucket encryption": Mended, "bucket policy": Mended,
-		"bucket lifecycle": Mended, "bucket tags": Mended, "key alias": ""}
+	changed := map[string]mend.Result{"bucket versioning": mend.Mended, "bucket public access": mend.Mended, "bucket encryption": mend.Mended, "bucket policy": mend.Mended,
+		"bucket lifecycle": mend.Mended, "bucket tags": mend.Mended, "key alias": ""}
 	report, text, err := w.bootstrap(t)
 	require.NoError(t, err)
-	assert.Equal(t, every(Found, changed), results(report))
+	assert.Equal(t, every(mend.Found, changed), results(report))
 	assert.Contains(t, text, "(was: Suspended)")
 	assert.Contains(t, text, "(was: AES256 without a bucket key)")
 
@@ -258,7 +259,7 @@ func TestBootstrapMendsAndKeepsWhatOthersMade(t *testing.T) {
 	assert.Zero(t, report.Changes)
 	report, _, err = w.bootstrap(t, "--keep-days", "30", "--cost-center", "cc-9", "--dry-run")
 	require.NoError(t, err)
-	assert.Equal(t, every(Found, map[string]Result{"bucket lifecycle": ToMend, "bucket tags": ToMend, "key tags": ToMend, "key alias": ""}), results(report))
+	assert.Equal(t, every(mend.Found, map[string]mend.Result{"bucket lifecycle": mend.ToMend, "bucket tags": mend.ToMend, "key tags": mend.ToMend, "key alias": ""}), results(report))
 }
 
 // failing answers an error for one call of KMS.
@@ -281,17 +282,17 @@ func TestBootstrapGoesOnWhereItWasBrokenOff(t *testing.T) {
 	w.clients.kms = failing{whole, errors.New("the line is dead")}
 	report, text, err := w.bootstrap(t)
 	require.ErrorContains(t, err, "key alias/calldata-foundation-secrets, alias: the line is dead; run the command again")
-	assert.Equal(t, Made, results(report)["key key"])
-	assert.Equal(t, NotDone, results(report)["key alias"])
-	assert.Equal(t, NotDone, results(report)["bucket policy"])
+	assert.Equal(t, mend.Made, results(report)["key key"])
+	assert.Equal(t, mend.NotDone, results(report)["key alias"])
+	assert.Equal(t, mend.NotDone, results(report)["bucket policy"])
 	assert.NotContains(t, text, "pulumi login")
 
 	w.clients.kms = whole
 	again, _, err := w.bootstrap(t)
 	require.NoError(t, err)
 	assert.Equal(t, report.KeyARN, again.KeyARN, "the key of the first run is taken")
-	assert.Equal(t, Found, results(again)["key key"])
-	assert.Equal(t, Made, results(again)["key alias"])
+	assert.Equal(t, mend.Found, results(again)["key key"])
+	assert.Equal(t, mend.Made, results(again)["key alias"])
 }
 
 // foreign is an S3 where the bucket is somebody else's.

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/mend"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/awsapi"
 )
 
@@ -41,19 +42,19 @@ type bucketAPI interface {
 func (f *foundation) bucketName() string { return "bucket " + f.bucket }
 
 // inspectBucket compares the bucket, in the order in which a new one is locked up.
-func (f *foundation) inspectBucket(ctx context.Context) ([]setting, error) {
+func (f *foundation) inspectBucket(ctx context.Context) ([]mend.Setting, error) {
 	there, err := f.bucketThere(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.bucketName(), err)
 	}
-	settings := []setting{{resource: f.bucketName(), name: "bucket", found: "in " + f.region, want: "in " + f.region}}
+	settings := []mend.Setting{{Resource: f.bucketName(), Name: "bucket", Found: "in " + f.region, Want: "in " + f.region}}
 	if !there {
-		settings[0].missing, settings[0].mend = true, f.createBucket
+		settings[0].Missing, settings[0].Mend = true, f.createBucket
 	}
 	var errs []error
 	for _, part := range []struct {
 		name    string
-		inspect func(context.Context, bool) (setting, error)
+		inspect func(context.Context, bool) (mend.Setting, error)
 	}{
 		{"public access", f.publicAccess}, {"ownership", f.ownership}, {"encryption", f.encryption}, {"policy", f.policy},
 		{"versioning", f.versioning}, {"lifecycle", f.lifecycle}, {"tags", f.bucketTags},
@@ -62,7 +63,7 @@ func (f *foundation) inspectBucket(ctx context.Context) ([]setting, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s, %s: %s", f.bucketName(), part.name, awsapi.Message(err)))
 		}
-		s.resource, s.name = f.bucketName(), part.name
+		s.Resource, s.Name = f.bucketName(), part.name
 		settings = append(settings, s)
 	}
 	return settings, errors.Join(errs...)
@@ -127,9 +128,9 @@ func allBlocked() *types.PublicAccessBlockConfiguration {
 	return &types.PublicAccessBlockConfiguration{BlockPublicAcls: on, BlockPublicPolicy: on, IgnorePublicAcls: on, RestrictPublicBuckets: on}
 }
 
-func (f *foundation) publicAccess(ctx context.Context, there bool) (setting, error) {
-	s := setting{want: "blocked in all four ways", missing: true}
-	s.mend = func(ctx context.Context) error {
+func (f *foundation) publicAccess(ctx context.Context, there bool) (mend.Setting, error) {
+	s := mend.Setting{Want: "blocked in all four ways", Missing: true}
+	s.Mend = func(ctx context.Context) error {
 		_, err := f.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: aws.String(f.bucket), PublicAccessBlockConfiguration: allBlocked()})
 		return err
 	}
@@ -145,7 +146,7 @@ func (f *foundation) publicAccess(ctx context.Context, there bool) (setting, err
 	}
 	var open []string
 	if has := out.PublicAccessBlockConfiguration; has != nil {
-		s.missing = false
+		s.Missing = false
 		for _, way := range []struct {
 			name    string
 			blocked *bool
@@ -156,24 +157,24 @@ func (f *foundation) publicAccess(ctx context.Context, there bool) (setting, err
 			}
 		}
 		if len(open) == 0 {
-			s.mend = nil
+			s.Mend = nil
 		}
-		s.found = strings.Join(open, ", ")
+		s.Found = strings.Join(open, ", ")
 	}
 	return s, nil
 }
 
 // ownership without ACLs: everything in the bucket is the account's, and policies alone decide.
-func (f *foundation) ownership(ctx context.Context, there bool) (setting, error) {
+func (f *foundation) ownership(ctx context.Context, there bool) (mend.Setting, error) {
 	want := types.ObjectOwnershipBucketOwnerEnforced
-	s := setting{want: string(want), missing: true}
-	s.mend = func(ctx context.Context) error {
+	s := mend.Setting{Want: string(want), Missing: true}
+	s.Mend = func(ctx context.Context) error {
 		_, err := f.s3.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{Bucket: aws.String(f.bucket),
 			OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: want}}}})
 		return err
 	}
 	if !there {
-		s.mend = nil // it is made so
+		s.Mend = nil // it is made so
 		return s, nil
 	}
 	out, err := f.s3.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: aws.String(f.bucket)})
@@ -184,17 +185,17 @@ func (f *foundation) ownership(ctx context.Context, there bool) (setting, error)
 		return s, err
 	}
 	for _, rule := range out.OwnershipControls.Rules {
-		s.found, s.missing = string(rule.ObjectOwnership), false
+		s.Found, s.Missing = string(rule.ObjectOwnership), false
 		if rule.ObjectOwnership == want {
-			s.mend = nil
+			s.Mend = nil
 		}
 	}
 	return s, nil
 }
 
-func (f *foundation) versioning(ctx context.Context, there bool) (setting, error) {
-	s := setting{want: "on", missing: true}
-	s.mend = func(ctx context.Context) error {
+func (f *foundation) versioning(ctx context.Context, there bool) (mend.Setting, error) {
+	s := mend.Setting{Want: "on", Missing: true}
+	s.Mend = func(ctx context.Context) error {
 		_, err := f.s3.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: aws.String(f.bucket),
 			VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}})
 		return err
@@ -206,17 +207,17 @@ func (f *foundation) versioning(ctx context.Context, there bool) (setting, error
 	if err != nil {
 		return s, err
 	}
-	if s.found, s.missing = string(out.Status), out.Status == ""; out.Status == types.BucketVersioningStatusEnabled {
-		s.mend = nil
+	if s.Found, s.Missing = string(out.Status), out.Status == ""; out.Status == types.BucketVersioningStatusEnabled {
+		s.Mend = nil
 	}
 	return s, nil
 }
 
 // encryption is with the key of the secrets, through a bucket key: without that, each object would cost a call of KMS.
 // Source: Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys".
-func (f *foundation) encryption(ctx context.Context, there bool) (setting, error) {
-	s := setting{want: "aws:kms with " + f.KeyAlias + " and a bucket key", missing: true}
-	s.mend = func(ctx context.Context) error {
+func (f *foundation) encryption(ctx context.Context, there bool) (mend.Setting, error) {
+	s := mend.Setting{Want: "aws:kms with " + f.KeyAlias + " and a bucket key", Missing: true}
+	s.Mend = func(ctx context.Context) error {
 		_, err := f.s3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: aws.String(f.bucket),
 			ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{Rules: []types.ServerSideEncryptionRule{{
 				BucketKeyEnabled: aws.Bool(true),
@@ -241,13 +242,13 @@ func (f *foundation) encryption(ctx context.Context, there bool) (setting, error
 			continue
 		}
 		key := aws.ToString(by.KMSMasterKeyID)
-		s.missing = false
-		s.found = strings.TrimSpace(fmt.Sprintf("%s %s", by.SSEAlgorithm, key))
+		s.Missing = false
+		s.Found = strings.TrimSpace(fmt.Sprintf("%s %s", by.SSEAlgorithm, key))
 		if !aws.ToBool(rule.BucketKeyEnabled) {
-			s.found += " without a bucket key"
+			s.Found += " without a bucket key"
 		}
 		if by.SSEAlgorithm == types.ServerSideEncryptionAwsKms && f.isOurKey(key) && aws.ToBool(rule.BucketKeyEnabled) {
-			s.mend = nil
+			s.Mend = nil
 		}
 	}
 	return s, nil
@@ -296,8 +297,8 @@ func (f *foundation) lifecycleRules(has []types.LifecycleRule) []types.Lifecycle
 // uploadDays is how long an upload may take.
 const uploadDays = 7
 
-func (f *foundation) lifecycle(ctx context.Context, there bool) (setting, error) {
-	s := setting{missing: true, want: fmt.Sprintf("old versions go after %d days, but never the newest %d; broken uploads after %d days",
+func (f *foundation) lifecycle(ctx context.Context, there bool) (mend.Setting, error) {
+	s := mend.Setting{Missing: true, Want: fmt.Sprintf("old versions go after %d days, but never the newest %d; broken uploads after %d days",
 		f.KeepDays, f.KeepVersions, uploadDays)}
 	var has []types.LifecycleRule
 	var smallest types.TransitionDefaultMinimumObjectSize
@@ -321,11 +322,11 @@ func (f *foundation) lifecycle(ctx context.Context, there bool) (setting, error)
 		wanted = append(wanted, describe(rule))
 	}
 	slices.Sort(wanted)
-	s.missing, s.found = len(has) == 0, strings.Join(ours, "; ")
+	s.Missing, s.Found = len(has) == 0, strings.Join(ours, "; ")
 	if slices.Equal(ours, wanted) {
 		return s, nil
 	}
-	s.mend = func(ctx context.Context) error {
+	s.Mend = func(ctx context.Context) error {
 		_, err := f.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: aws.String(f.bucket),
 			TransitionDefaultMinimumObjectSize: smallest, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: want}})
 		return err
@@ -361,12 +362,12 @@ func describe(r types.LifecycleRule) string {
 	return strings.Join(parts, ", ")
 }
 
-func (f *foundation) bucketTags(ctx context.Context, there bool) (setting, error) {
+func (f *foundation) bucketTags(ctx context.Context, there bool) (mend.Setting, error) {
 	has := map[string]string{}
 	if there {
 		out, err := f.s3.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: aws.String(f.bucket)})
 		if err != nil && !awsapi.Is(err, "NoSuchTagSet") {
-			return setting{}, err
+			return mend.Setting{}, err
 		}
 		if err == nil {
 			for _, tag := range out.TagSet {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/components/tags"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/mend"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/awsapi"
 	"github.com/calldata/calldata-foundation/stacks"
@@ -39,17 +40,6 @@ type foundation struct {
 	made bool
 }
 
-// setting is one thing that has to be so.
-type setting struct {
-	resource, name string
-	// found is what is there; missing says that it is nothing at all.
-	found   string
-	missing bool
-	// want is what it is to be. It is so already where mend is nil.
-	want string
-	mend func(context.Context) error
-}
-
 // lay inspects everything, and then makes or mends what is not as it should be. An error about what stands in the way
 // comes before the first change; one on the way comes with the report of what was done until then.
 func lay(ctx context.Context, o *Options, to clients, work progress.Reporter) (*Report, error) {
@@ -61,26 +51,23 @@ func lay(ctx context.Context, o *Options, to clients, work progress.Reporter) (*
 		return nil, err
 	}
 	report := f.newReport()
-	for i, s := range settings {
-		if s.mend == nil || o.DryRun {
-			report.add(s, o.DryRun)
-			continue
-		}
-		step := work.Step(s.resource + ": " + s.name)
-		err := f.patiently(ctx, s.mend)
-		step.Done(err)
-		if err != nil {
-			report.rest(settings[i:])
-			return report.about(f), fmt.Errorf("%s, %s: %s; run the command again, it goes on from here", s.resource, s.name, awsapi.Message(err))
-		}
-		f.made = true
-		report.add(s, false)
+	if o.DryRun {
+		report.Report = mend.Plan(settings)
+		return report, nil
 	}
-	return report.about(f), nil
+	report.Report, err = mend.Carry(ctx, settings, work, func(ctx context.Context, s mend.Setting) error {
+		err := f.patiently(ctx, s.Mend)
+		if err == nil {
+			f.made = true
+			return nil
+		}
+		return cmp.Or(ctx.Err(), errors.New(awsapi.Message(err)))
+	})
+	return report.about(f), err
 }
 
 // inspect reads everything, and answers every problem that a person must decide about.
-func (f *foundation) inspect(ctx context.Context) ([]setting, error) {
+func (f *foundation) inspect(ctx context.Context) ([]mend.Setting, error) {
 	var err error
 	if f.id, err = awsapi.WhoAmI(ctx, f.sts); err != nil {
 		return nil, cli.WithCode(cli.ExitUsage, err)
@@ -131,11 +118,11 @@ func (f *foundation) tags(name, role string, has map[string]string) map[string]s
 }
 
 // tagSetting compares tags and mends them with put, which gets all that are to be there.
-func (f *foundation) tagSetting(resource, name, role string, has map[string]string, put func(context.Context, map[string]string) error) setting {
+func (f *foundation) tagSetting(resource, name, role string, has map[string]string, put func(context.Context, map[string]string) error) mend.Setting {
 	want := f.tags(name, role, has)
-	s := setting{resource: resource, name: "tags", found: words(has), missing: len(has) == 0, want: words(want)}
+	s := mend.Setting{Resource: resource, Name: "tags", Found: words(has), Missing: len(has) == 0, Want: words(want)}
 	if !maps.Equal(has, want) {
-		s.mend = func(ctx context.Context) error { return put(ctx, want) }
+		s.Mend = func(ctx context.Context) error { return put(ctx, want) }
 	}
 	return s
 }

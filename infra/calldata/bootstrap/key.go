@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/calldata/calldata-foundation/components/tags"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/mend"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/awsapi"
 )
 
@@ -29,7 +30,7 @@ type keyAPI interface {
 func (f *foundation) keyName() string { return "key " + f.KeyAlias }
 
 // inspectKey compares the key behind the alias.
-func (f *foundation) inspectKey(ctx context.Context) ([]setting, error) {
+func (f *foundation) inspectKey(ctx context.Context) ([]mend.Setting, error) {
 	out, err := f.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String(f.KeyAlias)})
 	switch {
 	case awsapi.Is(err, "NotFoundException"):
@@ -42,7 +43,7 @@ func (f *foundation) inspectKey(ctx context.Context) ([]setting, error) {
 	}
 	f.keyARN = aws.ToString(out.KeyMetadata.Arn)
 	settings, err := f.inspectOf(ctx)
-	return append([]setting{{resource: f.keyName(), name: "key", found: f.keyARN, want: f.keyARN}}, settings...), err
+	return append([]mend.Setting{{Resource: f.keyName(), Name: "key", Found: f.keyARN, Want: f.keyARN}}, settings...), err
 }
 
 // usable reports what keeps a key from keeping the secrets.
@@ -72,23 +73,23 @@ func (f *foundation) usable(key *types.KeyMetadata) error {
 }
 
 // inspectNoAlias plans the alias. A key that an earlier run made, and was broken off before it had the alias, is taken.
-func (f *foundation) inspectNoAlias(ctx context.Context) ([]setting, error) {
+func (f *foundation) inspectNoAlias(ctx context.Context) ([]mend.Setting, error) {
 	orphan, err := f.orphan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s", f.keyName(), awsapi.Message(err))
 	}
-	alias := setting{resource: f.keyName(), name: "alias", missing: true, want: f.KeyAlias, mend: func(ctx context.Context) error {
+	alias := mend.Setting{Resource: f.keyName(), Name: "alias", Missing: true, Want: f.KeyAlias, Mend: func(ctx context.Context) error {
 		_, err := f.kms.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: aws.String(f.KeyAlias), TargetKeyId: aws.String(f.keyARN)})
 		return err
 	}}
 	if orphan != "" {
 		f.keyARN = orphan
 		settings, err := f.inspectOf(ctx)
-		return append([]setting{{resource: f.keyName(), name: "key", found: orphan, want: orphan}, alias}, settings...), err
+		return append([]mend.Setting{{Resource: f.keyName(), Name: "key", Found: orphan, Want: orphan}, alias}, settings...), err
 	}
 	want := f.tags(f.KeyAlias, "secrets", nil)
-	return []setting{
-		{resource: f.keyName(), name: "key", missing: true, want: "symmetric, with the tags " + words(want), mend: func(ctx context.Context) error {
+	return []mend.Setting{
+		{Resource: f.keyName(), Name: "key", Missing: true, Want: "symmetric, with the tags " + words(want), Mend: func(ctx context.Context) error {
 			out, err := f.kms.CreateKey(ctx, &kms.CreateKeyInput{
 				KeySpec: types.KeySpecSymmetricDefault, KeyUsage: types.KeyUsageTypeEncryptDecrypt,
 				Description: aws.String("Secrets and state of CallData Foundation's Pulumi stacks"), Tags: keyTags(want),
@@ -135,7 +136,7 @@ func (f *foundation) orphan(ctx context.Context) (string, error) {
 }
 
 // inspectOf compares the settings of a key that is there.
-func (f *foundation) inspectOf(ctx context.Context) ([]setting, error) {
+func (f *foundation) inspectOf(ctx context.Context) ([]mend.Setting, error) {
 	rotation, err := f.kms.GetKeyRotationStatus(ctx, &kms.GetKeyRotationStatusInput{KeyId: aws.String(f.keyARN)})
 	if err != nil {
 		return nil, fmt.Errorf("%s, rotation: %s", f.keyName(), awsapi.Message(err))
@@ -144,7 +145,7 @@ func (f *foundation) inspectOf(ctx context.Context) ([]setting, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s, tags: %s", f.keyName(), awsapi.Message(err))
 	}
-	return []setting{
+	return []mend.Setting{
 		f.rotation(rotation.KeyRotationEnabled),
 		f.tagSetting(f.keyName(), f.KeyAlias, "secrets", has, func(ctx context.Context, want map[string]string) error {
 			_, err := f.kms.TagResource(ctx, &kms.TagResourceInput{KeyId: aws.String(f.keyARN), Tags: keyTags(want)})
@@ -154,11 +155,11 @@ func (f *foundation) inspectOf(ctx context.Context) ([]setting, error) {
 }
 
 // rotation wants new key material every year. Old material still decrypts.
-func (f *foundation) rotation(on bool) setting {
-	s := setting{resource: f.keyName(), name: "rotation", found: "yearly", want: "yearly"}
+func (f *foundation) rotation(on bool) mend.Setting {
+	s := mend.Setting{Resource: f.keyName(), Name: "rotation", Found: "yearly", Want: "yearly"}
 	if !on {
-		s.found, s.missing = "", true
-		s.mend = func(ctx context.Context) error {
+		s.Found, s.Missing = "", true
+		s.Mend = func(ctx context.Context) error {
 			_, err := f.kms.EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: aws.String(f.keyARN)})
 			return err
 		}

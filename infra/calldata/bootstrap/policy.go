@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/calldata/calldata-foundation/components/iamdoc"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/mend"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/awsapi"
 )
 
@@ -41,8 +42,8 @@ func (f *foundation) statements() []iamdoc.Statement {
 	}
 }
 
-func (f *foundation) policy(ctx context.Context, there bool) (setting, error) {
-	s := setting{want: "TLS 1.2 or newer, and nobody outside account " + f.id.Account, missing: true}
+func (f *foundation) policy(ctx context.Context, there bool) (mend.Setting, error) {
+	s := mend.Setting{Want: "TLS 1.2 or newer, and nobody outside account " + f.id.Account, Missing: true}
 	text := ""
 	if there {
 		out, err := f.s3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(f.bucket)})
@@ -57,10 +58,10 @@ func (f *foundation) policy(ctx context.Context, there bool) (setting, error) {
 	if err != nil {
 		return s, fmt.Errorf("its policy cannot be read: %w", err)
 	}
-	if s.missing, s.found = text == "", sids(text); !changed {
+	if s.Missing, s.Found = text == "", sids(text); !changed {
 		return s, nil
 	}
-	s.mend = func(ctx context.Context) error {
+	s.Mend = func(ctx context.Context) error {
 		_, err := f.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: aws.String(f.bucket), Policy: aws.String(want)})
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/calldata/calldata-foundation/components/linkedrole"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/mend"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/awsapi"
 )
 
@@ -19,19 +20,19 @@ type roleAPI interface {
 }
 
 // inspectRoles looks for the roles of AWS's services that stacks name. Each is one setting: what it may do is AWS's to say.
-func (f *foundation) inspectRoles(ctx context.Context) ([]setting, error) {
-	var settings []setting
+func (f *foundation) inspectRoles(ctx context.Context) ([]mend.Setting, error) {
+	var settings []mend.Setting
 	var errs []error
 	for _, role := range linkedrole.All() {
-		s := setting{resource: "role " + role.Name, name: role.Service, want: "for " + role.Needed}
+		s := mend.Setting{Resource: "role " + role.Name, Name: role.Service, Want: "for " + role.Needed}
 		_, err := f.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(role.Name)})
 		switch {
 		case awsapi.Is(err, "NoSuchEntity"):
-			s.missing, s.mend = true, func(ctx context.Context) error { return f.createRole(ctx, role) }
+			s.Missing, s.Mend = true, func(ctx context.Context) error { return f.createRole(ctx, role) }
 		case err != nil:
-			errs = append(errs, fmt.Errorf("%s: %s", s.resource, awsapi.Message(err)))
+			errs = append(errs, fmt.Errorf("%s: %s", s.Resource, awsapi.Message(err)))
 		default:
-			s.found = s.want
+			s.Found = s.Want
 		}
 		settings = append(settings, s)
 	}

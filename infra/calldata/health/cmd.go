@@ -105,17 +105,6 @@ func run(ctx context.Context, o *Options) error {
 	return o.report(ctx, c)
 }
 
-// Look runs the checks once, with their default limits, for another command. An ill stack is no error.
-func Look(ctx context.Context, streams *cli.IO, stack stacks.Outputs) (Report, error) {
-	o := &Options{IO: streams, Timeout: defaultTimeout, CertDays: defaultCertDays}
-	c, err := o.prepare(ctx, stack)
-	if err != nil {
-		return Report{}, err
-	}
-	defer func() { _ = c.login.Close() }() // nothing is lost
-	return c.round(ctx), ctx.Err()
-}
-
 // Check runs the checks of the command, with its defaults, on a stack with these outputs, until all are well or wait is over. An
 // error of the codes cli.ExitUnhealthy and cli.ExitUnreachable says what is not well; with any other error there is no report.
 func Check(ctx context.Context, streams *cli.IO, stack stacks.Outputs, wait time.Duration, step progress.Step) (Report, error) {

@@ -79,9 +79,6 @@ Exit codes: 0 done, 1 the state could not be read, 2 wrong input, 6 Pulumi is mi
 func read(ctx context.Context, root, stack string) (auto.OutputMap, error) {
 	s, err := automation.Open(ctx, automation.Options{Dir: root, Stack: stack})
 	if err != nil {
-		if automation.IsUnknownStack(err) {
-			err = cli.UsageErrorf("Pulumi knows no stack %s where it is logged in", stack)
-		}
 		return nil, err
 	}
 	return s.Outputs(ctx)

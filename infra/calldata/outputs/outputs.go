@@ -50,7 +50,7 @@ func (s *Source) AddFileFlag(flags *pflag.FlagSet) {
 // Load reads, parses and validates the outputs. What is wrong with the source or with the outputs is a usage error
 // (cli.ExitUsage); a missing Pulumi is cli.ExitPreflight.
 func (s Source) Load(ctx context.Context, stdin io.Reader) (stacks.Outputs, error) {
-	data, from, err := s.read(ctx, stdin)
+	data, from, err := s.Read(ctx, stdin)
 	if err != nil {
 		return stacks.Outputs{}, err
 	}
@@ -65,8 +65,8 @@ func (s Source) Load(ctx context.Context, stdin io.Reader) (stacks.Outputs, erro
 	return out, nil
 }
 
-// read answers the JSON and the name of where it came from.
-func (s Source) read(ctx context.Context, stdin io.Reader) ([]byte, string, error) {
+// Read answers the JSON as it is, and the name of where it came from.
+func (s Source) Read(ctx context.Context, stdin io.Reader) ([]byte, string, error) {
 	switch s.File {
 	case "":
 		return s.ask(ctx)

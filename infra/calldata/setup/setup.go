@@ -2,7 +2,6 @@
 package setup
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/confirm"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 	"github.com/calldata/calldata-foundation/infra/calldata/login"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
@@ -67,8 +67,8 @@ The document is ansible/inventories/STACK/tenant.yml; docs/examples/tenant.yml s
 secrets file that ` + secretsVariable + ` names, with ` + rootPassword + ` among them. The engine is reached over
 SSH, as by ` + "`calldata health`" + ` (` + login.KeyVariable + `, ` + login.KnownHostsVariable + `, ` + tunnel.Variable + `), or at --url.
 
-Exit codes: 0 done or nothing to do, 2 the document or an input is wrong or the plan was not accepted, 4 the engine does not
-answer.`,
+Exit codes: 0 done or nothing to do, 1 the engine refused something, 2 the document or an input is wrong, 4 the engine does not
+answer, 8 declined.`,
 		Example: `  calldata setup stage --plan
   calldata setup stage --yes
   calldata setup dev --file tenant.yml --url https://uc.example.com --json`,
@@ -99,6 +99,11 @@ type Result struct {
 }
 
 func (o *Options) run(ctx context.Context) error {
+	if !o.PlanOnly {
+		if err := confirm.Possible(o.IO, o.Yes); err != nil {
+			return err
+		}
+	}
 	stack, err := o.Source.Load(ctx, o.IO.In)
 	if err != nil {
 		return err
@@ -123,7 +128,7 @@ func (o *Options) run(ctx context.Context) error {
 	if o.PlanOnly || len(plan.Changes) == 0 {
 		return o.IO.Print(o.JSON, result, plan.Write)
 	}
-	if err := o.confirm(plan); err != nil {
+	if err := o.confirm(ctx, plan); err != nil {
 		return err
 	}
 	if err := o.apply(ctx, input, plan); err != nil {
@@ -161,22 +166,14 @@ func (o *Options) apply(ctx context.Context, input reconcile.Input, plan *reconc
 }
 
 // confirm shows the plan and asks.
-func (o *Options) confirm(plan *reconcile.Plan) error {
+func (o *Options) confirm(ctx context.Context, plan *reconcile.Plan) error {
 	if o.Yes {
 		return nil
 	}
 	if err := plan.Write(o.IO.Err); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprint(o.IO.Err, "Change this? Only yes is taken: ")
-	line, err := bufio.NewReader(o.IO.In).ReadString('\n')
-	if strings.TrimSpace(line) == "yes" {
-		return nil
-	}
-	if err != nil {
-		return cli.UsageErrorf("nothing was changed: there is nobody to ask, give --yes")
-	}
-	return cli.UsageErrorf("nothing was changed")
+	return confirm.Ask(ctx, o.IO, "Change this?")
 }
 
 // document reads the file. Trunks without hosts lead to the stack's Routers.

@@ -121,7 +121,7 @@ func (b *bench) run(args ...string) (string, int, error) {
 	b.writes.Store(0)
 	env := map[string]string{secretsVariable: b.path("secrets.yml")}
 	o := &Options{}
-	o.IO = &cli.IO{In: strings.NewReader(b.in), Out: &b.out, Err: &b.err, Width: func() int { return 80 }, Getenv: func(name string) string { return env[name] }}
+	o.IO = &cli.IO{In: strings.NewReader(b.in), InIsTerminal: b.in != "", Out: &b.out, Err: &b.err, Width: func() int { return 80 }, Getenv: func(name string) string { return env[name] }}
 	o.open = func(context.Context, *Options, stacks.Outputs) (*wazo.Client, func(), error) {
 		return wazo.New(b.server.URL, b.server.Client()), func() {}, nil
 	}
@@ -153,12 +153,13 @@ func TestDayOne(t *testing.T) {
 
 	b.in = "no\n"
 	_, writes, err = b.run()
-	assert.Equal(t, cli.ExitUsage, cli.Code(err))
+	assert.Equal(t, cli.ExitDeclined, cli.Code(err))
 	assert.Zero(t, writes)
 	assert.Contains(t, b.err.String(), "+ user acme-ada of acme", "the plan is shown before the question")
 	b.in = ""
 	_, _, err = b.run()
 	require.ErrorContains(t, err, "--yes")
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
 
 	b.in = "yes\n"
 	out, _, err = b.run("--json")
