@@ -82,7 +82,8 @@ class Server:
             for name in old:
                 self.sql(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
             for name in old:
-                self.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal(name)}")
+                # RENAME itself ends what PostgreSQL does in the background, which a login that is no superuser must not end.
+                self.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal(name)} AND backend_type = 'client backend'")
             self.sql("BEGIN;\n" + "\n".join(f'ALTER DATABASE "{a}" RENAME TO "{b}";' for a, b in pairs) + "\nCOMMIT;")
         finally:
             now = self.names()
