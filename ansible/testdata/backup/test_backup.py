@@ -330,7 +330,7 @@ class DatabaseTest(unittest.TestCase):
     def tearDownClass(cls):
         cls.as_postgres("pg_ctl", "-D", cls.data, "-m", "immediate", "stop")
         for name, value in cls.before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
         shutil.rmtree(cls.top)
 
     @classmethod

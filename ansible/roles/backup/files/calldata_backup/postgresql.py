@@ -108,8 +108,9 @@ class Server:
         program = subprocess.Popen(self.command("psql", "-qXAt", "--dbname", "postgres"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, env=self.environment, cwd="/", text=True)
         try:
-            program.stdin.write(f"SELECT pg_try_advisory_lock(hashtext({literal('calldata backup ' + name)}));\n")
-            program.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # a program that has ended says why
+                program.stdin.write(f"SELECT pg_try_advisory_lock(hashtext({literal('calldata backup ' + name)}));\n")
+                program.stdin.flush()
             answer = program.stdout.readline().strip()
             if not answer:
                 raise Failure(f"psql: {' '.join(program.stderr.read().split())}")
