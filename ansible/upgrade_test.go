@@ -39,13 +39,13 @@ func TestPairIsPaused(t *testing.T) {
   tasks:
     - ansible.builtin.include_tasks: %s
 `, tasks))
-	put("inventory", "uc-1\nuc-2\n[all:vars]\nansible_connection=local\nansible_python_interpreter=/usr/bin/python3\n")
+	put("inventory.yml", "all:\n  hosts: {uc-1: {}, uc-2: {}}\n  vars: {ansible_connection: local, ansible_python_interpreter: /usr/bin/python3}\n")
 	put("xivo-ha-master", master)
 	put("xivo-ha-slave", slave)
 	run := func(paused bool, pair []string, files ...string) {
 		vars, err := json.Marshal(map[string]any{"pair_paused": paused, "pair_files": files, "pair_directory": dir, "uc_engine_pair": pair})
 		require.NoError(t, err)
-		cmd := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(library(t)), "ansible-playbook"), "-i", filepath.Join(dir, "inventory"),
+		cmd := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(library(t)), "ansible-playbook"), "-i", filepath.Join(dir, "inventory.yml"),
 			"-e", string(vars), filepath.Join(dir, "play.yml"))
 		cmd.Env = append(os.Environ(), "ANSIBLE_HOME="+filepath.Join(dir, "home"), "ANSIBLE_LOCALHOST_WARNING=false")
 		out, err := cmd.CombinedOutput()
@@ -65,6 +65,6 @@ func TestPairIsPaused(t *testing.T) {
 		run(false, pair, "xivo-ha-master")
 		assert.Equal(t, master, look("xivo-ha-master"))
 	}
-	run(true, nil, "xivo-ha-master") // an engine of its own
+	run(true, []string{}, "xivo-ha-master") // an engine of its own
 	assert.Equal(t, master, look("xivo-ha-master"))
 }
