@@ -2,11 +2,14 @@
 
 import http.client
 import http.server
+import logging
 import threading
 import urllib.parse
 
 import boto3
 from moto.server import ThreadedMotoServer
+
+logging.getLogger("werkzeug").setLevel(logging.CRITICAL)  # moto's web server tells of each request
 
 FORBIDDEN = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
 UNAVAILABLE = b"<Error><Code>ServiceUnavailable</Code><Message>later</Message></Error>"
