@@ -19,10 +19,10 @@ import (
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
-// python runs Python on a text with the role's library, and answers what it printed.
-func python(t *testing.T, arguments ...string) string {
+// python runs Python in the role's directory, and answers what it printed.
+func python(t *testing.T, program string, arguments ...string) string {
 	t.Helper()
-	cmd := exec.Command("/usr/bin/python3", append([]string{"-B"}, arguments...)...)
+	cmd := exec.CommandContext(t.Context(), program, append([]string{"-B"}, arguments...)...)
 	cmd.Dir = "roles/monitoring"
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -33,7 +33,7 @@ func python(t *testing.T, arguments ...string) string {
 func TestMetricsAgree(t *testing.T) {
 	t.Parallel()
 	var role map[string]string
-	require.NoError(t, json.Unmarshal([]byte(python(t, "files/lib/calldata-metrics", "names")), &role))
+	require.NoError(t, json.Unmarshal([]byte(python(t, "/usr/bin/python3", "files/lib/calldata-metrics", "names")), &role))
 	assert.Equal(t, metrics.All(), slices.Sorted(maps.Keys(role)))
 	for name, unit := range role {
 		assert.Equal(t, metrics.Unit(name), unit, name)
@@ -68,7 +68,7 @@ func TestLogGroupsAgree(t *testing.T) {
 
 func TestMonitoringLibrary(t *testing.T) {
 	t.Parallel()
-	out := python(t, "-m", "unittest", "discover", "-s", "tests")
+	out := python(t, library(t), "-m", "unittest", "discover", "-s", "tests")
 	assert.Contains(t, out, "OK")
 	assert.NotContains(t, strings.ToLower(out), "ran 0 tests")
 }

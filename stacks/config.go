@@ -179,8 +179,9 @@ const (
 	widestAdminBits = 8
 	// maxZones is how many zones a network may have: each has its place in the network's plan from the beginning.
 	maxZones = 3
-	// minPostgreSQL and maxPostgreSQL are the major versions that the Routers' schema is for and RDS has.
-	minPostgreSQL, maxPostgreSQL = 15, 17
+	// postgreSQL is the major version of the Routers' client, which is Debian 12's: its pg_dump saves no database of a newer
+	// server, and the Routers' schema is for none that is older. Source: PostgreSQL 15, pg_dump, "Notes".
+	postgreSQL = 15
 )
 
 // ReadConfig reads the settings of the stack called stack. It answers every mistake at once, each with the setting, its
@@ -447,7 +448,7 @@ func readSize(r *reader, name string, calls int) FleetSize {
 
 func readDatabase(r *reader) DatabaseConfig {
 	d := DatabaseConfig{
-		Version: r.number("databaseVersion", 16, minPostgreSQL, maxPostgreSQL),
+		Version: r.version("databaseVersion", postgreSQL, "the Routers' Debian has the client of that version, and no backup could be made of another"),
 		Class:   r.text("databaseClass", r.defaults.databaseClass),
 		GiB:     r.sized("databaseGiB", r.defaults.databaseGiB, minDatabaseGiB, maxDatabaseGiB),
 		MultiAZ: r.choice("databaseMultiAz", r.defaults.multiAZ),

@@ -57,7 +57,7 @@ func TestReadConfigDefaults(t *testing.T) {
 		},
 		Machines:  MachinesConfig{InstanceType: InstanceType{"t3.xlarge", 4, 16}, RootVolumeGiB: 50, DetailedMonitoring: true},
 		Fleets:    FleetsConfig{SBCInstanceType: small, RouterInstanceType: small, SBCs: FleetSize{2, 6, 400}, Routers: FleetSize{2, 6, 2000}, CPUTarget: 50, DrainTimeout: time.Hour},
-		Database:  DatabaseConfig{Version: 16},
+		Database:  DatabaseConfig{Version: 15},
 		Web:       WebConfig{BlueWeight: 100},
 		Account:   AccountConfig{Environments: []Environment{{Name: "dev", BudgetUSD: 100}, {Name: "stage", BudgetUSD: 300}, {Name: "prod", BudgetUSD: 1000}}, AnomalyUSD: 20},
 		Retention: RetentionConfig{LogDays: 14, BackupDays: 7}, Provisioner: ProvisionerConfig{Enabled: true, Timeout: 45 * time.Minute},
@@ -84,7 +84,7 @@ func TestReadConfigDefaultsByTopology(t *testing.T) {
 	assert.Equal(t, NetworkConfig{CIDR: netip.MustParsePrefix("10.20.0.0/16"), Zones: []string{"us-east-1a", "us-east-1b"}, Nat: NatSingle}, c.Network)
 	assert.Equal(t, []Edge{EdgePhones}, c.Access.Edges)
 	assert.Equal(t, "t3.medium", c.Fleets.SBCInstanceType.Name)
-	assert.Equal(t, DatabaseConfig{Version: 16, Class: "db.t4g.small", GiB: 20, MaxGiB: 100}, c.Database)
+	assert.Equal(t, DatabaseConfig{Version: 15, Class: "db.t4g.small", GiB: 20, MaxGiB: 100}, c.Database)
 	assert.Equal(t, RetentionConfig{LogDays: 90, BackupDays: 14}, c.Retention)
 	assert.Equal(t, "stage.voice.example.com", c.Web.HostedZone)
 	assert.False(t, c.Protect)
@@ -222,7 +222,8 @@ func TestReadConfigErrors(t *testing.T) {
 		"no calls":                 {of(KindProd, "sbcCalls", "0"), []string{`sbcCalls is "0"`}},
 		"CPU target":               {of(KindProd, "cpuTarget", "95"), []string{`cpuTarget is "95": want a whole number from 10 to 90`}},
 		"drain without end":        {of(KindProd, "drainTimeoutMinutes", "10000"), []string{`drainTimeoutMinutes is "10000": want a whole number from 1 to 2880`}},
-		"PostgreSQL too old":       {of(KindProd, "databaseVersion", "14"), []string{`databaseVersion is "14": want a whole number from 15 to 17`}},
+		"PostgreSQL too old":       {of(KindProd, "databaseVersion", "14"), []string{`databaseVersion is "14": want 15: the Routers' Debian`}},
+		"PostgreSQL too new":       {of(KindProd, "databaseVersion", "16"), []string{`databaseVersion is "16": want 15: the Routers' Debian`}},
 		"database class":           {of(KindProd, "databaseClass", "t3.small"), []string{`databaseClass is "t3.small": want an RDS instance class`}},
 		"database shrinks":         {of(KindProd, "databaseGiB", "200", "databaseMaxGiB", "100"), []string{`databaseMaxGiB is "100": it is less than databaseGiB, which is 200`}},
 		"database too small":       {of(KindProd, "databaseGiB", "10"), []string{`databaseGiB is "10": want a whole number from 20`}},

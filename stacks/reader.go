@@ -75,6 +75,15 @@ func (r *reader) number(name string, fallback, low, high int) int {
 	return n
 }
 
+// version is the only version that there can be, for a reason.
+func (r *reader) version(name string, only int, reason string) int {
+	text := r.text(name, strconv.Itoa(only))
+	if text != strconv.Itoa(only) {
+		r.fail(name, text, fmt.Sprintf("want %d: %s", only, reason), r.set(name, strconv.Itoa(only)))
+	}
+	return only
+}
+
 // sized is a whole number from low to high, where 0 or nothing leaves it to the topology's own.
 func (r *reader) sized(name string, fallback, low, high int) int {
 	text := r.text(name, "0")

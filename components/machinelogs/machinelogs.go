@@ -11,7 +11,7 @@ var logs = map[string][]string{
 	"c4-sbc":    {"kamailio", "rtpengine", journal},
 	"c4-router": {"kamailio", "postgresql", journal},
 	"uc-engine": {
-		"asterisk", "asterisk-full", "asterisk-queue", "asterisk-security", journal, "nginx", "postgresql", "rabbitmq",
+		"asterisk", "asterisk-cdr", "asterisk-full", "asterisk-queue", "asterisk-security", journal, "nginx", "postgresql", "rabbitmq",
 		"wazo-agentd", "wazo-agid", "wazo-amid", "wazo-auth", "wazo-call-logd", "wazo-calld", "wazo-chatd", "wazo-confd", "wazo-confgend", "wazo-dird",
 		"wazo-dxtora", "wazo-phoned", "wazo-plugind", "wazo-provd", "wazo-purge-db", "wazo-setupd", "wazo-stat", "wazo-sync", "wazo-sysconfd", "wazo-ui",
 		"wazo-upgrade", "wazo-webhookd", "wazo-websocketd",

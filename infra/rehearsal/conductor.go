@@ -202,14 +202,19 @@ func (w *world) verify(ctx context.Context, o Options, d *deployment, s progress
 	return checks, errors.Join(ctx.Err(), failures(checks))
 }
 
-// proven are the checks of a configured stack: of its machines, of who reaches them, and of the calls that go through them.
+// proven are the checks of a configured stack: of its machines, of who reaches them, of the calls that go through them, and of what
+// is known of these.
 func (w *world) proven(ctx context.Context, o Options, d *deployment, s progress.Step) []Check {
 	checks := []Check{w.check(ctx, o, s, "health", d.file, "health"), w.ports(ctx, o, d.outputs, s)}
 	switch {
 	case o.kind == stacks.KindDev:
 		checks = append(checks, w.check(ctx, o, s, "smoke", d.file, "smoke"))
-	case o.Calls != CallsNone && checks[0].OK:
-		checks = append(checks, w.calls(ctx, o, d, chosenCalls(o), s)...)
+	case checks[0].OK:
+		gauges, err := w.gauges(ctx)
+		if o.Calls != CallsNone {
+			checks = append(checks, w.calls(ctx, o, d, chosenCalls(o), s)...)
+		}
+		checks = append(checks, w.measured(ctx, gauges, err, s))
 	}
 	if len(failing(checks)) == 0 {
 		checks = append(checks, w.operated(ctx, o, d.outputs, s))

@@ -55,15 +55,22 @@ func newBench(t testing.TB) *bench {
 	ctx := t.Context()
 	b.engine, err = engine.Prepare(ctx, engine.Options{Root: repo, CacheDir: filepath.Join(cache, "engine")})
 	require.NoError(t, err)
-	python, err := pyenv.Prepare(ctx, filepath.Join(cache, "venv"), progress.Discard)
-	require.NoError(t, err)
 	require.NoError(t, buildProgram(ctx, repo, pulumiProgram, b.program, progress.Discard))
-	b.emulator, err = emulator.Start(ctx, emulator.Options{
+	b.emulator = startEmulator(t, cache)
+	return b
+}
+
+// startEmulator starts an emulator that ends with the test.
+func startEmulator(t testing.TB, cache string) *emulator.Emulator {
+	t.Helper()
+	python, err := pyenv.Prepare(t.Context(), filepath.Join(cache, "venv"), progress.Discard)
+	require.NoError(t, err)
+	e, err := emulator.Start(t.Context(), emulator.Options{
 		Python: python.Python(), Dir: filepath.Join(t.TempDir(), "emulator"), EIPPool: elasticPool, Progress: progress.Discard,
 	})
 	require.NoError(t, err)
-	t.Cleanup(b.emulator.Stop)
-	return b
+	t.Cleanup(e.Stop)
+	return e
 }
 
 // stack opens a stack in a workspace of its own, with settings on top of what the emulator needs. Ansible's content is a

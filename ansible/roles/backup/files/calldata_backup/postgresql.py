@@ -17,6 +17,8 @@ from .system import Busy, Failure, Refusal, aws, path, run
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # Source: PostgreSQL 15, 23.3 "Template Databases"; rdsadmin is Amazon's own.
 SYSTEM = ("postgres", "template0", "template1", "rdsadmin")
+# RENAME waits 5 s for those who are told to go. A server that has much to do needs longer for that.
+RENAME_ATTEMPTS = 12
 
 
 def literal(text):
@@ -81,9 +83,16 @@ class Server:
         try:
             for name in old:
                 self.sql(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-            for name in old:
-                self.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal(name)}")
-            self.sql("BEGIN;\n" + "\n".join(f'ALTER DATABASE "{a}" RENAME TO "{b}";' for a, b in pairs) + "\nCOMMIT;")
+            for attempt in range(RENAME_ATTEMPTS):
+                try:
+                    for name in old:
+                        # RENAME itself ends what PostgreSQL does in the background, which a login that is no superuser must not end.
+                        self.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal(name)} AND backend_type = 'client backend'")
+                    self.sql("BEGIN;\n" + "\n".join(f'ALTER DATABASE "{a}" RENAME TO "{b}";' for a, b in pairs) + "\nCOMMIT;")
+                    break
+                except Failure:
+                    if attempt + 1 == RENAME_ATTEMPTS:
+                        raise
         finally:
             now = self.names()
             for name in {n for pair in pairs for n in pair} & set(now):
@@ -107,8 +116,9 @@ class Server:
         program = subprocess.Popen(self.command("psql", "-qXAt", "--dbname", "postgres"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, env=self.environment, cwd="/", text=True)
         try:
-            program.stdin.write(f"SELECT pg_try_advisory_lock(hashtext({literal('calldata backup ' + name)}));\n")
-            program.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # a program that has ended says why
+                program.stdin.write(f"SELECT pg_try_advisory_lock(hashtext({literal('calldata backup ' + name)}));\n")
+                program.stdin.flush()
             answer = program.stdout.readline().strip()
             if not answer:
                 raise Failure(f"psql: {' '.join(program.stderr.read().split())}")

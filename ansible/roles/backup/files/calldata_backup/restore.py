@@ -104,7 +104,7 @@ def first_half(options, config, known, store, backup):
     for note in notes:
         say(note)
     tidy()
-    journal = Journal({"id": backup, "run": str(int(time.time())), "saved": saved, "services": [], "done": []})
+    journal = Journal({"id": backup, "run": str(time.time_ns() // 1_000_000), "saved": saved, "services": [], "done": []})
     loaded, kept = [], False
     try:
         for part in saved:

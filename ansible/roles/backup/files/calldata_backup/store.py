@@ -1,14 +1,24 @@
 """Where backups are kept: a bucket of S3, or a directory of a mounted disk. Keys are paths with slashes."""
 
+import base64
 import contextlib
+import hashlib
 import os
 import shutil
 
 from .system import Failure, Refusal, aws, path
 
-# S3 takes at most 10,000 parts of one upload: 16 MiB allow 156 GiB, and keep the memory of an upload small.
+# What is larger goes to S3 in several parts, of at least 5 MiB but for the last, of which one upload has at most so many.
 # Source: Amazon S3 User Guide, "Amazon S3 multipart upload limits".
-CHUNK = 16 << 20
+PART = 16 << 20
+MOST_PARTS = 10_000
+# How often in a row a download that breaks off goes on from where it was, without a byte more.
+ATTEMPTS = 5
+
+
+def part_bytes(number):
+    """Bytes of a part, counted from 1. A part is in memory as a whole: they grow by 16 MiB every thousand, to 160 MiB and 859 GiB of all."""
+    return PART * (1 + (number - 1) // 1000)
 
 
 class Missing(Refusal):
@@ -81,28 +91,43 @@ class Bucket:
     def __init__(self, bucket, prefix, settings):
         self.bucket, self.prefix = bucket, prefix
         self.client = aws("s3", settings, settings.get("endpoint_url"))
-        # S3 compares the checksum with what arrived; a bucket with a lock takes nothing without one.
-        self.extra = {"ChecksumAlgorithm": "SHA256"}
-        if settings.get("kms_key_arn"):
-            self.extra |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings["kms_key_arn"]}
+        self.encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings["kms_key_arn"]} if settings.get("kms_key_arn") else {}
 
     def put(self, key, stream):
-        from boto3.exceptions import S3UploadFailedError
-        from boto3.s3.transfer import TransferConfig
+        """Store a stream whose length nobody knows. It is there as a whole, or not at all.
 
-        config = TransferConfig(multipart_threshold=CHUNK, multipart_chunksize=CHUNK, max_concurrency=2)
+        S3 compares each request's SHA-256, and the client repeats what S3 did not take. The stream cannot be read twice, so that there is
+        nothing to resume: whatever ends it, the end of this program too, gives the upload up. A program that is killed leaves it to the
+        bucket's lifecycle.
+        """
+        where = {"Bucket": self.bucket, "Key": self.prefix + key}
         with self.errors(key):
+            block = _block(stream, part_bytes(1))
+            if len(block) < part_bytes(1):
+                self.client.put_object(**where, **self.encryption, **_body(block))
+                return
+            upload = {**where, "UploadId": self.client.create_multipart_upload(**where, **self.encryption, ChecksumAlgorithm="SHA256")["UploadId"]}
             try:
-                self.client.upload_fileobj(stream, self.bucket, self.prefix + key, ExtraArgs=self.extra, Config=config)
-            except S3UploadFailedError as error:
-                raise Failure(f"s3://{self.bucket}/{self.prefix}{key}: {error}") from error
+                stored = []
+                while block:
+                    number = len(stored) + 1
+                    if number > MOST_PARTS:
+                        raise Failure(f"s3://{self.bucket}/{self.prefix}{key}: it is larger than S3 takes in {MOST_PARTS} parts: save less in one part")
+                    body = _body(block)
+                    answer = self.client.upload_part(**upload, PartNumber=number, **body)
+                    stored.append({"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": body["ChecksumSHA256"]})
+                    block = _block(stream, part_bytes(number + 1))
+                self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": stored})
+            except BaseException:
+                with contextlib.suppress(Failure), self.errors(key):
+                    self.client.abort_multipart_upload(**upload)
+                raise
 
     @contextlib.contextmanager
     def get(self, key):
-        with self.errors(key):
-            body = self.client.get_object(Bucket=self.bucket, Key=self.prefix + key)["Body"]
+        body = _Body(self, key)
         with contextlib.closing(body):
-            yield _Body(self, key, body)
+            yield body
 
     def list(self, prefix=""):
         found = {}
@@ -135,12 +160,49 @@ class Bucket:
             raise Failure(f"{where}: {error}") from error
 
 
-class _Body:
-    """What S3 sends. A connection that breaks off is an error of the store like others."""
+def _block(stream, size):
+    """So many bytes of a stream, fewer at its end."""
+    block = bytearray()
+    while len(block) < size and (more := stream.read(min(1 << 20, size - len(block)))):
+        block += more
+    return bytes(block)
 
-    def __init__(self, bucket, key, body):
-        self.bucket, self.key, self.body = bucket, key, body
+
+def _body(block):
+    """What S3 stores, with what it compares it with. A bucket with a lock takes nothing without a checksum."""
+    return {"Body": block, "ChecksumAlgorithm": "SHA256", "ChecksumSHA256": base64.b64encode(hashlib.sha256(block).digest()).decode()}
+
+
+class _Body:
+    """What S3 sends. A connection that breaks off is made anew and goes on from the same byte of the same object."""
+
+    def __init__(self, bucket, key):
+        self.bucket, self.key, self.at, self.etag, self.failed = bucket, key, 0, None, 0
+        with bucket.errors(key):
+            self._open()
+
+    def _open(self):
+        again = {"Range": f"bytes={self.at}-", "IfMatch": self.etag} if self.etag else {}
+        answer = self.bucket.client.get_object(Bucket=self.bucket.bucket, Key=self.bucket.prefix + self.key, **again)
+        self.body, self.etag = answer["Body"], answer["ETag"]
 
     def read(self, size):
+        from botocore.exceptions import BotoCoreError
+
         with self.bucket.errors(self.key):
-            return self.body.read(size)
+            while True:
+                try:
+                    block = self.body.read(size)
+                    break
+                except BotoCoreError:
+                    self.failed += 1
+                    if self.failed > ATTEMPTS:
+                        raise
+                    self.close()
+                    self._open()
+        if block:
+            self.at, self.failed = self.at + len(block), 0
+        return block
+
+    def close(self):
+        self.body.close()

@@ -165,7 +165,7 @@ class Identity:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            return cls(aws("secretsmanager", settings, settings.get("endpoint_url")).get_secret_value(SecretId=secret)["SecretString"])
+            return cls(aws("secretsmanager", settings).get_secret_value(SecretId=secret)["SecretString"])
         except (BotoCoreError, ClientError) as error:
             raise Refusal(f"identity: {error}") from error
 

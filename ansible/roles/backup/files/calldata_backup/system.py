@@ -129,10 +129,12 @@ def workspace():
 
 
 def aws(service, config, endpoint=None):
-    """A client of AWS with the machine's own credentials."""
+    """A client of AWS with the machine's own credentials, or of what is like it elsewhere."""
     import boto3
     from botocore.config import Config
 
+    # Debian 12's SDK does not know the variable yet. Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints".
+    endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL")
     plain = (endpoint or "").startswith("http://")
     return boto3.client(
         service, endpoint_url=endpoint or None, verify=None if plain else "/etc/ssl/certs/ca-certificates.crt",
