@@ -27,8 +27,9 @@ func rates(short bool) []int {
 	if short {
 		return []int{25, 50}
 	}
-	var out []int
-	for rate := 50; rate <= 1000; rate += 50 {
+	out := []int{50, 100}
+	// Steps that tell the ratio to within a tenth.
+	for rate := 150; rate <= 1000; rate += 25 {
 		out = append(out, rate)
 	}
 	return out
