@@ -89,24 +89,34 @@ func (w *world) gauges(ctx context.Context) ([]gauge, error) {
 
 // await asks CloudWatch until it knows every gauge.
 func await(ctx context.Context, config aws.Config, gauges []gauge) error {
+	var missing error
 	for {
-		var errs []error
-		for i := range gauges {
-			if err := gauges[i].ask(ctx, config); err != nil {
-				return err
-			}
-			errs = append(errs, gauges[i].wrong())
+		now, err := wrong(ctx, config, gauges)
+		switch {
+		case err != nil && ctx.Err() != nil && missing != nil:
+			return missing
+		case err != nil || now == nil:
+			return err
 		}
-		err := errors.Join(errs...)
-		if err == nil {
-			return nil
-		}
+		missing = now
 		select {
 		case <-ctx.Done():
-			return err
+			return missing
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// wrong asks for every gauge once. It says what is not as it should be, and an error where nobody answers.
+func wrong(ctx context.Context, config aws.Config, gauges []gauge) (missing, err error) {
+	var errs []error
+	for i := range gauges {
+		if err := gauges[i].ask(ctx, config); err != nil {
+			return nil, err
+		}
+		errs = append(errs, gauges[i].wrong())
+	}
+	return errors.Join(errs...), nil
 }
 
 // ask looks the gauge up.

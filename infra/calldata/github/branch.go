@@ -24,12 +24,11 @@ type protectionState struct {
 		Dismiss  bool `json:"dismiss_stale_reviews"`
 		Owners   bool `json:"require_code_owner_reviews"`
 		LastPush bool `json:"require_last_push_approval"`
+		// Bypass is who needs no pull request, Dismissal who may take approvals back.
+		Bypass    *actors `json:"bypass_pull_request_allowances"`
+		Dismissal *actors `json:"dismissal_restrictions"`
 	} `json:"required_pull_request_reviews"`
-	Restrictions *struct {
-		Users []struct{ Login string }
-		Teams []struct{ Slug string }
-		Apps  []struct{ Slug string }
-	}
+	Restrictions *actors
 	Admins       flag `json:"enforce_admins"`
 	ForcePushes  flag `json:"allow_force_pushes"`
 	Deletions    flag `json:"allow_deletions"`
@@ -38,6 +37,28 @@ type protectionState struct {
 	Conversation flag `json:"required_conversation_resolution"`
 	Lock         flag `json:"lock_branch"`
 	ForkSync     flag `json:"allow_fork_syncing"`
+}
+
+// actors are people, teams and apps.
+type actors struct {
+	Users []struct{ Login string }
+	Teams []struct{ Slug string }
+	Apps  []struct{ Slug string }
+}
+
+// names are the actors in the form that GitHub takes.
+func (a actors) names() map[string]any {
+	users, teams, apps := []string{}, []string{}, []string{}
+	for _, u := range a.Users {
+		users = append(users, u.Login)
+	}
+	for _, t := range a.Teams {
+		teams = append(teams, t.Slug)
+	}
+	for _, app := range a.Apps {
+		apps = append(apps, app.Slug)
+	}
+	return map[string]any{"users": users, "teams": teams, "apps": apps}
 }
 
 // protect is the protection that a branch is to have, in the form that GitHub takes: what is wanted, and what is stricter already. Wrong
@@ -66,33 +87,27 @@ func protect(has protectionState, approvals int) (body map[string]any, wrong []s
 		need(r.Count >= approvals, fmt.Sprintf("%d approvals are enough", r.Count))
 		need(r.Dismiss, "approvals outlive new commits")
 		need(r.LastPush, "who pushes last may approve")
+		need(r.Bypass == nil || len(r.Bypass.Users)+len(r.Bypass.Teams)+len(r.Bypass.Apps) == 0, "some need no pull request")
 	} else {
 		need(false, "no approval is wanted")
 	}
 	need(has.Admins.Enabled, "not for administrators")
 	need(!has.ForcePushes.Enabled, "history may be rewritten")
 	need(!has.Deletions.Enabled, "it may be deleted")
+	reviews := map[string]any{
+		"required_approving_review_count": count, "dismiss_stale_reviews": true, "require_code_owner_reviews": owners, "require_last_push_approval": true,
+	}
+	if has.Reviews != nil && has.Reviews.Dismissal != nil {
+		reviews["dismissal_restrictions"] = has.Reviews.Dismissal.names()
+	}
 	body = map[string]any{
-		"required_status_checks": map[string]any{"strict": true, "contexts": contexts},
-		"required_pull_request_reviews": map[string]any{
-			"required_approving_review_count": count, "dismiss_stale_reviews": true, "require_code_owner_reviews": owners, "require_last_push_approval": true,
-		},
+		"required_status_checks": map[string]any{"strict": true, "contexts": contexts}, "required_pull_request_reviews": reviews,
 		"enforce_admins": true, "restrictions": nil, "allow_force_pushes": false, "allow_deletions": false,
 		"required_linear_history": has.Linear.Enabled, "block_creations": has.Creations.Enabled,
 		"required_conversation_resolution": has.Conversation.Enabled, "lock_branch": has.Lock.Enabled, "allow_fork_syncing": has.ForkSync.Enabled,
 	}
-	if r := has.Restrictions; r != nil {
-		users, teams, apps := []string{}, []string{}, []string{}
-		for _, u := range r.Users {
-			users = append(users, u.Login)
-		}
-		for _, t := range r.Teams {
-			teams = append(teams, t.Slug)
-		}
-		for _, a := range r.Apps {
-			apps = append(apps, a.Slug)
-		}
-		body["restrictions"] = map[string]any{"users": users, "teams": teams, "apps": apps}
+	if has.Restrictions != nil {
+		body["restrictions"] = has.Restrictions.names()
 	}
 	return body, wrong
 }

@@ -80,7 +80,7 @@ says the rest: which stacks workflows deploy, and who has to agree. The GitHub e
 
 Everything is looked at first, and shown; then it asks, and changes what differs by way of gh, whose login has to be an
 administrator's. What is right is left alone, so that the command may be run again, and goes on where it was broken off.
-Other reviewers, checks and rules that are stricter stay.
+Checks and rules that are stricter stay, and reviewers where the document names none.
 
 Secrets are in AWS Secrets Manager, none in GitHub. The command looks whether they are there, by their names, and says what
 makes those that are missing.

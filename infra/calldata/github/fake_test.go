@@ -266,17 +266,26 @@ func protected(body object) object {
 		}
 	}
 	if r, _ := body["restrictions"].(object); r != nil {
-		shown := object{}
-		for kind, field := range map[string]string{"users": "login", "teams": "slug", "apps": "slug"} {
-			list := []object{}
-			for _, name := range r[kind].([]any) {
-				list = append(list, object{field: name})
-			}
-			shown[kind] = list
+		out["restrictions"] = accounts(r)
+	}
+	if reviews, _ := body["required_pull_request_reviews"].(object); reviews != nil {
+		if r, _ := reviews["dismissal_restrictions"].(object); r != nil {
+			reviews["dismissal_restrictions"] = accounts(r)
 		}
-		out["restrictions"] = shown
 	}
 	return out
+}
+
+func accounts(names object) object {
+	shown := object{}
+	for kind, field := range map[string]string{"users": "login", "teams": "slug", "apps": "slug"} {
+		list := []object{}
+		for _, name := range names[kind].([]any) {
+			list = append(list, object{field: name})
+		}
+		shown[kind] = list
+	}
+	return shown
 }
 
 // run is gh, as far as `gh api` is called here.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -41,10 +42,12 @@ func (f *forge) inspectSecrets(ctx context.Context) ([]mend.Setting, error) {
 		return nil, err
 	}
 	keys := mend.Setting{Resource: "secrets in GitHub", Name: "keys of AWS", Want: "none"}
+	var hands []string
 	for _, found := range has.Secrets {
-		if strings.HasPrefix(found.Name, "AWS_") {
-			keys.Hand = fmt.Sprintf("%s is a key that no workflow needs: make it invalid in AWS, then gh secret delete %s", found.Name, found.Name)
+		if slices.Contains([]string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}, found.Name) {
+			hands = append(hands, fmt.Sprintf("%s is a key that no workflow needs: make it invalid in AWS, then gh secret delete %s", found.Name, found.Name))
 		}
 	}
+	keys.Hand = strings.Join(hands, "\n")
 	return append(settings, keys), nil
 }

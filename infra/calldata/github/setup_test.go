@@ -187,6 +187,9 @@ func TestSetupMendsWhatOthersChangedAndKeepsWhatIsStricter(t *testing.T) {
 	b.Branches["main"]["required_linear_history"] = object{"enabled": true}
 	b.Branches["main"]["required_status_checks"].(object)["contexts"] = []any{"lint", "theirs"}
 	b.Branches["main"]["required_pull_request_reviews"].(object)["required_approving_review_count"] = 2
+	reviews := b.Branches["main"]["required_pull_request_reviews"].(object)
+	reviews["bypass_pull_request_allowances"] = object{"users": []object{{"login": "mallory"}}}
+	reviews["dismissal_restrictions"] = object{"users": []object{{"login": "bob"}}}
 	b.Branches["main"]["restrictions"] = object{"users": []object{{"login": "alice"}}, "teams": []object{}, "apps": []object{}}
 	b.Variables["AWS_REGION"] = "us-east-1"
 	b.Selected["patterns_allowed"] = append(b.Selected["patterns_allowed"].([]any), "anybody/*")
@@ -215,6 +218,8 @@ func TestSetupMendsWhatOthersChangedAndKeepsWhatIsStricter(t *testing.T) {
 	assert.Contains(t, main, `"required_linear_history":{"enabled":true}`)
 	assert.Contains(t, main, `"allow_force_pushes":{"enabled":false}`)
 	assert.Contains(t, main, `{"login":"alice"}`)
+	assert.Contains(t, main, `{"login":"bob"}`)
+	assert.NotContains(t, main, "mallory")
 	_, _, err = b.setup(t, "--check")
 	require.NoError(t, err)
 }

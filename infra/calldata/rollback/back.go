@@ -140,7 +140,10 @@ func (o *Options) compare(ctx context.Context, c clone, all []Deploy, r *Report)
 		*way.list = append(*way.list, commits...)
 	}
 	var here []string
-	for _, d := range all {
+	for i, d := range all {
+		if !d.Here && slices.ContainsFunc(all[i:], func(older Deploy) bool { return older.Commit == r.To }) {
+			errs = append(errs, o.doubt(r, "commit %s, which was deployed since, is not in this clone, so that its migrations of the database are not known: `git fetch --all`", short(d.Commit)))
+		}
 		if d.Here && !slices.Contains(here, d.Commit) {
 			here = append(here, d.Commit)
 		}

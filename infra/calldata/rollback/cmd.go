@@ -72,8 +72,9 @@ func newCmd(o *Options) *cobra.Command {
 		Use:   "rollback STACK",
 		Short: "Go back to an earlier deployment, or repair a damaged state from its history",
 		Long: `Deploy an earlier commit again: its program, its Pulumi.STACK.yaml and its ansible/, with the steps of calldata deploy. Pulumi's
-history says which commits were deployed; --list shows them. Without --to it is the newest that was deployed whole and is not the
-commit of the last deployment. A rollback that failed is gone on with; after one that did not, --to has to say where else to go.
+history says which commits were deployed; --list shows them. Without --to it is the newest that Pulumi deployed whole and is not the
+commit of the last deployment; the history does not know what health and smoke said of it. A rollback in which Pulumi failed is gone
+on with; after one in which it did not, --to has to say where to go.
 
 The commit is checked out beside the clone, below .calldata, and is gone afterwards. What the clone has that is not committed has no
 part in it. The plan says which commits are taken back; then the stack's name has to be typed. Refused are a commit that would delete

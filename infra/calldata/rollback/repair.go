@@ -1,6 +1,7 @@
 package rollback
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -111,6 +112,17 @@ func (o *Options) mend(ctx context.Context, root string, s statestore.Stack, r *
 	}
 	question := fmt.Sprintf("The state of stack %s is replaced by the copy of %s.", r.Stack, chosen.ID)
 	if err := confirm.Unless(ctx, o.Yes, o.IO, question, r.Stack); err != nil {
+		return err
+	}
+	// Somebody may have deployed while the question stood.
+	now, err := present(ctx, s)
+	if err != nil {
+		return err
+	}
+	if (now == nil) != (r.Present == nil) || now != nil && !bytes.Equal(now.data, r.Present.data) {
+		return cli.UsageErrorf("the state of stack %s has changed since it was looked at: call this again", r.Stack)
+	}
+	if err := o.refuse(ctx, s, r); err != nil {
 		return err
 	}
 	return o.replace(ctx, root, s, r)

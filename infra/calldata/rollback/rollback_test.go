@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,6 +30,7 @@ import (
 
 // bench is a clone, a history, a backend of files, and what was asked of the engine.
 type bench struct {
+	asked        func() // while a question stands
 	dir, backend string
 	env          map[string]string
 	history      []auto.UpdateSummary
@@ -86,12 +88,25 @@ func (b *bench) happened(kind, commit, result string) {
 	}}, b.history...)
 }
 
+// terminal is a person's, who is asked something before the answer is read.
+type terminal struct {
+	io.Reader
+	asked func()
+}
+
+func (p terminal) Read(to []byte) (int, error) {
+	if p.asked != nil {
+		p.asked()
+	}
+	return p.Reader.Read(to)
+}
+
 func (b *bench) run(t *testing.T, typed string, args ...string) error {
 	t.Helper()
 	var out, say bytes.Buffer
 	b.deployed, b.restored = nil, nil
 	cmd := newCmd(&Options{
-		IO:     &cli.IO{In: strings.NewReader(typed), InIsTerminal: typed != "", Out: &out, Err: &say, Getenv: func(name string) string { return b.env[name] }},
+		IO:     &cli.IO{In: terminal{strings.NewReader(typed), b.asked}, InIsTerminal: typed != "", Out: &out, Err: &say, Getenv: func(name string) string { return b.env[name] }},
 		Source: stackarg.Source{Dir: b.dir},
 		tools: tools{
 			history: func(_ context.Context, _, _ string, n int) ([]auto.UpdateSummary, error) {
@@ -427,6 +442,22 @@ func TestRepairOfAMissingState(t *testing.T) {
 	assert.Nil(t, r.Present)
 	assert.Empty(t, r.Kept)
 	assert.FileExists(t, filepath.Join(b.backend, stateFile), "for Pulumi, which takes a stack without one for unknown")
+}
+
+func TestNobodyDeploysWhileTheQuestionStands(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.put(t, "Pulumi.dev.yaml", "config: {}\n")
+	b.state(t, file("a=1", "b=2"), file("a=1", "b=2"))
+	deployed := file("a=1", "b=2", "c=3")
+	b.asked = func() { b.state(t, deployed, file("a=1", "b=2")) }
+	err := b.run(t, "dev\n", "--state", "--to", "2025")
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
+	require.ErrorContains(t, err, "has changed since it was looked at")
+	assert.Equal(t, -1, b.number())
+	now, err := os.ReadFile(filepath.Join(b.backend, stateFile))
+	require.NoError(t, err)
+	assert.Equal(t, deployed, string(now))
 }
 
 func TestRepairOfALockedOrBrokenBackend(t *testing.T) {

@@ -80,7 +80,7 @@ func TestOptionsNameUnknownGroups(t *testing.T) {
 // direct is a bench whose carrier calls the phone itself, as if the platform were a wire.
 func direct(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{plan: plan(), registered: map[int]time.Time{0: time.Now(), 1: time.Now()}, passwords: []string{"", ""}}
+	b := &bench{plan: plan(), registered: map[int]time.Time{0: time.Now().Add(time.Hour), 1: time.Now().Add(time.Hour)}, passwords: []string{"", ""}}
 	phone, err := b.openPhone(t.Context(), 0, b.plan.SBCs[0], sip.UDP)
 	require.NoError(t, err)
 	b.plan.SBCs[0].Port = phone.Local().Port()

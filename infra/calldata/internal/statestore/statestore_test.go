@@ -51,7 +51,7 @@ func TestURL(t *testing.T) {
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	for text, says := range map[string]string{"": "logged in nowhere", "postgres://me:hunter2@db": "of the kind postgres", "s3:///": "no URL of a bucket", "file://%zz": "the URL of the state"} {
-		_, err := Open(t.Context(), text, "/work")
+		_, err := Open(t.Context(), text, "/project")
 		assert.Equal(t, cli.ExitUsage, cli.Code(err), text)
 		require.ErrorContains(t, err, says)
 		assert.NotContains(t, err.Error(), "hunter2")
