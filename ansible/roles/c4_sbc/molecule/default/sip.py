@@ -2,6 +2,7 @@
 import hashlib
 import queue
 import re
+import select
 import socket
 import ssl
 import struct
@@ -68,7 +69,7 @@ class End:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
                 self.socket = context.wrap_socket(self.socket)
-        self.socket.settimeout(None)
+        self.socket.setblocking(transport != "tls")
         self.port = self.socket.getsockname()[1]
         self.contact = contact or f"{ip}:{self.port}"
         self.lock = threading.Lock()
@@ -78,7 +79,7 @@ class End:
         buffer = b""
         while True:
             try:
-                data, source = self.socket.recvfrom(65535) if self.transport == "udp" else (self.socket.recv(65535), self.sbc)
+                data, source = self.socket.recvfrom(65535) if self.transport == "udp" else (self.receive(), self.sbc)
             except (OSError, ValueError):
                 return
             if self.transport == "udp":
@@ -95,6 +96,17 @@ class End:
                     break
                 self.take(Message.parse(head + b"\r\n\r\n" + rest[:length]), source)
                 buffer = rest[length:]
+
+    def receive(self):
+        """What comes next. A connection of TLS is not read and written at the same time."""
+        while self.transport == "tls":
+            with self.lock:
+                try:
+                    return self.socket.recv(65535)
+                except ssl.SSLWantReadError:
+                    pass
+            select.select([self.socket], [], [])
+        return self.socket.recv(65535)
 
     def take(self, message, source):
         if not self.alive:
