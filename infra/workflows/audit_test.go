@@ -302,6 +302,18 @@ func TestWordsThatAreNotWrittenOut(t *testing.T) {
 	assert.NotEmpty(t, c.Check(`calldata deploy "$STACK" "$STACK"`))
 }
 
+// What make would run is read alike within a make and outside of one, whose remarks between the commands differ.
+func TestMakeWithinMake(t *testing.T) {
+	c := fixture(t)
+	require.NoError(t, os.WriteFile(filepath.Join(c.Root, "lint"), nil, 0o600)) // nothing is left to do
+	for _, level := range []string{"0", "1"} {
+		t.Setenv("MAKELEVEL", level)
+		t.Setenv("MAKEFLAGS", "w")
+		assert.Empty(t, c.Mention("make lint"), level)
+		assert.NotEmpty(t, c.Check("make lint ARGS=--yse"), level)
+	}
+}
+
 func TestMention(t *testing.T) {
 	t.Parallel()
 	c := fixture(t)

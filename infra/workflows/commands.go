@@ -142,7 +142,8 @@ func (c Commands) make(args []string) []string {
 	if len(wrong) > 0 {
 		return wrong
 	}
-	cmd := exec.Command("make", append([]string{"-n", "--no-print-directory", "-C", c.Root}, args...)...) //nolint:gosec,noctx // it only prints
+	// -B and -s: what it would run for a fresh clone, and no remarks between the commands.
+	cmd := exec.Command("make", append([]string{"-nBs", "--no-print-directory", "-C", c.Root}, args...)...) //nolint:gosec,noctx // it only prints
 	cmd.Env = append(os.Environ(), "MAKEFLAGS=")
 	out, err := cmd.Output()
 	if err != nil {
