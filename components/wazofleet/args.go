@@ -52,6 +52,9 @@ type Args struct {
 	// AMIID pins the image. Empty means the newest Debian 12 for amd64 when the launch template is made, and no other
 	// when a newer one appears.
 	AMIID string
+	// SSHPublicKey may log in, in OpenSSH form, through a session of AWS Systems Manager. Another key replaces the machines, one
+	// after the other. Empty lets nobody in.
+	SSHPublicKey string
 	// RootVolumeGiB is the size of the encrypted root volume in GiB.
 	RootVolumeGiB int
 	// VolumeKMSKeyARN is the key that it is encrypted with. Auto Scaling must be allowed to use it. Nil means AWS's own.
@@ -111,6 +114,7 @@ var (
 	domainForm   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`) // RFC 1123
 	amiForm      = regexp.MustCompile(`^ami-([0-9a-f]{8}|[0-9a-f]{17})$`)
 	typeForm     = regexp.MustCompile(`^[a-z0-9-]+\.[a-z0-9-]+$`)
+	keyForm      = regexp.MustCompile(`^(ssh-ed25519|ssh-rsa) [A-Za-z0-9+/]+=*( [^\n]*)?$`)
 	playbookForm = regexp.MustCompile(`^([a-z0-9_-]+/)*[a-z0-9_-]+\.yml$`)
 	// Source: Ansible documentation, "Creating valid variable names".
 	variableForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
@@ -129,6 +133,7 @@ func (a Args) Validate() error {
 	need(len(a.group()) <= maxGroupName, "stack: %q makes the group's name longer than %d characters, which host names begin with", a.Stack, maxGroupName)
 	need(regionForm.MatchString(a.Region), "region: %q is not like us-east-1", a.Region)
 	need(domainForm.MatchString(a.Domain), "domain: %q is not a domain name in lower case", a.Domain)
+	need(a.SSHPublicKey == "" || keyForm.MatchString(a.SSHPublicKey), "SSH public key: it is not one line like `ssh-ed25519 AAAA...` (not shown)")
 	need(a.SubnetIDs != nil, "subnet ids: they are missing")
 	need(a.Zones > 0, "zones: %d, want at least one, better two", a.Zones)
 	need(a.SecurityGroupIDs != nil, "security group ids: they are missing")

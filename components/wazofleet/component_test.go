@@ -223,8 +223,12 @@ func TestUserData(t *testing.T) {
 	assert.Contains(t, first, `"calldata_firewall": [{"name":"sips","protocol":"tcp","from":5061,"to":5061,"sources":[],"peers":["nlb"]}]`)
 	assert.Contains(t, first, `"calldata_roles": ["c4-sbc"]`)
 	assert.Contains(t, first, "CALLDATA_BUCKET='artifacts'")
+	assert.NotContains(t, config, "ssh_authorized_keys")
 	assert.Less(t, len(first), userdata.MaxBytes*3/4, "room for variables")
 	assert.Equal(t, 4, strings.Count(first, "content: |\n"), "files must stay legible")
+
+	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKq0XrBZBSp3BzStLHTvHHAH8cUYgqyNIJ8TwIrbDlvB"
+	assert.Equal(t, []any{key}, cloudConfig(t, text(func(a *Args) { a.SSHPublicKey = key }))["ssh_authorized_keys"])
 
 	other := text(func(a *Args) {
 		a.Bundle = &bundle.Bundle{SHA256: strings.Repeat("cd", 32), BucketName: pulumi.String("artifacts").ToStringOutput()}
@@ -272,7 +276,7 @@ func TestArgsAreCheckedBeforeTheFirstResource(t *testing.T) {
 	rec := &componenttest.Recorder{}
 	err := rec.Run(func(ctx *pulumi.Context) error {
 		_, err := NewWazoFleet(ctx, "f", Args{
-			Role: "web", Stack: "Stage", Region: "x", Domain: "-", Public: true, AddressPool: "*", InstanceType: "big", AMIID: "x", Min: 3, Max: 2, CPUTarget: 101,
+			Role: "web", Stack: "Stage", Region: "x", Domain: "-", Public: true, AddressPool: "*", InstanceType: "big", AMIID: "x", SSHPublicKey: "hunter2", Min: 3, Max: 2, CPUTarget: 101,
 			Playbook: "../x.yml", Facts: map[string]any{"calldata_role": "x", "twice": 1},
 			Variables: map[string]pulumi.StringInput{"twice": pulumi.String("x"), "B-C": nil}, BootTimeout: time.Second, DrainTimeout: 48 * time.Hour,
 		})
@@ -281,12 +285,13 @@ func TestArgsAreCheckedBeforeTheFirstResource(t *testing.T) {
 	require.Error(t, err)
 	for _, want := range []string{
 		"fleet f: ", `role: "web"`, `stack: "Stage"`, `region: "x"`, `domain: "-"`, "subnet ids: they are missing", "zones: 0", "security group ids: they are missing",
-		"public address: machines of the role web", "address pool: ", `instance type: "big"`, `AMI id: "x"`, "root volume: 0 GiB", "size: 3 to 2", "calls per node: 0", "CPU target: 101",
+		"public address: machines of the role web", "address pool: ", `instance type: "big"`, `AMI id: "x"`, "SSH public key: it is not", "root volume: 0 GiB", "size: 3 to 2", "calls per node: 0", "CPU target: 101",
 		"bundle: it is missing", `playbook: "../x.yml"`, `variable "calldata_role": it is given twice`, `variable "twice": it is given twice`, `variable "B-C": want`, `variable "B-C": its value`, "grants: the machines may not read the bundle's bucket",
 		"boot timeout: 1s", "drain timeout: 48h0m0s", "tags: tag",
 	} {
 		assert.ErrorContains(t, err, want)
 	}
+	assert.NotContains(t, err.Error(), "hunter2")
 	for _, r := range rec.Resources() {
 		assert.Equal(t, "pulumi:pulumi:Stack", r.Type, "nothing may be registered")
 	}

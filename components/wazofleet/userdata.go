@@ -83,8 +83,12 @@ func (a Args) text(bucket string, variables map[string]string) (string, error) {
 	}
 	agent, install := userdata.SSMAgent(a.Region)
 	const script = "/usr/local/sbin/calldata-boot"
+	var keys []string
+	if a.SSHPublicKey != "" {
+		keys = append(keys, a.SSHPublicKey)
+	}
 	return userdata.Config{
-		Base: base,
+		Base: base, AuthorizedKeys: keys,
 		Files: []userdata.File{
 			{Path: "/etc/calldata/node.json", Mode: "0644", Content: node},
 			{Path: "/etc/calldata/boot.env", Mode: "0644", Content: shellSettings([][2]string{

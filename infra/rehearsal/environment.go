@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/doubles"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/engine"
 	"github.com/calldata/calldata-foundation/stacks"
@@ -47,8 +48,8 @@ func (w *world) environment(o Options, t *Tools) (map[string]string, error) {
 	env["CALLDATA_WAZO_ANSIBLE"] = content
 	env["CALLDATA_KNOWN_HOSTS"] = filepath.Join(w.dir, "known_hosts")
 	env["CALLDATA_ANSIBLE_PLAYBOOK"] = t.Python.Bin("ansible-playbook")
-	// The rehearsal is inside the network; there are no sessions of Systems Manager.
-	env["CALLDATA_TUNNEL"] = "direct"
+	// The rehearsal is inside the network.
+	env[tunnel.Variable] = string(tunnel.Direct)
 	env["ANSIBLE_HOME"] = filepath.Join(w.dir, "ansible")
 	return env, nil
 }

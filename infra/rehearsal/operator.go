@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -20,12 +21,20 @@ func (w *world) operatorFile() string { return filepath.Join(w.dir, "operator.sh
 // work is the directory that the stack is deployed from.
 func (w *world) work() string { return filepath.Join(w.dir, "work") }
 
+// machinesDir has a directory for each machine.
+func (w *world) machinesDir() string { return filepath.Join(w.dir, "machines") }
+
 // writeOperatorFile writes it. Like the environment, it names files and never what is in them.
 func (w *world) writeOperatorFile(o Options) error {
+	sessions, err := w.writeSessions(o.Calldata)
+	if err != nil {
+		return err
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# An operator of the rehearsal of %s: %s\n", o.Stack, w.shell())
 	env := maps.Clone(w.env)
-	env["PATH"] = strings.Join([]string{filepath.Join(w.pulumiRoot(), "bin"), filepath.Dir(o.Calldata), env["PATH"]}, string(os.PathListSeparator))
+	delete(env, tunnel.Variable) // an operator is outside of the network, and has sessions
+	env["PATH"] = strings.Join([]string{sessions, filepath.Join(w.pulumiRoot(), "bin"), filepath.Dir(o.Calldata), env["PATH"]}, string(os.PathListSeparator))
 	if o.kind == stacks.KindStage || o.kind == stacks.KindProd {
 		env["CALLDATA_ROUTING_DATABASE_FILE"] = routingDatabaseFile(w.dir)
 	}
@@ -72,6 +81,9 @@ func verbs(stack string, kind stacks.Kind, outputs stacks.Outputs, bundle string
 		{"ssh", stack, first, "--", "true"},
 		{"logs", stack, first, "--since", "5m"},
 		{"ansible", stack, "--", "all", "-m", "ansible.builtin.ping"},
+	}
+	for _, f := range outputs.Fleets {
+		all = append(all, []string{"ssh", stack, string(f.Role), "--", "true"})
 	}
 	if kind != stacks.KindDev { // which has nowhere to put a backup
 		all = append(all, []string{"backup", "now", stack}, []string{"backup", "list", stack})

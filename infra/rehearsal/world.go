@@ -117,7 +117,7 @@ func build(ctx context.Context, o Options, t *Tools, step progress.Step) (_ *wor
 	}
 
 	w.watcher = machines.NewWatcher(machines.WatcherOptions{
-		Config: w.emulator.AWSConfig(), Network: w.network, Image: t.Image, Dir: filepath.Join(w.dir, "machines"),
+		Config: w.emulator.AWSConfig(), Network: w.network, Image: t.Image, Dir: w.machinesDir(),
 		ConsoleDir: filepath.Join(w.dir, "console"), KnownHosts: filepath.Join(w.dir, "known_hosts"),
 		Resolver: w.front.Resolver(), Trust: w.front.Authority(), Progress: step,
 	})

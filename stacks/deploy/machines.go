@@ -106,7 +106,7 @@ func (d *deployment) fleetArgs(spec stacks.FleetSpec) wazofleet.Args {
 		Min: spec.Size.Min, Max: spec.Size.Max, CallsPerNode: spec.Size.Calls, CPUTarget: float64(spec.CPUTarget),
 		Bundle: d.made.bundle, Playbook: "playbooks/fleet.yml", Facts: d.facts(spec.Role), Variables: d.variables(spec.Role),
 		DrainTimeout: spec.DrainTimeout, BootTimeout: bootTimeout, Grants: d.grants(spec.Role), ScaleInProtection: spec.Protect, Protect: spec.Protect,
-		DetailedMonitoring: spec.DetailedMonitoring, Tags: d.tags(string(spec.Role)),
+		DetailedMonitoring: spec.DetailedMonitoring, SSHPublicKey: spec.SSHPublicKey, Tags: d.tags(string(spec.Role)),
 	}
 	args.Grants.ArtifactsBucketARN, args.Grants.ArtifactsPrefix = d.made.bucketARN[stacks.BucketArtifacts], "bundles/"
 	args.Public = spec.Tier == stacks.TierPublic

@@ -132,6 +132,7 @@ func (m *machine) supervise(r *run) error {
 	for {
 		err := r.process.Load().Wait()
 		m.leader.Store(0)
+		_ = os.Remove(filepath.Join(m.dir, LeaderFile)) // gone with the rest, if at all
 		var exit *exec.ExitError
 		switch {
 		case r.stopping.Load() || err == nil:
@@ -211,6 +212,10 @@ func (m *machine) listenReady(r *run) (*net.UnixConn, error) {
 	return socket, nil
 }
 
+// LeaderFile is in a machine's directory while it runs. It has the number on this host of the first process inside, by which
+// other programs enter the machine.
+const LeaderFile = "leader"
+
 // leaderField is how systemd-nspawn tells the first process inside, before that runs (systemd-nspawn(1), --notify-ready).
 const leaderField = "X_NSPAWN_LEADER_PID="
 
@@ -222,6 +227,9 @@ func (m *machine) heard(r *run, line string) {
 	if text, ok := strings.CutPrefix(line, leaderField); ok {
 		if leader, err := strconv.ParseInt(text, 10, 64); err == nil {
 			m.leader.Store(leader)
+			if err := os.WriteFile(filepath.Join(m.dir, LeaderFile), []byte(text), 0o600); err != nil {
+				m.set.o.Progress.Logf("machine %s: no sessions: %v", m.spec.InstanceID, err)
+			}
 			if err := m.plugAll(); err != nil {
 				m.set.o.Progress.Logf("machine %s: volumes: %v", m.spec.InstanceID, err)
 			}
