@@ -1,7 +1,6 @@
 package ansible
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/pyenv"
 )
 
@@ -20,13 +20,9 @@ func library(t *testing.T) string {
 	if testing.Short() {
 		return "/usr/bin/python3"
 	}
-	cache := os.Getenv("CALLDATA_CACHE")
-	if cache == "" {
-		dir, err := os.UserCacheDir()
-		require.NoError(t, err)
-		cache = filepath.Join(dir, "calldata-foundation")
-	}
-	python, err := pyenv.Prepare(t.Context(), filepath.Join(cache, "venv"), progress.Discard)
+	root, err := cache.Default()
+	require.NoError(t, err)
+	python, err := pyenv.Prepare(t.Context(), filepath.Join(root, "venv"), progress.Discard)
 	require.NoError(t, err)
 	return python.Python()
 }

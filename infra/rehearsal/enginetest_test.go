@@ -26,6 +26,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/engine"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/pyenv"
@@ -49,21 +50,21 @@ func newBench(t testing.TB) *bench {
 	}
 	repo, err := filepath.Abs("../..")
 	require.NoError(t, err)
-	cache, err := DefaultCache()
-	require.NoError(t, err)
 	b := &bench{repo: repo, program: filepath.Join(t.TempDir(), "program")}
 	ctx := t.Context()
-	b.engine, err = engine.Prepare(ctx, engine.Options{Root: repo, CacheDir: filepath.Join(cache, "engine")})
+	b.engine, err = engine.Prepare(ctx, engine.Options{Root: repo})
 	require.NoError(t, err)
 	require.NoError(t, buildProgram(ctx, repo, pulumiProgram, b.program, progress.Discard))
-	b.emulator = startEmulator(t, cache)
+	b.emulator = startEmulator(t)
 	return b
 }
 
 // startEmulator starts an emulator that ends with the test.
-func startEmulator(t testing.TB, cache string) *emulator.Emulator {
+func startEmulator(t testing.TB) *emulator.Emulator {
 	t.Helper()
-	python, err := pyenv.Prepare(t.Context(), filepath.Join(cache, "venv"), progress.Discard)
+	root, err := cache.Default()
+	require.NoError(t, err)
+	python, err := pyenv.Prepare(t.Context(), filepath.Join(root, "venv"), progress.Discard)
 	require.NoError(t, err)
 	e, err := emulator.Start(t.Context(), emulator.Options{
 		Python: python.Python(), Dir: filepath.Join(t.TempDir(), "emulator"), EIPPool: elasticPool, Progress: progress.Discard,

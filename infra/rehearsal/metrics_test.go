@@ -41,9 +41,7 @@ func TestMetricsAreWaitedFor(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs the emulator")
 	}
-	cache, err := DefaultCache()
-	require.NoError(t, err)
-	config := startEmulator(t, cache).AWSConfig()
+	config := startEmulator(t).AWSConfig()
 	put := func(calls string, dims ...string) {
 		form := url.Values{"Namespace": {metrics.Namespace}}
 		form.Set("MetricData.member.1.MetricName", metrics.ActiveCalls)

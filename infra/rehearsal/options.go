@@ -10,6 +10,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -38,7 +39,7 @@ type Options struct {
 	// Restore loses the engine, the Router and their data after the calls, and brings them back from a backup. For stacks of
 	// the shape stage.
 	Restore bool
-	// CacheDir holds what every rehearsal shares: engine, image, environments. Default: see DefaultCache.
+	// CacheDir holds what every rehearsal shares: engine, image, environments. Default: see cache.Default.
 	CacheDir string
 	// Calldata is the calldata binary that the configuration stage and the checks run. Default: this process's own.
 	Calldata string
@@ -59,18 +60,6 @@ type Access struct {
 	Stop string
 	// Web is the engine's URL, reachable from inside the network.
 	Web string
-}
-
-// DefaultCache is $CALLDATA_CACHE, or calldata-foundation in the user's cache directory.
-func DefaultCache() (string, error) {
-	if dir := os.Getenv("CALLDATA_CACHE"); dir != "" {
-		return filepath.Abs(dir)
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no cache directory: set CALLDATA_CACHE or HOME: %w", err)
-	}
-	return filepath.Join(dir, "calldata-foundation"), nil
 }
 
 // withDefaults fills what was left out and reports every mistake at once.
@@ -101,7 +90,7 @@ func (o Options) withDefaults() (Options, error) {
 		errs = append(errs, errors.New("--restore comes after the checks, which --stop-after leaves out: give one of them"))
 	}
 	if o.CacheDir == "" {
-		dir, err := DefaultCache()
+		dir, err := cache.Default()
 		errs = append(errs, err)
 		o.CacheDir = dir
 	}

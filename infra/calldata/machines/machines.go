@@ -12,7 +12,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
-	"github.com/calldata/calldata-foundation/infra/rehearsal"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/lab"
 )
 
@@ -72,14 +72,14 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	cache, err := rehearsal.DefaultCache()
+	dir, err := cache.Default()
 	if err != nil {
 		return err
 	}
 	report, done := o.IO.Reporter()
 	defer done()
 	options := lab.Options{
-		Spec: spec, Name: o.Name, Repo: root, CacheDir: cache, Command: o.Command,
+		Spec: spec, Name: o.Name, Repo: root, CacheDir: dir, Command: o.Command,
 		Stdin: o.IO.In, Stdout: o.IO.Out, Stderr: o.IO.Err, Progress: report,
 	}
 	if o.Keep {

@@ -10,6 +10,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
 	"github.com/calldata/calldata-foundation/infra/rehearsal"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 )
 
 // NewCmdTools makes the command.
@@ -62,11 +63,11 @@ func prepare(ctx context.Context, io *cli.IO) (*rehearsal.Tools, error) {
 	if err != nil {
 		return nil, err
 	}
-	cache, err := rehearsal.DefaultCache()
+	dir, err := cache.Default()
 	if err != nil {
 		return nil, err
 	}
 	report, done := io.Reporter()
 	defer done()
-	return rehearsal.Prepare(ctx, root, cache, report)
+	return rehearsal.Prepare(ctx, root, dir, report)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/vaultfile"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/pyenv"
 )
 
@@ -29,13 +30,9 @@ func newBench(t *testing.T) *bench {
 	if testing.Short() {
 		t.Skip("runs ansible-vault")
 	}
-	cache := os.Getenv("CALLDATA_CACHE")
-	if cache == "" {
-		dir, err := os.UserCacheDir()
-		require.NoError(t, err)
-		cache = filepath.Join(dir, "calldata-foundation")
-	}
-	python, err := pyenv.Prepare(t.Context(), filepath.Join(cache, "venv"), progress.Discard)
+	root, err := cache.Default()
+	require.NoError(t, err)
+	python, err := pyenv.Prepare(t.Context(), filepath.Join(root, "venv"), progress.Discard)
 	require.NoError(t, err)
 	b := &bench{t: t, dir: t.TempDir()}
 	b.main = filepath.Join(b.dir, "ansible", "inventories", "dev", "group_vars", "all", "vault.yml")

@@ -36,6 +36,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/pyenv"
 )
@@ -116,15 +117,11 @@ func newScene(t *testing.T) *scene {
 
 func makeScene() (*scene, error) {
 	ctx := context.Background()
-	cache := os.Getenv("CALLDATA_CACHE")
-	if cache == "" {
-		dir, err := os.UserCacheDir()
-		if err != nil {
-			return nil, err
-		}
-		cache = filepath.Join(dir, "calldata-foundation")
+	root, err := cache.Default()
+	if err != nil {
+		return nil, err
 	}
-	python, err := pyenv.Prepare(ctx, filepath.Join(cache, "venv"), progress.Discard)
+	python, err := pyenv.Prepare(ctx, filepath.Join(root, "venv"), progress.Discard)
 	if err != nil {
 		return nil, err
 	}

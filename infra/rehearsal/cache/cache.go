@@ -25,6 +25,18 @@ const marker = ".complete"
 // lockPoll is how often a waiting process looks whether another one has finished.
 const lockPoll = 200 * time.Millisecond
 
+// Default is the directory of all entries, an absolute one: $CALLDATA_CACHE, or calldata-foundation in the user's cache directory.
+func Default() (string, error) {
+	if dir := os.Getenv("CALLDATA_CACHE"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no cache directory: set CALLDATA_CACHE or HOME: %w", err)
+	}
+	return filepath.Join(dir, "calldata-foundation"), nil
+}
+
 // Key is a short hash (80 bits, hexadecimal) of everything that an entry's content depends on.
 func Key(inputs ...string) string {
 	h := sha256.New()

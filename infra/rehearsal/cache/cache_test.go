@@ -16,6 +16,29 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 )
 
+func TestDefault(t *testing.T) {
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	for _, test := range []struct{ cache, xdg, want string }{
+		{"", "", "/h/.cache/calldata-foundation"},
+		{"", "/x", "/x/calldata-foundation"},
+		{"/c", "/x", "/c"},
+		{"c", "/x", filepath.Join(here, "c")},
+	} {
+		t.Setenv("HOME", "/h")
+		t.Setenv("XDG_CACHE_HOME", test.xdg)
+		t.Setenv("CALLDATA_CACHE", test.cache)
+		got, err := Default()
+		require.NoError(t, err)
+		assert.Equal(t, test.want, got)
+	}
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("CALLDATA_CACHE", "")
+	_, err = Default()
+	require.ErrorContains(t, err, "set CALLDATA_CACHE or HOME")
+}
+
 func TestKeyDependsOnEveryInputAndItsPlace(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, Key("a", "b"), Key("a", "b"))

@@ -21,6 +21,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/awsfront"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/machines"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/pyenv"
@@ -50,15 +51,11 @@ func TestInstanceBecomesPostgreSQL(t *testing.T) {
 		assert.NoError(t, err)
 		assert.NoError(t, os.RemoveAll(dir))
 	})
-	cache := os.Getenv("CALLDATA_CACHE")
-	if cache == "" {
-		dir, err := os.UserCacheDir()
-		require.NoError(t, err)
-		cache = filepath.Join(dir, "calldata-foundation")
-	}
-	image, err := machines.EnsureImage(ctx, filepath.Join(cache, "image"), progress.Discard)
+	root, err := cache.Default()
 	require.NoError(t, err)
-	python, err := pyenv.Prepare(ctx, filepath.Join(cache, "venv"), progress.Discard)
+	image, err := machines.EnsureImage(ctx, filepath.Join(root, "image"), progress.Discard)
+	require.NoError(t, err)
+	python, err := pyenv.Prepare(ctx, filepath.Join(root, "venv"), progress.Discard)
 	require.NoError(t, err)
 	network, err := machines.NewNetwork(ctx, id, machines.NetworkOptions{})
 	require.NoError(t, err)

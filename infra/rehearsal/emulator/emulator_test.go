@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/pyenv"
 )
 
@@ -30,12 +31,8 @@ func environment(t *testing.T) *pyenv.Env {
 	if testing.Short() {
 		t.Skip("starts an emulator")
 	}
-	root := os.Getenv("CALLDATA_CACHE")
-	if root == "" {
-		dir, err := os.UserCacheDir()
-		require.NoError(t, err)
-		root = filepath.Join(dir, "calldata-foundation")
-	}
+	root, err := cache.Default()
+	require.NoError(t, err)
 	env, err := pyenv.Prepare(t.Context(), filepath.Join(root, "venv"), progress.Discard)
 	require.NoError(t, err)
 	return env

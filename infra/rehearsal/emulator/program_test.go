@@ -17,6 +17,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/policy"
 	"github.com/calldata/calldata-foundation/infra/rehearsal"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/engine"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/pyenv"
@@ -36,11 +37,11 @@ func newDeployment(t *testing.T) *deployment {
 	}
 	repo, err := filepath.Abs("../../..")
 	require.NoError(t, err)
-	cache, err := rehearsal.DefaultCache()
+	root, err := cache.Default()
 	require.NoError(t, err)
-	built, err := engine.Prepare(t.Context(), engine.Options{Root: repo, CacheDir: filepath.Join(cache, "engine")})
+	built, err := engine.Prepare(t.Context(), engine.Options{Root: repo})
 	require.NoError(t, err)
-	python, err := pyenv.Prepare(t.Context(), filepath.Join(cache, "venv"), progress.Discard)
+	python, err := pyenv.Prepare(t.Context(), filepath.Join(root, "venv"), progress.Discard)
 	require.NoError(t, err)
 	e, err := emulator.Start(t.Context(), emulator.Options{Python: python.Python(), Dir: filepath.Join(t.TempDir(), "emulator")})
 	require.NoError(t, err)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/engine/fastwait"
 )
 
@@ -49,8 +50,7 @@ const ProgramVariable = "CALLDATA_REHEARSAL_PROGRAM"
 type Options struct {
 	// Root is the directory of this repository; the sources of the providers and the pinned modules are read there.
 	Root string
-	// CacheDir keeps what was built. Default: $CALLDATA_CACHE/engine, else calldata-foundation/engine under
-	// $XDG_CACHE_HOME or ~/.cache.
+	// CacheDir keeps what was built. Default: engine in cache.Default.
 	CacheDir string
 	// Mode says where the programs come from. Default: Auto.
 	Mode Mode
@@ -185,28 +185,14 @@ func (o Options) complete() (Options, error) {
 	}
 	o.Root = root
 	if o.CacheDir == "" {
-		o.CacheDir, err = defaultCache(o.Env)
+		dir, err := cache.Default()
 		errs = append(errs, err)
+		o.CacheDir = filepath.Join(dir, "engine")
 	}
 	// Links and module replacements need absolute paths.
 	o.CacheDir, err = filepath.Abs(o.CacheDir)
 	errs = append(errs, err)
 	return o, errors.Join(errs...)
-}
-
-// defaultCache answers the directory for built engines, by the rules of the XDG base directory specification.
-func defaultCache(env []string) (string, error) {
-	if dir := variable(env, "CALLDATA_CACHE"); dir != "" {
-		return filepath.Join(dir, "engine"), nil
-	}
-	if dir := variable(env, "XDG_CACHE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "calldata-foundation", "engine"), nil
-	}
-	home := variable(env, "HOME")
-	if home == "" {
-		return "", errors.New("no cache directory: set CALLDATA_CACHE, XDG_CACHE_HOME or HOME")
-	}
-	return filepath.Join(home, ".cache", "calldata-foundation", "engine"), nil
 }
 
 // variable answers the value of an environment variable; of several the last counts.

@@ -150,8 +150,10 @@ func TestConcurrentCallsBuildOnce(t *testing.T) {
 }
 
 func TestPrepareRefusesBadOptions(t *testing.T) {
-	t.Parallel()
-	_, err := Prepare(t.Context(), Options{Root: t.TempDir(), Mode: "magic", Env: []string{}})
+	for _, name := range []string{"CALLDATA_CACHE", "XDG_CACHE_HOME", "HOME"} {
+		t.Setenv(name, "")
+	}
+	_, err := Prepare(t.Context(), Options{Root: t.TempDir(), Mode: "magic"})
 	require.ErrorContains(t, err, `engine mode "magic"`)
 	require.ErrorContains(t, err, "find the providers' sources")
 	require.ErrorContains(t, err, "no cache directory")
@@ -164,23 +166,6 @@ func TestPrepareWithoutGo(t *testing.T) {
 	_, err := Prepare(t.Context(), w.opts)
 	require.ErrorIs(t, err, exec.ErrNotFound)
 	require.ErrorContains(t, err, "install Go, or Pulumi")
-}
-
-func TestDefaultCache(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		env  []string
-		want string
-	}{
-		{[]string{"HOME=/h"}, "/h/.cache/calldata-foundation/engine"},
-		{[]string{"HOME=/h", "XDG_CACHE_HOME=/x"}, "/x/calldata-foundation/engine"},
-		{[]string{"HOME=/h", "XDG_CACHE_HOME=x"}, "/h/.cache/calldata-foundation/engine"},
-		{[]string{"HOME=/h", "XDG_CACHE_HOME=/x", "CALLDATA_CACHE=/c"}, "/c/engine"},
-	} {
-		got, err := defaultCache(test.env)
-		require.NoError(t, err)
-		assert.Equal(t, test.want, got)
-	}
 }
 
 func TestEnv(t *testing.T) {

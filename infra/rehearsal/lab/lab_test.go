@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/machines"
 )
 
@@ -81,15 +82,11 @@ func TestRun(t *testing.T) {
 	}
 	s, err := read(t, two)
 	require.NoError(t, err)
-	cache := os.Getenv("CALLDATA_CACHE")
-	if cache == "" {
-		dir, err := os.UserCacheDir()
-		require.NoError(t, err)
-		cache = filepath.Join(dir, "calldata-foundation")
-	}
+	root, err := cache.Default()
+	require.NoError(t, err)
 	repo, err := filepath.Abs("../../..")
 	require.NoError(t, err)
-	o := Options{Spec: s, Name: fmt.Sprintf("test-%d", os.Getpid()), Repo: repo, CacheDir: cache, Progress: progress.Discard}
+	o := Options{Spec: s, Name: fmt.Sprintf("test-%d", os.Getpid()), Repo: repo, CacheDir: root, Progress: progress.Discard}
 
 	var out bytes.Buffer
 	o.Stdout, o.Stderr = &out, &out

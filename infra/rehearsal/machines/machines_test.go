@@ -21,6 +21,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 )
 
 // crashVariable makes the test binary boot a machine and wait to be killed.
@@ -43,17 +44,8 @@ type world struct {
 	set     *Set
 }
 
-// testCache is the cache that rehearsals use, so that the tests need not fill one of their own.
-func testCache() (string, error) {
-	if dir := os.Getenv("CALLDATA_CACHE"); dir != "" {
-		return dir, nil
-	}
-	dir, err := os.UserCacheDir()
-	return filepath.Join(dir, "calldata-foundation"), err
-}
-
 func newWorld(ctx context.Context, id string) (*world, error) {
-	dir, err := testCache()
+	dir, err := cache.Default()
 	if err != nil {
 		return nil, err
 	}

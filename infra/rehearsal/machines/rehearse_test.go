@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/pyenv"
 )
@@ -26,7 +27,7 @@ func TestInstancesBecomeMachines(t *testing.T) {
 	w := rootWorld(t, "watch")
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cacheDir, err := testCache()
+	cacheDir, err := cache.Default()
 	require.NoError(t, err)
 	python, err := pyenv.Prepare(ctx, filepath.Join(cacheDir, "venv"), progress.Discard)
 	require.NoError(t, err)

@@ -2,13 +2,13 @@
 package emulatortest
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/cache"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/pyenv"
 )
@@ -19,12 +19,8 @@ func Start(t *testing.T) *emulator.Emulator {
 	if testing.Short() {
 		t.Skip("starts an emulator")
 	}
-	root := os.Getenv("CALLDATA_CACHE")
-	if root == "" {
-		dir, err := os.UserCacheDir()
-		require.NoError(t, err)
-		root = filepath.Join(dir, "calldata-foundation")
-	}
+	root, err := cache.Default()
+	require.NoError(t, err)
 	env, err := pyenv.Prepare(t.Context(), filepath.Join(root, "venv"), progress.Discard)
 	require.NoError(t, err)
 	e, err := emulator.Start(t.Context(), emulator.Options{Python: env.Python(), Dir: t.TempDir()})
