@@ -14,12 +14,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
-	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/emulatortest"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/enginetest"
 	"github.com/calldata/calldata-foundation/infra/rehearsal"
-	"github.com/calldata/calldata-foundation/infra/rehearsal/engine"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -31,36 +29,21 @@ const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKTHzI7JBCjgFlPbS3rN7Fpkr
 func project(t *testing.T) string {
 	t.Helper()
 	emulator := emulatortest.Start(t)
-	repo, err := filepath.Abs("../..")
-	require.NoError(t, err)
-	cache, err := rehearsal.DefaultCache()
-	require.NoError(t, err)
-	programs, err := engine.Prepare(t.Context(), engine.Options{Root: repo, CacheDir: filepath.Join(cache, "engine")})
-	require.NoError(t, err)
-	program := filepath.Join(t.TempDir(), "program")
-	require.NoError(t, automation.Compile(t.Context(), repo, "./infra", program, progress.Discard.Step("program")))
-
+	made := enginetest.Environment(t, "./infra", emulator.Env()...)
 	dir := filepath.Join(t.TempDir(), "work")
 	settings := rehearsal.EmulatorSettings()
 	maps.Copy(settings, emulator.Settings())
 	maps.Copy(settings, rehearsal.SceneSettings("dev", stacks.KindDev, publicKey))
 	settings["aws:region"], settings[stacks.Project+":configure"] = "us-east-1", "false"
-	require.NoError(t, rehearsal.Workspace(dir, repo, "dev", program, settings))
+	require.NoError(t, rehearsal.Workspace(dir, made.Repo, "dev", made.Program, settings))
 	require.NoError(t, os.Remove(filepath.Join(dir, ".calldata"))) // logs and the policy pack are this test's own
 
 	// The directory is a project without its sources: Go finds them in the repository.
 	tool, err := exec.LookPath("go")
 	require.NoError(t, err)
 	bin := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(bin, "go"), fmt.Appendf(nil, "#!/bin/sh\ncd %s && exec %s \"$@\"\n", repo, tool), 0o700))
-	for _, pair := range append(programs.Env(t.TempDir()), emulator.Env()...) {
-		name, value, _ := strings.Cut(pair, "=")
-		t.Setenv(name, value)
-	}
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "go"), fmt.Appendf(nil, "#!/bin/sh\ncd %s && exec %s \"$@\"\n", made.Repo, tool), 0o700))
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	t.Setenv(engine.ProgramVariable, program)
-	t.Setenv("PULUMI_BACKEND_URL", "file://"+t.TempDir())
-	t.Setenv("PULUMI_CONFIG_PASSPHRASE", "for this test alone")
 	t.Chdir(dir)
 	pulumi(t, "stack", "init", "dev", "--no-select")
 	for _, who := range []string{"AUTHOR", "COMMITTER"} {
