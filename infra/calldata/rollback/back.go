@@ -57,11 +57,7 @@ func relative(getenv func(string) string) error {
 }
 
 func (o *Options) back(ctx context.Context, root string) error {
-	c, err := open(ctx, root)
-	if err != nil {
-		return err
-	}
-	entries, err := o.history(ctx, root, o.Source.Stack, o.Limit)
+	c, entries, err := o.read(ctx, root)
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,16 @@ func history(ctx context.Context, root, stack string, n int) ([]auto.UpdateSumma
 	return s.History(ctx, n)
 }
 
+// read opens the clone, and reads as much of the stack's history as is asked for, newest first.
+func (o *Options) read(ctx context.Context, root string) (clone, []auto.UpdateSummary, error) {
+	c, err := open(ctx, root)
+	if err != nil {
+		return c, nil, err
+	}
+	entries, err := o.history(ctx, root, o.Source.Stack, o.Limit)
+	return c, entries, err
+}
+
 // deploys picks the deployments of a history, newest first.
 func deploys(ctx context.Context, c clone, entries []auto.UpdateSummary) []Deploy {
 	found := []Deploy{}
@@ -110,11 +120,7 @@ type DeployList struct {
 }
 
 func (o *Options) listDeploys(ctx context.Context, root string) error {
-	c, err := open(ctx, root)
-	if err != nil {
-		return err
-	}
-	entries, err := o.history(ctx, root, o.Source.Stack, o.Limit)
+	c, entries, err := o.read(ctx, root)
 	if err != nil {
 		return err
 	}
