@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 import unittest
 from unittest import mock
 
@@ -147,6 +148,19 @@ class Bounds(unittest.TestCase):
         with self.assertRaises(command.TooLong), command.within(0.3):
             command.output("sleep", "30")
         self.assertLess(time.monotonic() - began, 5)
+
+    def test_a_source_that_hangs_costs_its_own_metrics_alone(self):
+        path = pathlib.Path(command.__file__).with_name("calldata-metrics")
+        program = types.ModuleType("metrics")
+        exec(compile(path.read_text(encoding="utf-8"), path, "exec"), program.__dict__)  # noqa: S102 - the file has no suffix to be imported by
+        collector = program.Collector({"limit_seconds": 0.3, "sources": {"certificates": {"paths": []}, "kamailio": {"socket": "x", "active_calls": "x"}, "units": {"units": []}}})
+        began = time.monotonic()
+        with mock.patch.object(kamailio, "output", lambda *_: command.output("sleep", "30")), mock.patch.object(units, "output", lambda *_: ""), \
+                mock.patch.object(program, "say") as say:
+            found = index(collector.collect())
+        self.assertLess(time.monotonic() - began, 20)
+        self.assertEqual([found["calldata_up", ("source", name)] for name in ("certificates", "kamailio", "units")], [1, 0, 1])
+        say.assert_called_once_with("kamailio is away: no answer within 0.3 s")
 
     def test_an_error_says_why(self):
         with self.assertRaisesRegex(RuntimeError, "sh ended with code 3: no way"):
