@@ -16,8 +16,8 @@ type flag struct{ Enabled bool }
 // protectionState is what GitHub says of a branch's protection.
 type protectionState struct {
 	Checks *struct {
-		Strict   bool
-		Contexts []string
+		Strict bool
+		Checks []check
 	} `json:"required_status_checks"`
 	Reviews *struct {
 		Count    int  `json:"required_approving_review_count"`
@@ -37,6 +37,14 @@ type protectionState struct {
 	Conversation flag `json:"required_conversation_resolution"`
 	Lock         flag `json:"lock_branch"`
 	ForkSync     flag `json:"allow_fork_syncing"`
+}
+
+// check is one that a change has to pass.
+type check struct {
+	Context string `json:"context"`
+	// App is the number of the GitHub app that has to report it. GitHub tells null and takes -1 for any app; without it, it chooses the
+	// one that reported last.
+	App *int64 `json:"app_id,omitempty"`
 }
 
 // actors are people, teams and apps.
@@ -70,18 +78,25 @@ func protect(has protectionState, approvals int) (body map[string]any, wrong []s
 			wrong = append(wrong, what)
 		}
 	}
-	contexts, owners, count := slices.Clone(checks), false, approvals
+	var required []check
 	if c := has.Checks; c != nil {
-		for _, name := range c.Contexts {
-			if !slices.Contains(contexts, name) {
-				contexts = append(contexts, name)
+		for _, one := range c.Checks {
+			if one.App == nil {
+				one.App = new(int64(-1))
 			}
+			required = append(required, one)
 		}
 		need(c.Strict, "branches need not be up to date")
-		need(len(contexts) == len(c.Contexts), "not all checks are wanted")
-	} else {
-		need(false, "no checks are wanted")
 	}
+	there := len(required)
+	for _, name := range checks {
+		if !slices.ContainsFunc(required, func(c check) bool { return c.Context == name }) {
+			required = append(required, check{Context: name})
+		}
+	}
+	need(there > 0, "no checks are wanted")
+	need(there == 0 || there == len(required), "not all checks are wanted")
+	owners, count := false, approvals
 	if r := has.Reviews; r != nil {
 		owners, count = r.Owners, max(count, r.Count)
 		need(r.Count >= approvals, fmt.Sprintf("%d approvals are enough", r.Count))
@@ -101,7 +116,7 @@ func protect(has protectionState, approvals int) (body map[string]any, wrong []s
 		reviews["dismissal_restrictions"] = has.Reviews.Dismissal.names()
 	}
 	body = map[string]any{
-		"required_status_checks": map[string]any{"strict": true, "contexts": contexts}, "required_pull_request_reviews": reviews,
+		"required_status_checks": map[string]any{"strict": true, "checks": required}, "required_pull_request_reviews": reviews,
 		"enforce_admins": true, "restrictions": nil, "allow_force_pushes": false, "allow_deletions": false,
 		"required_linear_history": has.Linear.Enabled, "block_creations": has.Creations.Enabled,
 		"required_conversation_resolution": has.Conversation.Enabled, "lock_branch": has.Lock.Enabled, "allow_fork_syncing": has.ForkSync.Enabled,

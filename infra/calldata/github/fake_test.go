@@ -259,6 +259,16 @@ func (g *forgery) shown(e object) object {
 
 // protected is a branch's protection as GitHub tells it: switches are objects, people are accounts.
 func protected(body object) object {
+	required := body["required_status_checks"].(object)["checks"].([]any)
+	for i := range required {
+		c := required[i].(object)
+		switch app, chosen := c["app_id"]; {
+		case !chosen:
+			c["app_id"] = 15368 // GitHub Actions
+		case fmt.Sprint(app) == "-1":
+			c["app_id"] = nil
+		}
+	}
 	out := object{"required_status_checks": body["required_status_checks"], "required_pull_request_reviews": body["required_pull_request_reviews"]}
 	for name, value := range body {
 		if on, isSwitch := value.(bool); isSwitch {

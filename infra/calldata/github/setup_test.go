@@ -185,7 +185,9 @@ func TestSetupMendsWhatOthersChangedAndKeepsWhatIsStricter(t *testing.T) {
 	b.Policies["prod"] = append(b.Policies["prod"], object{"id": int64(99), "name": "feature", "type": "branch"})
 	b.Branches["main"]["allow_force_pushes"] = object{"enabled": true}
 	b.Branches["main"]["required_linear_history"] = object{"enabled": true}
-	b.Branches["main"]["required_status_checks"].(object)["contexts"] = []any{"lint", "theirs"}
+	b.Branches["main"]["required_status_checks"].(object)["checks"] = []any{
+		object{"context": "lint", "app_id": 7}, object{"context": "theirs", "app_id": 8}, object{"context": "anybody's", "app_id": nil},
+	}
 	b.Branches["main"]["required_pull_request_reviews"].(object)["required_approving_review_count"] = 2
 	reviews := b.Branches["main"]["required_pull_request_reviews"].(object)
 	reviews["bypass_pull_request_allowances"] = object{"users": []object{{"login": "mallory"}}}
@@ -213,7 +215,11 @@ func TestSetupMendsWhatOthersChangedAndKeepsWhatIsStricter(t *testing.T) {
 	assert.Len(t, b.Policies["dev"], 1)
 	assert.Len(t, b.Policies["prod"], 2)
 	main := text(t, b.Branches["main"])
-	assert.Contains(t, main, `"theirs"`)
+	for _, kept := range []string{`{"app_id":7,"context":"lint"}`, `{"app_id":8,"context":"theirs"}`, `{"app_id":null,"context":"anybody's"}`} {
+		assert.Contains(t, main, kept)
+	}
+	assert.Equal(t, 1, strings.Count(main, `"lint"`))
+	assert.Contains(t, main, `{"app_id":15368,"context":"rehearsal"}`)
 	assert.Contains(t, main, `"required_approving_review_count":2`)
 	assert.Contains(t, main, `"required_linear_history":{"enabled":true}`)
 	assert.Contains(t, main, `"allow_force_pushes":{"enabled":false}`)
