@@ -2,16 +2,13 @@ package configure
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -26,22 +23,7 @@ import (
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
-// TestMain lets the test's binary stand for calldata, which ssh starts for a tunnel.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "tunnel" {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-		defer stop()
-		cmd := tunnel.NewCmdTunnel(cli.System())
-		cmd.SilenceUsage, cmd.SilenceErrors = true, true
-		cmd.SetArgs(os.Args[2:])
-		err := cmd.ExecuteContext(ctx)
-		if err != nil {
-			_, _ = fmt.Fprintf(os.Stderr, "calldata: %v\n", err)
-		}
-		os.Exit(cli.Code(err))
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { sshtest.Main(m, tunnel.NewCmdTunnel) }
 
 const managedID = "i-0123456789abcdef0"
 

@@ -2,14 +2,11 @@ package ssh
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -22,17 +19,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/tunnel"
 )
 
-// TestMain lets the test's binary stand for calldata, which ssh starts for a tunnel.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "tunnel" {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-		defer stop()
-		cmd := tunnel.NewCmdTunnel(cli.System())
-		cmd.SetArgs(os.Args[2:])
-		os.Exit(cli.Code(cmd.ExecuteContext(ctx)))
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { sshtest.Main(m, tunnel.NewCmdTunnel) }
 
 // bench is a machine and the command.
 type bench struct {

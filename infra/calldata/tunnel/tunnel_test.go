@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -26,22 +25,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/sshtest"
 )
 
-// TestMain lets the test's binary stand for calldata, as its main does.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "tunnel" {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-		defer stop()
-		cmd := NewCmdTunnel(cli.System())
-		cmd.SilenceUsage, cmd.SilenceErrors = true, true
-		cmd.SetArgs(os.Args[2:])
-		err := cmd.ExecuteContext(ctx)
-		if err != nil {
-			_, _ = fmt.Fprintf(os.Stderr, "calldata: %v\n", err)
-		}
-		os.Exit(cli.Code(err))
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { sshtest.Main(m, NewCmdTunnel) }
 
 const instance = "i-0123456789abcdef0"
 
