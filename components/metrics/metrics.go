@@ -17,12 +17,13 @@ const (
 	DimRole = "Role"
 )
 
-// The metrics that the machines' service calldata-metrics writes once a minute. A metric whose source does not answer is not
+// The metrics that the machines' service calldata-metrics writes once a minute, machines of a fleet with DimGroup, too. A metric whose source does not answer is not
 // written. Counts of events are those since the last time.
 const (
-	// ActiveCalls is how many calls a machine carries. Machines of a fleet write it with DimGroup, too: the average over the
-	// group is what its scaling goes by.
+	// ActiveCalls is how many calls a machine carries. The average over a fleet is what its scaling goes by.
 	ActiveCalls = "ActiveCalls"
+	// Calls is how many calls began.
+	Calls = "Calls"
 	// FailedCalls is how many calls ended without an answer, busy and unanswered ones included.
 	FailedCalls = "FailedCalls"
 	// ServerErrors is how many SIP transactions ended with a reply 5xx.
@@ -68,7 +69,7 @@ const (
 
 // units are CloudWatch's. Source: Amazon CloudWatch API Reference, MetricDatum.
 var units = map[string]string{
-	ActiveCalls: "Count", FailedCalls: "Count", ServerErrors: "Count", TargetsDown: "Count", Registrations: "Count", RegistrationsDown: "Count",
+	ActiveCalls: "Count", Calls: "Count", FailedCalls: "Count", ServerErrors: "Count", TargetsDown: "Count", Registrations: "Count", RegistrationsDown: "Count",
 	Bans: "Count", SharedMemoryUsed: "Percent", MediaSessions: "Count", MediaPortsFree: "Count", MediaErrors: "Count", MediaOneWay: "Count",
 	MediaQuality: "None", DatabaseConnectionsUsed: "Percent", DatabaseLag: "Seconds", MemoryUsed: "Percent", DiskUsed: "Percent",
 	InodesUsed: "Percent", AllowanceExceeded: "Count", UnitsDown: "Count", SourcesDown: "Count", BackupAge: "Seconds", CertificateLeft: "Seconds",

@@ -9,7 +9,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "files" / "lib"))
 import cloudwatch  # noqa: E402
 from samples import sample  # noqa: E402
 
-SETTINGS = {"instance": "i-1", "role": "c4-sbc", "group": "stage-c4-sbc"}
+SETTINGS = {"instance": "i-1", "role": "c4-sbc", "group": ""}
+FLEET = {**SETTINGS, "group": "stage-c4-sbc"}
 
 
 def told(now, before=None, settings=SETTINGS):
@@ -17,10 +18,11 @@ def told(now, before=None, settings=SETTINGS):
 
 
 class Data(unittest.TestCase):
-    def test_calls_are_told_for_the_fleet(self):
-        now = [sample("calldata_active_calls", 7, server="kamailio")]
-        self.assertEqual(told(now), {("ActiveCalls", "InstanceId"): 7, ("ActiveCalls", "AutoScalingGroupName"): 7})
-        self.assertEqual(told(now, settings={**SETTINGS, "group": ""}), {("ActiveCalls", "InstanceId"): 7})
+    def test_a_fleet_is_told_as_well(self):
+        now = [sample("calldata_active_calls", 7, server="kamailio"), sample("calldata_bans", 2)]
+        machine = {("ActiveCalls", "InstanceId"): 7, ("Bans", "InstanceId"): 2}
+        self.assertEqual(told(now), machine)
+        self.assertEqual(told(now, settings=FLEET), {**machine, ("ActiveCalls", "AutoScalingGroupName"): 7, ("Bans", "AutoScalingGroupName"): 2})
 
     def test_what_is_away_is_not_told(self):
         self.assertEqual(told([sample("calldata_up", 0, source="kamailio"), sample("calldata_up", 1, source="ena")]), {("SourcesDown", "InstanceId"): 1})

@@ -1,8 +1,8 @@
 """What CloudWatch is told once a minute: a short list of names, in the namespace CallData.
 
 The Go package components/metrics has the same list, for alarms and scaling policies; a test compares the two. Each metric has
-the dimensions InstanceId and Role. ActiveCalls has AutoScalingGroupName besides, alone, on machines of a fleet. A metric whose
-source is away is not written: a zero would make a fleet shrink.
+the dimensions InstanceId and Role, and on machines of a fleet, once more, AutoScalingGroupName alone: machines come and go, and
+alarms watch the group. A metric whose source is away is not written: a zero would make a fleet shrink.
 """
 
 import threading
@@ -72,6 +72,7 @@ def key(labels):
 
 METRICS = {
     "ActiveCalls": ("Count", largest("calldata_active_calls")),
+    "Calls": ("Count", increase("calldata_kamailio_dialogs_total")),
     "FailedCalls": ("Count", increase("calldata_kamailio_dialogs_failed_total")),
     "ServerErrors": ("Count", increase("calldata_kamailio_transactions_total", **{"class": "5xx"})),
     "TargetsDown": ("Count", total("calldata_kamailio_targets", state="down")),
@@ -100,15 +101,15 @@ METRICS = {
 
 def data(samples, before, settings):
     """The entries of PutMetricData."""
-    here = [{"Name": "InstanceId", "Value": settings["instance"]}, {"Name": "Role", "Value": settings["role"]}]
+    of = [[{"Name": "InstanceId", "Value": settings["instance"]}, {"Name": "Role", "Value": settings["role"]}]]
+    if settings["group"]:
+        of.append([{"Name": "AutoScalingGroupName", "Value": settings["group"]}])
     entries = []
     for name, (unit, compute) in METRICS.items():
         value = compute(samples, before)
         if value is None:
             continue
-        entries.append({"MetricName": name, "Unit": unit, "Value": value, "Dimensions": here})
-        if name == "ActiveCalls" and settings["group"]:
-            entries.append({"MetricName": name, "Unit": unit, "Value": value, "Dimensions": [{"Name": "AutoScalingGroupName", "Value": settings["group"]}]})
+        entries += [{"MetricName": name, "Unit": unit, "Value": value, "Dimensions": dimensions} for dimensions in of]
     return entries
 
 

@@ -36,7 +36,7 @@ for what, is_, want in (
     ("units down", last.get(("UnitsDown", *here)), 0),
     ("a certificate's time", last.get(("CertificateLeft", *here), 0) > 0, True),
     ("namespaces", {entry["namespace"] for entry in told if "metric" in entry}, {"CallData"}),
-    ("the fleet's metrics", {key[0] for key in metrics if key[1:] == fleet}, {"ActiveCalls"}),
+    ("the fleet's metrics", {key[0] for key in metrics if key[1:] == fleet}, {key[0] for key in metrics if key[1:] == here}),
     ("events in order", ordered, True),
     ("lines of the file", {line: n for (group, line), n in lines.items() if group == "trial"},
      {"line before": 1, masked: 1, "line before rotation": 1, "line after rotation": 1}),
