@@ -192,6 +192,8 @@ func invented(args pulumi.MockResourceArgs) map[string]any {
 		out["keyId"] = args.Name + "-key-id"
 	case "aws:lb/loadBalancer:LoadBalancer":
 		out["dnsName"], out["arnSuffix"] = args.Name+".elb.amazonaws.com", "lb/"+args.Name
+	case "aws:lb/targetGroup:TargetGroup":
+		out["arnSuffix"] = "targetgroup/" + args.Name
 	case "aws:rds/instance:Instance":
 		out["address"], out["endpoint"], out["port"] = args.Name+".rds.amazonaws.com", args.Name+".rds.amazonaws.com:5432", 5432
 		out["masterUserSecrets"] = []any{map[string]any{"secretArn": "arn:aws:secretsmanager:us-east-1:" + Account + ":secret:" + args.Name}}

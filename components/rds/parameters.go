@@ -5,26 +5,9 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-)
 
-// How many connections there may be. RDS's own limit follows from memory alone (LEAST(DBInstanceClassMemory/9531392,
-// 5000), about 400 for 4 GiB; AWS Prescriptive Guidance, "Tuning PostgreSQL parameters", max_connections), and a
-// connection that is refused is a call that is lost. So the number follows from who connects:
-const (
-	// Every process of a Kamailio holds a connection of its own: 8 UDP and 8 TCP workers (its default of `children`), and
-	// half as many again for timers, RPC and the TCP dispatcher; the rest is room for a second interface.
-	// Source: Kamailio Wiki, "Core Cookbook", children and tcp_children.
-	connectionsPerRouter = 32
-	// Operators, `calldata`, Ansible, exporters and dumps.
-	connectionsOfOperators = 20
-	// What PostgreSQL and RDS keep for superusers (superuser_reserved_connections, rds.rds_superuser_reserved_connections),
-	// replication, and sessions that have died without the server's noticing yet.
-	connectionsInReserve = 20
+	"github.com/calldata/calldata-foundation/components/rds/connections"
 )
-
-func maxConnections(routers int) int {
-	return routers*connectionsPerRouter + connectionsOfOperators + connectionsInReserve
-}
 
 // parameters are the settings in which we differ from RDS, or rely on it.
 func parameters(routers int) rds.ParameterGroupParameterArray {
@@ -36,7 +19,7 @@ func parameters(routers int) rds.ParameterGroupParameterArray {
 		return rds.ParameterGroupParameterArgs{Name: pulumi.String(name), Value: pulumi.String(value), ApplyMethod: pulumi.String("pending-reboot")}
 	}
 	return rds.ParameterGroupParameterArray{
-		static("max_connections", strconv.Itoa(maxConnections(routers))),
+		static("max_connections", strconv.Itoa(connections.Max(routers))),
 		set("rds.force_ssl", "1"),
 		set("password_encryption", "scram-sha-256"),
 		set("rds.accepted_password_auth_method", "scram"),

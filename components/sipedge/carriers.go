@@ -105,6 +105,9 @@ func (b *builder) listener(args CarrierArgs, balancer *lb.LoadBalancer, suffix, 
 	if err != nil {
 		return err
 	}
+	if len(b.self.groups) == 0 {
+		b.self.TargetGroupARNSuffix = targets.ArnSuffix
+	}
 	b.self.groups = append(b.self.groups, group{suffix: suffix, arn: targets.Arn})
 	listener := &lb.ListenerArgs{
 		LoadBalancerArn: balancer.Arn, Port: pulumi.Int(number), Protocol: pulumi.String(protocol),

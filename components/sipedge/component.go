@@ -21,6 +21,8 @@ type SipEdge struct {
 	CarrierIPs []pulumi.StringOutput
 	// TargetGroupARNs are where a fleet of SBCs registers: one for SIP over UDP and TCP, one for TLS. Empty without carriers.
 	TargetGroupARNs pulumi.StringArrayOutput
+	// TargetGroupARNSuffix is what metrics call the first of them: the health check is the same for all.
+	TargetGroupARNSuffix pulumi.StringOutput
 
 	// PoolIPs are the addresses that phones reach, and PoolAllocationIDs those of them that were made here.
 	PoolIPs           []pulumi.StringOutput

@@ -1,0 +1,111 @@
+package observability
+
+import (
+	"errors"
+	"fmt"
+	"net/mail"
+	"net/url"
+	"slices"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/calldata/calldata-foundation/components/metrics"
+	"github.com/calldata/calldata-foundation/components/observability/alarms"
+	"github.com/calldata/calldata-foundation/components/tags"
+)
+
+// Target is something of a stack that is watched.
+type Target struct {
+	alarms.Thing
+	// IDs are the values of CloudWatch's dimensions, by their names: those that the thing's kind has.
+	IDs map[string]pulumi.StringInput
+}
+
+// dimensionsOf are the dimensions of each kind's metrics.
+// Source: the CloudWatch pages of the services' guides, "Dimensions".
+var dimensionsOf = map[alarms.Subject][]string{
+	alarms.Machine: {metrics.DimInstance}, alarms.Fleet: {metrics.DimGroup}, alarms.Web: {"LoadBalancer"}, alarms.WebTargets: {"LoadBalancer", "TargetGroup"},
+	alarms.CarrierTargets: {"LoadBalancer", "TargetGroup"}, alarms.Database: {"DBInstanceIdentifier"}, alarms.WebCertificate: {"CertificateArn"},
+}
+
+// Args describe what tells of a stack.
+type Args struct {
+	// Level is how much is told.
+	Level alarms.Level
+	// Targets are what is watched, each name once of a kind.
+	Targets []Target
+	// Hours are those in which business is done. Nil leaves out the alarms that go by them.
+	Hours *alarms.Hours
+	// KMSKeyARN is the key that the topics are encrypted with; CloudWatch must be let use it.
+	KMSKeyARN pulumi.StringInput
+	// Emails hear of notices, and of pages too. Who is to hear of them has to confirm first.
+	Emails []string
+	// PagerURL takes pages: an endpoint of PagerDuty or Opsgenie for Amazon CloudWatch or SNS. It is a secret. Empty is none.
+	PagerURL string
+	// After is what must be there before anything is watched: machines that are not configured yet tell nothing.
+	After []pulumi.Resource
+	// Tags are given to everything that takes tags.
+	Tags tags.Tags
+}
+
+// Validate reports every field that AWS would refuse.
+func (a Args) Validate() error {
+	var errs []error
+	if !slices.Contains(alarms.Levels(), a.Level) {
+		errs = append(errs, fmt.Errorf("level: %q, want one of %v", a.Level, alarms.Levels()))
+	}
+	if len(a.Targets) == 0 {
+		errs = append(errs, errors.New("targets: there is nothing to watch"))
+	}
+	seen := map[string]bool{}
+	for _, t := range a.Targets {
+		key := string(t.Kind) + " " + t.Name
+		if seen[key] {
+			errs = append(errs, fmt.Errorf("targets: %s is there twice", key))
+		}
+		seen[key] = true
+		if len(dimensionsOf[t.Kind]) == 0 {
+			errs = append(errs, fmt.Errorf("targets: nobody knows the metrics of %s", key))
+		}
+		for _, name := range dimensionsOf[t.Kind] {
+			if t.IDs[name] == nil {
+				errs = append(errs, fmt.Errorf("targets: %s has no %s", key, name))
+			}
+		}
+	}
+	if a.KMSKeyARN == nil {
+		errs = append(errs, errors.New("KMS key ARN: it is missing"))
+	}
+	for _, address := range a.Emails {
+		if parsed, err := mail.ParseAddress(address); err != nil || parsed.Address != address {
+			errs = append(errs, fmt.Errorf("emails: %q is no e-mail address", address))
+		}
+	}
+	if a.PagerURL != "" {
+		if u, err := url.Parse(a.PagerURL); err != nil || u.Scheme != "https" || u.Host == "" {
+			errs = append(errs, errors.New("pager URL: want https://HOST/PATH; it is a secret and not shown"))
+		}
+		if a.Level != alarms.Pages {
+			errs = append(errs, fmt.Errorf("pager URL: nobody is called at the level %q, want %q", a.Level, alarms.Pages))
+		}
+	}
+	if h := a.Hours; h != nil && (h.From < 0 || h.From >= h.Until || h.Until > 24) {
+		errs = append(errs, fmt.Errorf("hours: %d to %d, want hours of one day, the first before the second", h.From, h.Until))
+	}
+	if err := a.Tags.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("tags: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// dimensions are those of a metric. What machines write of themselves has their role besides.
+func (t Target) dimensions(namespace string) pulumi.StringMap {
+	found := pulumi.StringMap{}
+	for _, name := range dimensionsOf[t.Kind] {
+		found[name] = t.IDs[name]
+	}
+	if t.Kind == alarms.Machine && namespace == metrics.Namespace {
+		found[metrics.DimRole] = pulumi.String(t.Role)
+	}
+	return found
+}

@@ -1,0 +1,153 @@
+package observability
+
+import (
+	"encoding/json"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/calldata/calldata-foundation/components/componenttest"
+	"github.com/calldata/calldata-foundation/components/observability/alarms"
+	"github.com/calldata/calldata-foundation/components/tags"
+)
+
+func TestMain(m *testing.M) { os.Exit(componenttest.Main(m)) }
+
+const (
+	metricAlarm  = "aws:cloudwatch/metricAlarm:MetricAlarm"
+	roleAlarm    = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
+	subscription = "aws:sns/topicSubscription:TopicSubscription"
+	noticeTopic  = "arn:aws:sns:us-east-1:" + componenttest.Account + ":prod-notice"
+	pageTopic    = "arn:aws:sns:us-east-1:" + componenttest.Account + ":prod-page"
+)
+
+func args() Args {
+	id := func(name, value string) map[string]pulumi.StringInput {
+		return map[string]pulumi.StringInput{name: pulumi.String(value)}
+	}
+	return Args{
+		Level: alarms.Pages, KMSKeyARN: pulumi.String("arn:key"), Emails: []string{"ops@example.com"}, PagerURL: "https://events.example.com/key", Hours: &alarms.Hours{From: 8, Until: 18},
+		Targets: []Target{
+			{Thing: alarms.Thing{Name: "prod-uc-1", Kind: alarms.Machine, Role: alarms.Engine}, IDs: id("InstanceId", "i-1")},
+			{Thing: alarms.Thing{Name: "prod-c4-router", Kind: alarms.Fleet, Role: alarms.Router, Capacity: map[alarms.Capacity]float64{alarms.Least: 2}}, IDs: id("AutoScalingGroupName", "routers")},
+		},
+		Tags: tags.Tags{Project: "p", Environment: "prod", Role: "alarms", Owner: "o", CostCenter: "c"},
+	}
+}
+
+func registered(t *testing.T, a Args) *componenttest.Recorder {
+	t.Helper()
+	rec := &componenttest.Recorder{}
+	require.NoError(t, rec.Run(func(ctx *pulumi.Context) error {
+		_, err := NewObservability(ctx, "prod", a)
+		return err
+	}))
+	return rec
+}
+
+func TestAlarmsWatchWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	rec := registered(t, args())
+	found := rec.OfType(metricAlarm)
+	memory := found["prod-uc-1-memory"].Inputs
+	assert.Equal(t, map[string]any{"InstanceId": "i-1", "Role": "uc-engine"}, memory["dimensions"])
+	assert.Equal(t, "CallData", memory["namespace"])
+	assert.Equal(t, []any{noticeTopic}, memory["alarmActions"])
+	assert.Equal(t, memory["alarmActions"], memory["okActions"])
+	assert.Equal(t, map[string]any{"InstanceId": "i-1"}, found["prod-uc-1-cpu"].Inputs["dimensions"], "EC2 knows no role")
+	assert.Equal(t, map[string]any{"AutoScalingGroupName": "routers"}, found["prod-c4-router-memory"].Inputs["dimensions"])
+	assert.EqualValues(t, 2, found["prod-c4-router-fleet-small"].Inputs["threshold"])
+	assert.Contains(t, found["prod-uc-1-memory"].Dependencies, "aws:sns/topicPolicy:TopicPolicy prod-notice")
+
+	var queries []struct {
+		ID, Expression string
+		ReturnData     bool
+		Metric         struct{ MetricName, Stat string }
+	}
+	data, err := json.Marshal(found["prod-c4-router-calls-fail"].Inputs["metricQueries"])
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &queries))
+	require.Len(t, queries, 3)
+	assert.Equal(t, "FailedCalls", queries[0].Metric.MetricName)
+	assert.Equal(t, "Calls", queries[1].Metric.MetricName)
+	assert.Equal(t, "IF(n >= 20, 100 * m / n, 0)", queries[2].Expression)
+	assert.True(t, queries[2].ReturnData)
+	data, err = json.Marshal(found["prod-c4-router-no-calls"].Inputs["metricQueries"])
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &queries))
+	require.Len(t, queries, 2)
+	assert.Equal(t, "IF(DAY(m) <= 5 AND HOUR(m) >= 8 AND HOUR(m) < 18, m, 1)", queries[1].Expression)
+}
+
+func TestOneFaultPagesOnce(t *testing.T) {
+	t.Parallel()
+	rec := registered(t, args())
+	roles := rec.OfType(roleAlarm)
+	require.Len(t, roles, 2)
+	engine := roles["prod-alarm-uc-engine"].Inputs
+	assert.Equal(t, []any{pageTopic}, engine["alarmActions"])
+	assert.Equal(t, engine["alarmActions"], engine["okActions"])
+	assert.Contains(t, engine["alarmRule"], `ALARM("prod-uc-1-disk-full") OR ALARM(`)
+	assert.NotContains(t, engine["alarmRule"], "router")
+	assert.NotContains(t, engine["alarmRule"], "memory", "a notice")
+	for name, alarm := range rec.OfType(metricAlarm) {
+		_, tells := alarm.Inputs["alarmActions"]
+		paged := false
+		for _, role := range roles {
+			paged = paged || strings.Contains(role.Inputs["alarmRule"].(string), strconv.Quote(name))
+		}
+		assert.NotEqual(t, tells, paged, "%s tells somebody, or its role does", name)
+	}
+}
+
+func TestWhoHears(t *testing.T) {
+	t.Parallel()
+	rec := registered(t, args())
+	for name, topic := range rec.OfType("aws:sns/topic:Topic") {
+		assert.Equal(t, "arn:key", topic.Inputs["kmsMasterKeyId"], name)
+	}
+	found := rec.OfType(subscription)
+	require.Len(t, found, 3)
+	assert.Equal(t, pageTopic, found["prod-page-ops@example.com"].Inputs["topic"])
+	assert.Equal(t, noticeTopic, found["prod-notice-ops@example.com"].Inputs["topic"])
+	pager := found["prod-page-pager"].Inputs
+	assert.Equal(t, "https", pager["protocol"])
+	assert.Equal(t, true, pager["endpointAutoConfirms"])
+
+	a := args()
+	a.Level, a.PagerURL, a.Hours = alarms.Few, "", nil
+	rec = registered(t, a)
+	require.Len(t, rec.OfType("aws:sns/topic:Topic"), 1)
+	assert.NotContains(t, rec.OfType(metricAlarm), "prod-uc-1-memory", "a notice")
+	assert.NotContains(t, rec.OfType(metricAlarm), "prod-c4-router-no-calls", "no business hours")
+	assert.Contains(t, rec.OfType(metricAlarm), "prod-uc-1-disk-full")
+	assert.Equal(t, []any{noticeTopic}, rec.OfType(roleAlarm)["prod-alarm-uc-engine"].Inputs["alarmActions"])
+}
+
+func TestEveryMistakeIsReported(t *testing.T) {
+	t.Parallel()
+	rec := &componenttest.Recorder{}
+	twice := Target{Thing: alarms.Thing{Name: "x", Kind: alarms.Machine}}
+	a := Args{
+		Level: "loud", Emails: []string{"nobody"}, PagerURL: "http://secret.example.com", Hours: &alarms.Hours{From: 9, Until: 9},
+		Targets: []Target{twice, twice, {Thing: alarms.Thing{Name: "y", Kind: "printer"}}},
+	}
+	err := rec.Run(func(ctx *pulumi.Context) error {
+		_, err := NewObservability(ctx, "x", a)
+		return err
+	})
+	for _, want := range []string{
+		`level: "loud"`, "machine x is there twice", "machine x has no InstanceId", "nobody knows the metrics of printer y", "KMS key ARN", `"nobody" is no e-mail address`,
+		"pager URL: want https", "pager URL: nobody is called", "hours: 9 to 9", "tags:",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+	assert.NotContains(t, err.Error(), "secret.example.com")
+	require.ErrorContains(t, Args{}.Validate(), "targets: there is nothing to watch")
+	assert.Empty(t, rec.OfType(metricAlarm))
+}
