@@ -33,15 +33,15 @@ func (a Alarm) Evaluate(m, n Series) []State {
 // Source: Amazon CloudWatch User Guide, "How alarm state is evaluated when data is missing" and "Avoiding premature transitions to
 // alarm state".
 func (a Alarm) next(seen Series, state State) State {
-	var real []bool
+	var there []bool
 	for _, value := range seen {
 		if value != nil {
-			real = append(real, a.Comparison.Breaching(*value, a.Threshold))
+			there = append(there, a.Comparison.Breaching(*value, a.Threshold))
 		}
 	}
-	filled := max(0, a.Periods-len(real))
+	filled := max(0, a.Periods-len(there))
 	breaches := 0
-	for _, breaching := range real[max(0, len(real)-a.Periods):] {
+	for _, breaching := range there[max(0, len(there)-a.Periods):] {
 		if breaching {
 			breaches++
 		}
@@ -53,7 +53,7 @@ func (a Alarm) next(seen Series, state State) State {
 		return OK
 	case a.Missing == MissingIsBad:
 		return choose(breaches+filled >= a.Breaches, Alarming, OK)
-	case len(real) == 0:
+	case len(there) == 0:
 		return choose(a.Missing == MissingIsMissing, InsufficientData, state)
 	case a.aged(seen):
 		return choose(a.Missing == MissingIsMissing, Alarming, state)
