@@ -90,7 +90,7 @@ func (w *world) calls(ctx context.Context, o Options, d *deployment, what callin
 // runCalls is the call tester itself, in a process inside the network.
 func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, what calling, s progress.Step) Check {
 	c := Check{Name: checkCalls}
-	file := filepath.Join(w.dir, "calls.json")
+	file := callPlanFile(w.dir)
 	data, err := json.MarshalIndent(plan, "", "  ")
 	if err == nil {
 		err = os.WriteFile(file, data, 0o600)
@@ -114,6 +114,9 @@ func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, what c
 	}
 	return c
 }
+
+// callPlanFile is where a rehearsal whose files are in dir keeps the plan of its calls.
+func callPlanFile(dir string) string { return filepath.Join(dir, "calls.json") }
 
 // outcomes are the scenarios in the call tester's own output.
 func outcomes(checks []Check) []calls.Outcome {

@@ -60,14 +60,19 @@ func (w *world) operated(ctx context.Context, o Options, outputs stacks.Outputs,
 	c.OK, c.Detail = true, fmt.Sprintf("%d work", len(all))
 	for i, args := range all {
 		s.Progress(int64(i), int64(len(all)), "calldata "+strings.Join(args, " "))
-		line := append([]string{"-c", ". " + quote(w.operatorFile()) + ` && exec calldata "$@"`, "calldata"}, args...)
-		if _, err := w.run(w.network.Command(ctx, "bash", line...), io.Discard, nil, args); err != nil {
+		if _, err := w.operator(ctx, args...); err != nil {
 			c.OK, c.Detail = false, err.Error()
 			break
 		}
 	}
 	s.Done(failures([]Check{c}))
 	return c
+}
+
+// operator runs one calldata command in an operator's shell, and answers its standard output.
+func (w *world) operator(ctx context.Context, args ...string) ([]byte, error) {
+	line := append([]string{"-c", ". " + quote(w.operatorFile()) + ` && exec calldata "$@"`, "calldata"}, args...)
+	return w.run(w.network.Command(ctx, "bash", line...), io.Discard, nil, args)
 }
 
 // verbs are an operator's commands that leave a stack as it is.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,6 +40,9 @@ type Options struct {
 	// Restore loses the engine, the Router and their data after the calls, and brings them back from a backup. For stacks of
 	// the shape stage.
 	Restore bool
+	// Rollback then deploys a commit that breaks the SBC and rolls it back, and repairs a damaged state. For stacks of the shape stage;
+	// needs calls and git.
+	Rollback bool
 	// CacheDir holds what every rehearsal shares: engine, image, environments. Default: see cache.Default.
 	CacheDir string
 	// Calldata is the calldata binary that the configuration stage and the checks run. Default: this process's own.
@@ -82,12 +86,24 @@ func (o Options) withDefaults() (Options, error) {
 		kind, err := kindOf(o.Repo, o.Stack)
 		errs = append(errs, err)
 		o.kind = kind
-		if o.Restore && kind != stacks.KindStage && err == nil {
-			errs = append(errs, fmt.Errorf("--restore is for %s, which has a machine of each role and a database; %s is of the shape %s", stacks.KindStage, o.Stack, kind))
+		if err == nil && kind != stacks.KindStage {
+			for _, flag := range o.drills() {
+				errs = append(errs, fmt.Errorf("%s is for %s, which has a machine of each role and a database; %s is of the shape %s", flag, stacks.KindStage, o.Stack, kind))
+			}
 		}
 	}
-	if o.Restore && o.StopAfter != "" {
-		errs = append(errs, errors.New("--restore comes after the checks, which --stop-after leaves out: give one of them"))
+	if o.StopAfter != "" {
+		for _, flag := range o.drills() {
+			errs = append(errs, fmt.Errorf("%s comes after the checks, which --stop-after leaves out: give one of them", flag))
+		}
+	}
+	if o.Rollback {
+		if o.Calls == CallsNone {
+			errs = append(errs, errors.New("--rollback measures when calls work again, and --calls none sets up none: give one of them"))
+		}
+		if _, err := exec.LookPath("git"); err != nil {
+			errs = append(errs, errors.New("--rollback makes a clone, and git is not on PATH: install it"))
+		}
 	}
 	if o.CacheDir == "" {
 		dir, err := cache.Default()
@@ -103,6 +119,18 @@ func (o Options) withDefaults() (Options, error) {
 		o.Progress = progress.NewRecorder(nil)
 	}
 	return o, cli.WithCode(cli.ExitUsage, errors.Join(errs...))
+}
+
+// drills are the flags of what a rehearsal does after its checks to a platform of the shape stage.
+func (o Options) drills() []string {
+	var flags []string
+	if o.Restore {
+		flags = append(flags, "--restore")
+	}
+	if o.Rollback {
+		flags = append(flags, "--rollback")
+	}
+	return flags
 }
 
 // id is the name that everything of a stack's rehearsal derives from.

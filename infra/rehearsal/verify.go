@@ -16,6 +16,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/automation"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 	"github.com/calldata/calldata-foundation/stacks"
@@ -35,7 +36,7 @@ func (w *world) told(ctx context.Context, o Options, progress io.Writer, stdin [
 	return w.run(cmd, progress, stdin, args)
 }
 
-// run runs a calldata with these arguments, and answers its standard output.
+// run runs a calldata with these arguments, and answers its standard output. An error has calldata's own exit code.
 func (w *world) run(cmd *exec.Cmd, progress io.Writer, stdin []byte, args []string) ([]byte, error) {
 	cmd.Stdin = bytes.NewReader(stdin)
 	// A group of its own: Ctrl-C reaches the conductor, which then ends its children in order.
@@ -49,7 +50,7 @@ func (w *world) run(cmd *exec.Cmd, progress io.Writer, stdin []byte, args []stri
 	_, _ = fmt.Fprintf(w.log, "$ calldata %q\n%s%s", args, diagnostics.Bytes(), out.Bytes())
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		err = fmt.Errorf("calldata %s ended with code %d: %s", args[0], exit.ExitCode(), tail(diagnostics.Bytes(), 12))
+		err = cli.WithCode(exit.ExitCode(), fmt.Errorf("calldata %s ended with code %d: %s", args[0], exit.ExitCode(), tail(diagnostics.Bytes(), 12)))
 	}
 	return out.Bytes(), err
 }

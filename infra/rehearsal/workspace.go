@@ -38,7 +38,7 @@ func Workspace(dir, repo, stack, binary string, overrides map[string]any) error 
 		return err
 	}
 	// The program writes its archive from the repository's infra, the engine reads it from this directory's.
-	if err := os.MkdirAll(filepath.Join(repo, ".calldata"), 0o750); err != nil {
+	if err := os.MkdirAll(filepath.Join(repo, stateDir), 0o750); err != nil {
 		return err
 	}
 	for _, name := range linked {
@@ -54,7 +54,10 @@ func Workspace(dir, repo, stack, binary string, overrides map[string]any) error 
 }
 
 // linked is what the workspace shares with the repository: what the program reads, what commands build, and what they leave.
-var linked = []string{"infra", "ansible", "components", "stacks", "go.mod", "go.sum", ".calldata"}
+var linked = []string{"infra", "ansible", "components", "stacks", "go.mod", "go.sum", stateDir}
+
+// stateDir is what commands leave in a clone.
+const stateDir = ".calldata"
 
 // EmulatorSettings are the settings that point the AWS provider at an emulator. Two retries: what an emulator lacks
 // answers 500, and the default of 25 would hang for minutes.

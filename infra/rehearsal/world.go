@@ -43,10 +43,11 @@ type cloud interface {
 	URL() string
 	// Settings are stack settings of the AWS provider besides EmulatorSettings.
 	Settings() map[string]any
-	// CreateBackend makes the bucket that BackendURL names for Pulumi, and Objects reads all that is in it.
+	// CreateBackend makes the bucket that BackendURL names for Pulumi, Objects reads all that is in it, and Change rewrites an object.
 	CreateBackend(ctx context.Context, bucket string) error
 	BackendURL(bucket string) string
 	Objects(ctx context.Context, bucket string) (map[string][]byte, error)
+	Change(ctx context.Context, bucket, key string, edit func([]byte) []byte) error
 	Stop()
 }
 

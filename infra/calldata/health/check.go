@@ -19,6 +19,7 @@ const (
 	CheckCloudInit   = "cloud-init"
 	CheckUnits       = "units"
 	CheckPostgreSQL  = "postgresql"
+	CheckSIP         = "sip"
 	CheckDisk        = "disk"
 	CheckTime        = "time"
 	CheckAPI         = "api"
@@ -28,7 +29,7 @@ const (
 
 // checkOrder is the order of the report.
 var checkOrder = []string{
-	CheckInstance, CheckSSH, CheckCloudInit, CheckUnits, CheckPostgreSQL, CheckDisk, CheckTime, CheckAPI, CheckWizard, CheckCertificate,
+	CheckInstance, CheckSSH, CheckCloudInit, CheckUnits, CheckPostgreSQL, CheckSIP, CheckDisk, CheckTime, CheckAPI, CheckWizard, CheckCertificate,
 }
 
 // checker runs every check of a stack, all nodes side by side.
@@ -104,6 +105,9 @@ func (c *checker) node(ctx context.Context, node stacks.Node) {
 	}
 	if slices.Contains(node.Roles, stacks.RoleUCEngine) {
 		inside = append(inside, remote{CheckPostgreSQL, postgres})
+	}
+	if slices.Contains(node.Roles, stacks.RoleC4SBC) {
+		inside = append(inside, remote{CheckSIP, func(ctx context.Context, h *host) found { return sbc(ctx, h, node.PrivateIP) }})
 	}
 	var connected *host
 	c.check(ctx, CheckSSH, node.Name, func(ctx context.Context) found {

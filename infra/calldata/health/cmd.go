@@ -52,11 +52,12 @@ func NewCmdHealth(streams *cli.IO) *cobra.Command {
 		Long: `Check the machines and endpoints of a stack, all at the same time, from its outputs alone.
 
 For each machine: its EC2 status checks, SSH, cloud-init, systemd units, PostgreSQL of an engine, disk space and inodes, and
-its clock. For the web endpoint: wazo-auth's status, the setup wizard, the certificate; a name that does not resolve here is
-a warning. Without AWS credentials the EC2 checks are skipped. SSH uses the key that ` + login.KeyVariable + ` names, or the
-agent, and trusts only hosts in the file that ` + login.KnownHostsVariable + ` names (default: .calldata/STACK/known_hosts, then
-the user's own). Machines without an open port are reached through AWS Systems Manager, with the AWS CLI and its
-session-manager-plugin, or inside their network with ` + tunnel.Variable + `=direct.
+its clock; an SBC has to answer OPTIONS, and to know a Router that takes calls. For the web endpoint: wazo-auth's status, the
+setup wizard, the certificate; a name that does not resolve here is a warning. Without AWS credentials the EC2 checks are
+skipped. SSH uses the key that ` + login.KeyVariable + ` names, or the agent, and trusts only hosts in the file that
+` + login.KnownHostsVariable + ` names (default: .calldata/STACK/known_hosts, then the user's own). Machines without an open port are
+reached through AWS Systems Manager, with the AWS CLI and its session-manager-plugin, or inside their network with
+` + tunnel.Variable + `=direct.
 
 Exit codes: 0 healthy (also with warnings), 2 wrong input, 3 a check failed, 4 a machine or endpoint does not answer, 6 a tool
 is missing.`,

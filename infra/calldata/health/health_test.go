@@ -18,6 +18,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,6 +71,8 @@ func sound() map[string]string {
 		"kamailio.service rtp":  "active\nactive\n",
 		"pg_lsclusters":         "15 main 5432 online postgres /var/lib/postgresql/15/main /var/log/x.log\n",
 		"psql -d asterisk":      "1\n",
+		"OPTIONS sip:":          "SIP/2.0 200 OK\n",
+		"dispatcher.list":       "\tURI: sip:10.0.1.5:5060\n\tFLAGS: AP\n",
 		"df --local":            "Mounted on Use% IUse%\n/ 42% 7%\n",
 		"date +%s":              "clock:0s yes",
 		"nothing else is asked": "",
@@ -153,7 +156,7 @@ func TestSoundStack(t *testing.T) {
 	for _, c := range report.Checks {
 		names = append(names, c.Name)
 	}
-	assert.Equal(t, checkOrder, names)
+	assert.Equal(t, slices.DeleteFunc(slices.Clone(checkOrder), func(name string) bool { return name == CheckSIP }), names, "an engine is no SBC")
 	for _, name := range []string{CheckSSH, CheckCloudInit, CheckUnits, CheckPostgreSQL, CheckDisk, CheckTime, CheckAPI, CheckWizard} {
 		assert.Equal(t, verdict.OK, found[name].Status, "%s: %s", name, found[name].Detail)
 	}

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -101,6 +103,8 @@ func TestStage(t *testing.T) {
 		}
 		assert.Contains(t, found["stage-uc-1 units"].Detail, "units active, none failed")
 		assert.Equal(t, "2 units active, none failed", found["stage-sbc-1 units"].Detail)
+		assert.Equal(t, "SIP is answered, 1 of 1 Routers take calls", found["stage-sbc-1 sip"].Detail)
+		assert.NotContains(t, found, "stage-router-1 sip", "what a Router gives calls to is its routing's")
 		assert.Contains(t, found, "stage-uc-1 postgresql")
 		assert.NotContains(t, found, "stage-router-1 postgresql", "a Router's database is elsewhere")
 	}
@@ -126,6 +130,66 @@ func TestUnitsOfClass4(t *testing.T) {
 			assert.Contains(t, got.Detail, c.detail)
 		})
 	}
+}
+
+// Units are active in all of these.
+func TestSBCThatCallsDoNotGetThrough(t *testing.T) {
+	for name, c := range map[string]struct {
+		command, answer string
+		status          verdict.Status
+		detail          string
+	}{
+		"silent":             {"OPTIONS sip:", "silence\n", verdict.Fail, "no answer to OPTIONS on 127.0.0.1:5060: silence"},
+		"nobody listens":     {"OPTIONS sip:", "Connection refused\n", verdict.Fail, "Connection refused"},
+		"refused":            {"OPTIONS sip:", "SIP/2.0 513 Message Too Large\n", verdict.Fail, "answered with 513 Message Too Large"},
+		"drained":            {"OPTIONS sip:", "SIP/2.0 503 Leaving\n", verdict.Warn, "leaving on purpose"},
+		"no Python":          {"OPTIONS sip:", "exit:python3: command not found", verdict.Fail, "command not found"},
+		"one Router is down": {"dispatcher.list", "FLAGS: IP\nFLAGS: TP\n", verdict.Warn, "1 of 2 Routers take calls"},
+		"all are down":       {"dispatcher.list", "FLAGS: IP\nFLAGS: DX\n", verdict.Fail, "0 of 2 Routers take calls"},
+		"none is known":      {"dispatcher.list", "", verdict.Fail, "0 of 0 Routers take calls"},
+		"no Kamailio":        {"dispatcher.list", "exit:ERROR: connect_unix_sock", verdict.Fail, "connect_unix_sock"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			script := sound()
+			script[c.command] = c.answer
+			w, _ := newStage(t, script, map[string]string{tunnel.Variable: "direct"})
+			report, _, err := w.run(t)
+			got := byNode(report)["stage-sbc-1 sip"]
+			assert.Equal(t, c.status, got.Status, got.Detail)
+			assert.Contains(t, got.Detail, c.detail)
+			assert.Equal(t, map[verdict.Status]int{verdict.Fail: cli.ExitUnhealthy}[c.status], cli.Code(err))
+		})
+	}
+}
+
+// What the machine is asked with is a program: it runs here against a SIP server and against nobody.
+func TestSIPQuestion(t *testing.T) {
+	t.Parallel()
+	ask := func(port int) string {
+		t.Helper()
+		out, err := exec.Command("sh", "-c", fmt.Sprintf(sipQuestion, "127.0.0.1", port)).CombinedOutput()
+		require.NoError(t, err, string(out))
+		return strings.TrimSpace(string(out))
+	}
+	server, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Close() })
+	asked := make(chan string, 1)
+	go func() {
+		buffer := make([]byte, 65535)
+		n, from, err := server.ReadFromUDP(buffer)
+		asked <- string(buffer[:n])
+		if err == nil {
+			_, _ = server.WriteToUDP([]byte("SIP/2.0 503 Leaving\r\nContent-Length: 0\r\n\r\n"), from)
+		}
+	}()
+	port := server.LocalAddr().(*net.UDPAddr).Port
+	assert.Equal(t, "SIP/2.0 503 Leaving", ask(port))
+	request := <-asked
+	assert.True(t, strings.HasPrefix(request, fmt.Sprintf("OPTIONS sip:127.0.0.1:%d SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:", port)), request)
+	assert.True(t, strings.HasSuffix(request, "Content-Length: 0\r\n\r\n"), request)
+	require.NoError(t, server.Close())
+	assert.Equal(t, "Connection refused", ask(port))
 }
 
 func TestWhatAWSSaysIsShown(t *testing.T) {

@@ -24,6 +24,7 @@ type Options struct {
 	StopAfter string
 	Calls     string
 	Restore   bool
+	Rollback  bool
 	JSON      bool
 }
 
@@ -45,6 +46,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
   calldata rehearse dev --stop-after provision
   calldata rehearse stage --calls full
   calldata rehearse stage --restore
+  calldata rehearse stage --rollback
   calldata rehearse dev --stop`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,6 +61,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
 	f.StringVar(&opts.StopAfter, "stop-after", "", "end after a stage: provision or configure")
 	f.StringVar(&opts.Calls, "calls", rehearsal.CallsQuick, "how much calling: quick, full (with load, losses and draining) or none")
 	f.BoolVar(&opts.Restore, "restore", false, "stage: then lose the engine, the Router and their data, and restore them from a backup")
+	f.BoolVar(&opts.Rollback, "rollback", false, "stage: then deploy a commit that breaks the SBC, roll it back, and repair a damaged state")
 	f.BoolVar(&opts.JSON, "json", false, "print the report as JSON")
 	cmd.MarkFlagsMutuallyExclusive("stop", "keep")
 	cmd.MarkFlagsMutuallyExclusive("stop", "stop-after")
@@ -80,7 +83,8 @@ func rehearse(ctx context.Context, o *Options) error {
 	}
 	report, done := o.IO.Reporter()
 	result, err := rehearsal.Run(ctx, rehearsal.Options{
-		Stack: o.Stack, Repo: root, Keep: o.Keep, Twice: o.Twice, StopAfter: o.StopAfter, Calls: o.Calls, Restore: o.Restore, Progress: report,
+		Stack: o.Stack, Repo: root, Keep: o.Keep, Twice: o.Twice, StopAfter: o.StopAfter, Calls: o.Calls, Restore: o.Restore,
+		Rollback: o.Rollback, Progress: report,
 		Hold: func(a rehearsal.Access) { hold(ctx, o.IO, a) },
 	})
 	done()

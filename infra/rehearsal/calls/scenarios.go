@@ -13,12 +13,15 @@ import (
 // longRing is longer than the 5 seconds after which old C4 routers gave up.
 const longRing = 8 * time.Second
 
+// BothEndsTalk is the scenario of a call from a carrier through the whole platform to a phone.
+const BothEndsTalk = "carrier calls a number, both ends talk, the caller hangs up"
+
 // callScenarios are those of carriers and phones that behave.
 func callScenarios() []Scenario {
 	return []Scenario{
 		{Group: GroupCalls, Name: "phone registers with digest", Run: registers},
 		{Group: GroupCalls, Name: "phone of an unknown domain", Run: unknownDomain},
-		{Group: GroupCalls, Name: "carrier calls a number, both ends talk, the caller hangs up", Run: func(t *Trial) {
+		{Group: GroupCalls, Name: BothEndsTalk, Run: func(t *Trial) {
 			a := t.inbound(0)
 			a.talk()
 			a.hangUp(true)

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -123,6 +124,24 @@ func (e *Emulator) Objects(ctx context.Context, bucket string) (map[string][]byt
 		}
 	}
 	return objects, nil
+}
+
+// Change puts what edit makes of an object in its place.
+func (e *Emulator) Change(ctx context.Context, bucket, key string, edit func([]byte) []byte) error {
+	client := e.s3()
+	got, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)})
+	if err != nil {
+		return fmt.Errorf("read %s of bucket %s: %w", key, bucket, err)
+	}
+	data, err := io.ReadAll(got.Body)
+	_ = got.Body.Close()
+	if err == nil {
+		_, err = client.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String(key), Body: bytes.NewReader(edit(data))})
+	}
+	if err != nil {
+		return fmt.Errorf("change %s of bucket %s: %w", key, bucket, err)
+	}
+	return nil
 }
 
 // BackendURL is what PULUMI_BACKEND_URL is to be for state in bucket.

@@ -144,6 +144,12 @@ func TestStateBackend(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, objects, 2)
 	assert.Equal(t, "new", string(objects["a/b"]))
+	require.NoError(t, e.Change(ctx, "state", "a/b", func(data []byte) []byte { return data[:1] }))
+	objects, err = e.Objects(ctx, "state")
+	require.NoError(t, err)
+	assert.Len(t, objects, 3, "the older versions stay")
+	assert.Equal(t, "n", string(objects["a/b"]))
+	require.ErrorContains(t, e.Change(ctx, "state", "a/c", bytes.Clone), "read a/c of bucket state")
 	assert.Equal(t, "s3://state?disableSSL=true&endpoint="+strings.ReplaceAll(e.address, ":", "%3A")+"&region=us-east-1&s3ForcePathStyle=true", e.BackendURL("state"))
 }
 
