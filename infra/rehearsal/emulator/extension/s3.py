@@ -1,9 +1,9 @@
-"""S3: parts of lifecycle and replication rules that moto drops."""
+"""S3: parts of lifecycle and replication rules that moto drops, and locks on buckets that it refuses."""
 
 import copy
 import json
 
-from moto.s3.models import FakeBucket
+from moto.s3.models import FakeBucket, S3Backend
 from moto.s3.responses import S3Response
 
 from .hooks import around
@@ -22,6 +22,20 @@ def _edit_answer(self, original, edit):
         return original(self)
     finally:
         del self.serialized
+
+
+@around(S3Backend, "put_object_lock_configuration")
+def put_object_lock_configuration(original, self, bucket_name, *arguments):
+    """Take it for a bucket that has objects already, as S3 does.
+
+    Source: Amazon S3 User Guide, "Object Lock considerations".
+    """
+    bucket = self.get_bucket(bucket_name)
+    objects, bucket.keys = bucket.keys, type(bucket.keys)()
+    try:
+        original(self, bucket_name, *arguments)
+    finally:
+        bucket.keys = objects
 
 
 @around(FakeBucket, "set_lifecycle")

@@ -590,6 +590,19 @@ def bucket_rules():
 
 
 @check
+def bucket_with_objects_takes_a_lock():
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+    s3.put_object(Bucket="locked", Key="k", Body=b"v")
+    rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
+    for lock, mode in (({"ObjectLockEnabled": "Enabled", "Rule": rule}, "GOVERNANCE"), ({"ObjectLockEnabled": "Enabled"}, None)):
+        s3.put_object_lock_configuration(Bucket="locked", ObjectLockConfiguration=lock)
+        found = s3.get_object_lock_configuration(Bucket="locked")["ObjectLockConfiguration"]
+        assert found.get("Rule", {}).get("DefaultRetention", {}).get("Mode") == mode, found
+    assert s3.get_object(Bucket="locked", Key="k")["Body"].read() == b"v"
+
+
+@check
 def targets_drain_an_hour():
     _, vpc, _ = network()
     elb, delay = boto3.client("elbv2"), "deregistration_delay.timeout_seconds"
