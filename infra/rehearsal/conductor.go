@@ -93,7 +93,7 @@ func perform(ctx context.Context, o Options, r *Report) (err error) {
 		return err
 	}
 	r.Parts = parts(tools)
-	watching, stopWatching := context.WithCancel(ctx)
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWatching()
 	go w.scanner.processes(watching)
 	used := newMeter(watching)

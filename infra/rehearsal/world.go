@@ -122,8 +122,10 @@ func build(ctx context.Context, o Options, t *Tools, step progress.Step) (_ *wor
 		ConsoleDir: filepath.Join(w.dir, "console"), KnownHosts: filepath.Join(w.dir, "known_hosts"),
 		Resolver: w.front.Resolver(), Trust: w.front.Authority(), Progress: step,
 	})
-	w.watcher.Start(ctx)
-	w.database = database.Start(ctx, database.Options{
+	// Like the rest of the world they last until it is closed: a kept platform that a signal ends is yet to be destroyed.
+	standing := context.WithoutCancel(ctx)
+	w.watcher.Start(standing)
+	w.database = database.Start(standing, database.Options{
 		Config: w.emulator.AWSConfig(), Machines: w.watcher.Machines, Network: w.network, PublicKey: w.secrets.publicKey, KeyFile: w.secrets.key,
 		KnownHosts: filepath.Join(w.dir, "known_hosts"), Front: w.front, Secret: w.secrets.add, Progress: step,
 	})
