@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"fmt"
+	"regexp"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -53,6 +54,12 @@ func (c Config) Text() (string, error) {
 	}
 	return out.String(), nil
 }
+
+var keyForm = regexp.MustCompile(`^(ssh-ed25519|ssh-rsa) [A-Za-z0-9+/]+=*( [^\n]*)?$`)
+
+// IsPublicKey reports whether line is an SSH public key in OpenSSH form, of a kind that EC2 takes.
+// Source: Amazon EC2 User Guide, "Amazon EC2 key pairs and Amazon EC2 instances".
+func IsPublicKey(line string) bool { return keyForm.MatchString(line) }
 
 //go:embed scripts/ssm-agent.sh
 var ssmAgent string

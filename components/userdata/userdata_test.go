@@ -75,3 +75,13 @@ func TestSSMAgent(t *testing.T) {
 		})
 	}
 }
+
+func TestIsPublicKey(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]bool{
+		"ssh-ed25519 AAAAC3Nz": true, "ssh-rsa AAAAB3Nz== a person's": true,
+		"": false, "ssh-ed25519 AAAA\nruncmd: [x]": false, "ecdsa-sha2-nistp256 AAAA": false, "-----BEGIN OPENSSH PRIVATE KEY-----": false,
+	} {
+		assert.Equal(t, want, IsPublicKey(line), line)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/calldata/calldata-foundation/components/bundle"
 	"github.com/calldata/calldata-foundation/components/noderole"
 	"github.com/calldata/calldata-foundation/components/tags"
+	"github.com/calldata/calldata-foundation/components/userdata"
 )
 
 // The roles that a fleet may have.
@@ -114,7 +115,6 @@ var (
 	domainForm   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`) // RFC 1123
 	amiForm      = regexp.MustCompile(`^ami-([0-9a-f]{8}|[0-9a-f]{17})$`)
 	typeForm     = regexp.MustCompile(`^[a-z0-9-]+\.[a-z0-9-]+$`)
-	keyForm      = regexp.MustCompile(`^(ssh-ed25519|ssh-rsa) [A-Za-z0-9+/]+=*( [^\n]*)?$`)
 	playbookForm = regexp.MustCompile(`^([a-z0-9_-]+/)*[a-z0-9_-]+\.yml$`)
 	// Source: Ansible documentation, "Creating valid variable names".
 	variableForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
@@ -133,7 +133,7 @@ func (a Args) Validate() error {
 	need(len(a.group()) <= maxGroupName, "stack: %q makes the group's name longer than %d characters, which host names begin with", a.Stack, maxGroupName)
 	need(regionForm.MatchString(a.Region), "region: %q is not like us-east-1", a.Region)
 	need(domainForm.MatchString(a.Domain), "domain: %q is not a domain name in lower case", a.Domain)
-	need(a.SSHPublicKey == "" || keyForm.MatchString(a.SSHPublicKey), "SSH public key: it is not one line like `ssh-ed25519 AAAA...` (not shown)")
+	need(a.SSHPublicKey == "" || userdata.IsPublicKey(a.SSHPublicKey), "SSH public key: it is not one line like `ssh-ed25519 AAAA...` (not shown)")
 	need(a.SubnetIDs != nil, "subnet ids: they are missing")
 	need(a.Zones > 0, "zones: %d, want at least one, better two", a.Zones)
 	need(a.SecurityGroupIDs != nil, "security group ids: they are missing")

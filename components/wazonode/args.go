@@ -10,6 +10,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/components/noderole"
 	"github.com/calldata/calldata-foundation/components/tags"
+	"github.com/calldata/calldata-foundation/components/userdata"
 )
 
 // Args describe the machine. Inputs may be unknown until AWS answers; everything else decides the graph's shape and is
@@ -100,7 +101,6 @@ var (
 	domainForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`) // RFC 1123
 	amiForm    = regexp.MustCompile(`^ami-([0-9a-f]{8}|[0-9a-f]{17})$`)
 	typeForm   = regexp.MustCompile(`^[a-z0-9-]+\.[a-z0-9-]+$`)
-	keyForm    = regexp.MustCompile(`^(ssh-ed25519|ssh-rsa) [A-Za-z0-9+/]+=*( [^\n]*)?$`)
 )
 
 // minRootVolumeGiB is what Debian's image itself has. Source: wiki.debian.org, Cloud/AmazonEC2Image/Bookworm.
@@ -121,7 +121,7 @@ func (a Args) Validate() error {
 	need(typeForm.MatchString(a.InstanceType), "instance type: %q is not like t3.xlarge", a.InstanceType)
 	need(a.AMIID == "" || amiForm.MatchString(a.AMIID), "AMI id: %q is not ami- and 8 or 17 hexadecimal digits", a.AMIID)
 	need(a.RootVolumeGiB >= minRootVolumeGiB, "root volume: %d GiB is less than the image's %d", a.RootVolumeGiB, minRootVolumeGiB)
-	need(a.SSHPublicKey == "" && a.InstallSSMAgent || keyForm.MatchString(a.SSHPublicKey),
+	need(a.SSHPublicKey == "" && a.InstallSSMAgent || userdata.IsPublicKey(a.SSHPublicKey),
 		"SSH public key: it is not one line like `ssh-ed25519 AAAA...` (not shown); only a machine with the Systems Manager agent does without")
 	need(regionForm.MatchString(a.Region) || a.Region == "" && !a.AutoRecovery && !a.InstallSSMAgent, "region: %q is not like us-east-1", a.Region)
 	if d := a.DataVolume.withDefaults(); d.GiB != 0 {
