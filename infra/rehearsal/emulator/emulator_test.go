@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -68,6 +69,42 @@ func TestElasticIPsComeInOrderAndComeBackLast(t *testing.T) {
 	}
 	_, err = client.AllocateAddress(t.Context(), &ec2.AllocateAddressInput{Domain: types.DomainTypeVpc})
 	assert.ErrorContains(t, err, "AddressLimitExceeded")
+}
+
+// forgetful loses the first answer to every request.
+type forgetful struct {
+	http.RoundTripper
+	attempts map[string]int
+}
+
+func (f forgetful) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := f.RoundTripper.RoundTrip(request)
+	id := request.Header.Get("Amz-Sdk-Invocation-Id")
+	f.attempts[id]++
+	if err != nil || f.attempts[id] > 1 {
+		return response, err
+	}
+	_ = response.Body.Close()
+	return nil, net.ErrClosed
+}
+
+func TestARequestThatIsSentAgainIsCarriedOutOnce(t *testing.T) {
+	t.Parallel()
+	e := start(t, Options{})
+	settings := e.AWSConfig()
+	lossy := forgetful{e.client().Transport, map[string]int{}}
+	settings.HTTPClient = &http.Client{Transport: lossy}
+	client := ec2.NewFromConfig(settings)
+	first, id := allocate(t, client)
+	second, _ := allocate(t, client)
+	assert.Equal(t, []string{"203.0.113.10", "203.0.113.11"}, []string{first, second})
+	_, err := client.ReleaseAddress(t.Context(), &ec2.ReleaseAddressInput{AllocationId: &id})
+	require.NoError(t, err)
+	for id, attempts := range lossy.attempts {
+		assert.Equal(t, 2, attempts, id)
+	}
+	_, err = ec2.NewFromConfig(e.AWSConfig()).ReleaseAddress(t.Context(), &ec2.ReleaseAddressInput{AllocationId: &id})
+	assert.ErrorContains(t, err, "InvalidAllocationID.NotFound", "another request with the same content is one of its own")
 }
 
 func TestInstances(t *testing.T) {

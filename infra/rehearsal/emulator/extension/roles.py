@@ -1,4 +1,4 @@
-"""IAM: roles of AWS's services have AWS's spelling, and an account has one of each; a profile is given its role twice without harm."""
+"""IAM: roles of AWS's services have AWS's spelling, and an account has one of each."""
 
 from moto.iam.exceptions import InvalidInput
 from moto.iam.models import SERVICE_NAME_CONVERSION, IAMBackend
@@ -19,10 +19,3 @@ def create_service_linked_role(original, self, service_name, description, suffix
             message = f"Service role name {role.name} has been taken in this account, please try a different suffix."
             raise InvalidInput(message)
     return original(self, service_name, description, suffix)
-
-
-@around(IAMBackend, "add_role_to_instance_profile")
-def add_role_to_instance_profile(original, self, profile_name, role_name):
-    """Take the role that the profile has: an answer that got lost on a busy machine makes the caller ask again."""
-    if [role.name for role in self.get_instance_profile(profile_name).roles] != [role_name]:
-        original(self, profile_name, role_name)

@@ -590,22 +590,6 @@ def bucket_rules():
 
 
 @check
-def profile_is_given_its_role_twice():
-    iam = boto3.client("iam")
-    iam.create_instance_profile(InstanceProfileName="p")
-    for name in ("first", "second"):
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
-    for _ in range(2):
-        iam.add_role_to_instance_profile(InstanceProfileName="p", RoleName="first")
-    assert [r["RoleName"] for r in iam.get_instance_profile(InstanceProfileName="p")["InstanceProfile"]["Roles"]] == ["first"]
-    try:
-        iam.add_role_to_instance_profile(InstanceProfileName="p", RoleName="second")
-    except iam.exceptions.LimitExceededException:
-        return
-    raise AssertionError("a profile has one role")
-
-
-@check
 def bucket_with_objects_takes_a_lock():
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
