@@ -21,6 +21,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
 	"github.com/calldata/calldata-foundation/infra/calldata/destroy"
 	"github.com/calldata/calldata-foundation/infra/calldata/doctor"
+	"github.com/calldata/calldata-foundation/infra/calldata/dr"
 	"github.com/calldata/calldata-foundation/infra/calldata/drain"
 	"github.com/calldata/calldata-foundation/infra/calldata/github"
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
@@ -110,7 +111,7 @@ func root(io *cli.IO) *cobra.Command {
 		deploy.NewCmdDeploy(io),
 		destroy.NewCmdDestroy(io),
 		doctor.NewCmdDoctor(io),
-		drain.NewCmdDrain(io),
+		dr.NewCmdDR(io), drain.NewCmdDrain(io),
 		github.NewCmdGitHub(io),
 		health.NewCmdHealth(io),
 		inventory.NewCmdInventory(io),

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/calldata/dr/promise"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -54,6 +55,7 @@ func (w *world) drill(ctx context.Context, o Options, d *deployment, step progre
 		c.Detail = err.Error()
 		return c
 	}
+	var without time.Duration // for how long nobody could call
 	for _, part := range []struct {
 		name string
 		do   func(context.Context, progress.Step) error
@@ -67,10 +69,15 @@ func (w *world) drill(ctx context.Context, o Options, d *deployment, step progre
 			c.Detail = joinNonEmpty(c.Detail, fmt.Sprintf("not %s: %v", part.name, err))
 			return c
 		}
-		c.Detail = joinNonEmpty(c.Detail, part.name+" in "+progress.Short(time.Since(begin)))
+		took := time.Since(begin)
+		if part.name != "backed up" {
+			without += took
+		}
+		c.Detail = joinNonEmpty(c.Detail, part.name+" in "+progress.Short(took))
 	}
 	c.OK = true
-	c.Detail = fmt.Sprintf("%s, %s and the database: %s; %d of %d digests as before", r.engine.Name, r.router.Name, c.Detail, len(r.before), len(r.before))
+	c.Detail = fmt.Sprintf("%s, %s and the database: %s; %s without them, of %s promised; %d of %d digests as before", r.engine.Name, r.router.Name, c.Detail,
+		progress.Short(without), promise.Span(promise.Of(promise.Engine).RTO), len(r.before), len(r.before))
 	return c
 }
 

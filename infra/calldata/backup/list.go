@@ -92,13 +92,21 @@ func runList(ctx context.Context, o *Options) error {
 		found, err := o.ofRole(ctx, stack, role)
 		errs = append(errs, err)
 		for _, b := range found {
-			if source, _, _ := strings.Cut(b.ID, "/"); only == "" || source == only {
+			if only == "" || b.Source() == only {
 				list.Backups = append(list.Backups, b)
 			}
 		}
 	}
 	slices.SortStableFunc(list.Backups, func(a, b Backup) int { return cmp.Compare(b.at(), a.at()) })
 	return errors.Join(append(errs, o.IO.Print(o.JSON, list, list.write))...)
+}
+
+// Of lists the backups that the machines of a role have made. Login is by the environment of `calldata ssh`; that no machine
+// of the role answers has the code cli.ExitUnreachable.
+func Of(ctx context.Context, streams *cli.IO, stack stacks.Outputs, role stacks.Role) ([]Backup, error) {
+	ctx, cancel := context.WithTimeout(ctx, listLimit)
+	defer cancel()
+	return (&Options{IO: streams, members: fleet.Members}).ofRole(ctx, stack, role)
 }
 
 // ofRole asks the first machine of the role that answers.
@@ -163,7 +171,23 @@ func parse(text string) ([]Backup, error) {
 	return found, nil
 }
 
-// at is when the backup was made, as its name says.
+// Source is whose backup it is: a machine's, or that of something which machines share, as "database".
+func (b Backup) Source() string {
+	source, _, _ := strings.Cut(b.ID, "/")
+	return source
+}
+
+// Time is when the backup was made, as its name says; the zero time where it does not.
+func (b Backup) Time() time.Time {
+	stamp, _, _ := strings.Cut(b.at(), "-")
+	at, _ := time.Parse("20060102T150405Z", stamp)
+	return at
+}
+
+// Whole says whether everything that was to be saved can be read.
+func (b Backup) Whole() bool { return b.Damaged == "" && len(b.Failed) == 0 }
+
+// at is the name without the source.
 func (b Backup) at() string {
 	_, at, _ := strings.Cut(b.ID, "/")
 	return at

@@ -1,0 +1,244 @@
+package dr
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/backup"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/emulatortest"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/stacktest"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/statestore"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+var now = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+
+// bench is the command on a stack of which a test says what AWS and the machines would say.
+type bench struct {
+	opts  *Options
+	stack stacks.Outputs
+	out   bytes.Buffer
+}
+
+// newBench is a stack with two engines in different zones, a fleet of two SBCs and a database with a standby, all well.
+func newBench() *bench {
+	b := &bench{stack: stacktest.Stack()}
+	second := b.stack.Nodes[0]
+	b.stack.Nodes[0].Zone, second.Zone = "eu-west-1a", "eu-west-1b"
+	second.Name, second.InstanceID = "trial-uc-2", "i-0aaaaaaaaaaaaaaa4"
+	b.stack.Nodes = append(b.stack.Nodes, second)
+	b.stack.Database = &stacks.Database{Host: "db.example.com", Port: 5432, SecretARN: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x"}
+	b.opts = &Options{
+		IO: &cli.IO{In: strings.NewReader(""), Out: &b.out, Err: io.Discard, Getenv: func(string) string { return "" }},
+		tools: tools{
+			members: func(context.Context, stacks.Outputs, stacks.Role) ([]stacks.Node, error) {
+				return make([]stacks.Node, 2), nil
+			},
+			backups: func(_ context.Context, _ *cli.IO, _ stacks.Outputs, role stacks.Role) ([]backup.Backup, error) {
+				return map[stacks.Role][]backup.Backup{
+					stacks.RoleUCEngine: {
+						{ID: "trial-uc-1/20261130T110000Z-1", Damaged: "no manifest"}, {ID: "trial-uc-1/20261130T020000Z-2"},
+						{ID: "trial-uc-1/20261129T020000Z-3"}, {ID: "trial-uc-2/20261130T100000Z-4"},
+					},
+					stacks.RoleC4Router: {{ID: "database/20261130T020000Z-5"}},
+				}[role], nil
+			},
+			database: func(context.Context, stacks.Outputs) (Database, error) {
+				return Database{ID: "trial-router", Standby: true, Restorable: now.Add(-3 * time.Minute)}, nil
+			},
+			copies: func(context.Context, string, string, func(string) string) ([]statestore.Checkpoint, error) {
+				return []statestore.Checkpoint{statestore.NewCheckpoint(statestore.FromHistory, statestore.Object{Time: now})}, nil
+			},
+			replica: func(context.Context, stacks.Outputs) (string, error) { return "", nil },
+			now:     func() time.Time { return now },
+		},
+	}
+	return b
+}
+
+func (b *bench) run(t *testing.T, args ...string) error {
+	t.Helper()
+	b.out.Reset()
+	cmd := newCmd(b.opts)
+	cmd.SetArgs(append([]string{"plan", "trial", "--outputs", stacktest.Write(t, b.stack)}, args...))
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	return cmd.ExecuteContext(t.Context())
+}
+
+func (b *bench) plan(t *testing.T, code int) map[string]Loss {
+	t.Helper()
+	err := b.run(t, "--json")
+	assert.Equal(t, code, cli.Code(err), err)
+	var p Plan
+	require.NoError(t, json.Unmarshal(b.out.Bytes(), &p))
+	found := map[string]Loss{}
+	for _, l := range p.Losses {
+		assert.NotEmpty(t, l.Steps, l.What)
+		found[l.What] = l
+	}
+	return found
+}
+
+func TestAHealthyStackKeepsItsPromises(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	all := b.plan(t, cli.ExitOK)
+	for what, status := range map[string]verdict.Status{
+		"a machine of trial-sbc": verdict.OK, "engine trial-uc-1": verdict.OK, "engine trial-uc-2": verdict.OK, "c4-router trial-router-1": verdict.OK,
+		"all engines": verdict.OK, "the Routers' database": verdict.OK, "data in the Routers' database": verdict.OK, "Pulumi's state": verdict.OK,
+		"a zone": verdict.OK, "the region": verdict.Warn,
+	} {
+		assert.Equal(t, status, all[what].Status, what)
+	}
+	assert.Len(t, all, 10)
+	assert.Equal(t, "backup trial-uc-1/20261130T020000Z-2", all["all engines"].Detail, "the newest that is whole")
+	assert.InDelta(t, (10 * time.Hour).Seconds(), *all["all engines"].Age, 0)
+	assert.Contains(t, all["data in the Routers' database"].Detail, "our own backup database/20261130T020000Z-5 is 10h0m old")
+	assert.Nil(t, all["the region"].Age)
+
+	require.NoError(t, b.run(t))
+	assert.Regexp(t, `(?m)^all engines +ok +10h0m +26 h +2 h +backup trial-uc-1/20261130T020000Z-2$`, b.out.String())
+	assert.Regexp(t, `(?m)^a machine of trial-sbc +ok +nothing +nothing +1 min +2 run$`, b.out.String())
+	assert.Contains(t, b.out.String(), "\nall engines is lost:\n  1. pulumi up -s trial --replace \"$(pulumi stack -s trial --show-urns | grep -o 'urn:.*:Instance::trial-uc-1$')\"\n"+
+		"  2. calldata backup restore trial trial-uc-1\n  3. calldata inventory trial | calldata configure --stack trial --playbook uc-engine --limit trial-uc-1\n")
+}
+
+func TestPromisesThatAreNotKept(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	b.stack.Nodes[2].Zone = b.stack.Nodes[0].Zone
+	b.opts.now = func() time.Time { return now.Add(17 * time.Hour) }
+	b.opts.members = stacktest.Members
+	b.opts.database = func(context.Context, stacks.Outputs) (Database, error) { return Database{ID: "trial-router"}, nil }
+	b.opts.copies = func(context.Context, string, string, func(string) string) ([]statestore.Checkpoint, error) {
+		return nil, nil
+	}
+	all := b.plan(t, cli.ExitUnhealthy)
+	for what, detail := range map[string]string{
+		"a machine of trial-sbc": "1 runs: nobody is there meanwhile", "all engines": "backup trial-uc-1/20261130T020000Z-2",
+		"the Routers' database": "RDS names no time that trial-router can be restored to", "Pulumi's state": "its backend keeps no copy of it",
+		"a zone": "all engines are in eu-west-1a",
+	} {
+		assert.Equal(t, verdict.Fail, all[what].Status, what)
+		assert.Equal(t, detail, all[what].Detail)
+	}
+	b.opts.backups = func(context.Context, *cli.IO, stacks.Outputs, stacks.Role) ([]backup.Backup, error) {
+		return []backup.Backup{{ID: "trial-uc-1/20261130T020000Z-2", Failed: map[string]string{"wazo": "no space"}}}, nil
+	}
+	assert.Equal(t, "there is no whole backup of trial-uc-1", b.plan(t, cli.ExitUnhealthy)["all engines"].Detail)
+}
+
+func TestWhatCannotBeAskedIsSaid(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	away := errors.New("nobody answers")
+	b.opts.members = func(context.Context, stacks.Outputs, stacks.Role) ([]stacks.Node, error) { return nil, away }
+	b.opts.backups = func(context.Context, *cli.IO, stacks.Outputs, stacks.Role) ([]backup.Backup, error) { return nil, away }
+	b.opts.database = func(context.Context, stacks.Outputs) (Database, error) { return Database{}, away }
+	b.opts.copies = func(context.Context, string, string, func(string) string) ([]statestore.Checkpoint, error) {
+		return nil, away
+	}
+	b.opts.replica = func(context.Context, stacks.Outputs) (string, error) { return "", away }
+	all := b.plan(t, cli.ExitUnreachable)
+	skipped := 0
+	for _, l := range all {
+		if l.Status == verdict.Skip {
+			assert.Equal(t, "nobody answers", l.Detail)
+			skipped++
+		}
+	}
+	assert.Equal(t, 6, skipped, "fleet, engines, database, its data, state, region")
+	assert.Equal(t, verdict.OK, all["a zone"].Status)
+}
+
+func TestAStackWithoutBackups(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	b.stack.Nodes, b.stack.Fleets, b.stack.Database, b.stack.Backups = b.stack.Nodes[:1], nil, nil, nil
+	all := b.plan(t, cli.ExitOK)
+	assert.Len(t, all, 4)
+	for _, what := range []string{"engine trial-uc-1", "a zone", "the region"} {
+		assert.Equal(t, verdict.Warn, all[what].Status, what)
+	}
+	assert.NotContains(t, strings.Join(all["the region"].Steps, "\n"), "backup restore")
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	assert.Equal(t, cli.ExitUsage, cli.Code(b.run(t, "stage")))
+	assert.Equal(t, cli.ExitUsage, cli.Code(b.run(t, "--timeout", "0s")))
+}
+
+// TestOnTheEmulator asks real clients.
+func TestOnTheEmulator(t *testing.T) { //nolint:paralleltest // it sets the environment
+	e := emulatortest.Start(t)
+	for _, pair := range e.Env() {
+		name, value, _ := strings.Cut(pair, "=")
+		t.Setenv(name, value)
+	}
+	ctx, stack := t.Context(), stacktest.Stack()
+	stack.Region = e.AWSConfig().Region
+	made, err := rds.NewFromConfig(e.AWSConfig()).CreateDBInstance(ctx, &rds.CreateDBInstanceInput{
+		DBInstanceIdentifier: aws.String("trial-router"), DBInstanceClass: aws.String("db.t4g.small"), Engine: aws.String("postgres"),
+		MasterUsername: aws.String("calldata"), MasterUserPassword: aws.String("not-a-secret"), MultiAZ: aws.Bool(true), BackupRetentionPeriod: aws.Int32(7),
+	})
+	require.NoError(t, err)
+	stack.Database = &stacks.Database{Host: aws.ToString(made.DBInstance.Endpoint.Address)}
+	db, err := describeDatabase(ctx, stack)
+	require.NoError(t, err)
+	assert.Equal(t, "trial-router", db.ID)
+	assert.True(t, db.Standby)
+	assert.False(t, db.Restorable.IsZero())
+	stack.Database.Host = "nowhere.example.com"
+	_, err = describeDatabase(ctx, stack)
+	assert.Equal(t, cli.ExitUnreachable, cli.Code(err))
+
+	_, err = replica(ctx, stack)
+	require.Error(t, err, "there is no such bucket")
+	client := s3.NewFromConfig(e.AWSConfig(), func(o *s3.Options) { o.UsePathStyle = true })
+	for _, name := range []string{stack.Backups.Bucket, "far"} {
+		require.NoError(t, e.CreateBackend(ctx, name)) // a bucket with versions, as replication wants them
+	}
+	to, err := replica(ctx, stack)
+	require.NoError(t, err)
+	assert.Empty(t, to)
+	_, err = client.PutBucketReplication(ctx, &s3.PutBucketReplicationInput{Bucket: &stack.Backups.Bucket, ReplicationConfiguration: &types.ReplicationConfiguration{
+		Role: aws.String("arn:aws:iam::123456789012:role/copy"), Rules: []types.ReplicationRule{{
+			ID: aws.String("all"), Status: types.ReplicationRuleStatusEnabled, Priority: aws.Int32(1), Filter: &types.ReplicationRuleFilter{Prefix: aws.String("")},
+			DeleteMarkerReplication: &types.DeleteMarkerReplication{Status: types.DeleteMarkerReplicationStatusDisabled},
+			Destination:             &types.Destination{Bucket: aws.String("arn:aws:s3:::far")},
+		}},
+	}})
+	require.NoError(t, err)
+	to, err = replica(ctx, stack)
+	require.NoError(t, err)
+	assert.Equal(t, "far", to)
+}
+
+func TestCopiesOfTheState(t *testing.T) {
+	t.Parallel()
+	_, err := copies(t.Context(), "", "nosuch", func(string) string { return "" })
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
+	dir := t.TempDir()
+	found, err := copies(t.Context(), "", "dev", func(name string) string {
+		return map[string]string{"PULUMI_BACKEND_URL": "file://" + dir}[name]
+	})
+	require.NoError(t, err)
+	assert.Empty(t, found)
+}

@@ -1,0 +1,272 @@
+package dr
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/backup"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/dr/promise"
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+// sharedSource is whose backups those of the Routers' database are.
+const sharedSource = "database"
+
+const noBackups = "this kind of stack keeps no backups: what is not in the repository is lost"
+
+// Loss is one thing that a stack can lose.
+type Loss struct {
+	// What is lost, for example "engine prod-uc-1".
+	What string `json:"what"`
+	// Age is how old the data is that would come back now, in seconds; nil where none would, or where nobody knows.
+	Age *float64 `json:"ageSeconds,omitempty"`
+	// RPO and RTO are what is promised, in seconds; nil where nothing is.
+	RPO *float64 `json:"rpoSeconds,omitempty"`
+	RTO *float64 `json:"rtoSeconds,omitempty"`
+	// Status is ok where the promise is kept, fail where not, warn where nothing is promised, skip where nobody could be asked.
+	Status verdict.Status `json:"status"`
+	Detail string         `json:"detail"`
+	// Steps bring it back: commands, and sentences where a person has to act.
+	Steps []string `json:"steps"`
+
+	promise promise.Promise
+	err     error // why it could not be asked
+}
+
+// losses are what the stack can lose, the small first.
+func losses(stack stacks.Outputs, f facts, now time.Time) []Loss {
+	p := planner{stack: stack, facts: f, now: now}
+	var all []Loss
+	for _, fleet := range stack.Fleets {
+		all = append(all, p.member(fleet))
+	}
+	engines := p.engines()
+	for _, n := range stack.Nodes {
+		switch {
+		case !slices.Contains(n.Roles, stacks.RoleUCEngine):
+			all = append(all, p.node(n))
+		case len(engines) > 1:
+			all = append(all, p.oneOfTwo(n, engines))
+		default:
+			all = append(all, p.engine("engine "+n.Name, n))
+		}
+	}
+	if len(engines) > 1 {
+		all = append(all, p.engine("all engines", engines[0]))
+	}
+	if stack.Database != nil {
+		all = append(all, p.database(), p.data())
+	}
+	return append(all, p.state(), p.zone(engines), p.region(engines))
+}
+
+type planner struct {
+	stack stacks.Outputs
+	facts facts
+	now   time.Time
+}
+
+// kept judges data of an age by a promise.
+func (p planner) kept(what string, of promise.Loss, age time.Duration, detail string, steps ...string) Loss {
+	age = max(age, 0)
+	l := p.promised(what, of, steps...)
+	seconds := age.Seconds()
+	l.Age, l.Status, l.Detail = &seconds, verdict.OK, detail
+	if age > l.promise.RPO {
+		l.Status = verdict.Fail
+	}
+	return l
+}
+
+// failed is a promise that is not kept.
+func (p planner) failed(what string, of promise.Loss, detail string, steps ...string) Loss {
+	l := p.promised(what, of, steps...)
+	l.Status, l.Detail = verdict.Fail, detail
+	return l
+}
+
+// unknown is a promise of which nobody can say whether it is kept.
+func (p planner) unknown(what string, of promise.Loss, err error, steps ...string) Loss {
+	l := p.promised(what, of, steps...)
+	l.Status, l.Detail, l.err = verdict.Skip, err.Error(), err
+	return l
+}
+
+func (p planner) promised(what string, of promise.Loss, steps ...string) Loss {
+	l := Loss{What: what, promise: promise.Of(of), Steps: steps}
+	rpo, rto := l.promise.RPO.Seconds(), l.promise.RTO.Seconds()
+	l.RPO, l.RTO = &rpo, &rto
+	return l
+}
+
+func (p planner) engines() []stacks.Node {
+	var found []stacks.Node
+	for _, n := range p.stack.Nodes {
+		if slices.Contains(n.Roles, stacks.RoleUCEngine) {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+// anew are the steps that make a fixed machine anew. Between are those that bring its data back before it is configured.
+func (p planner) anew(n stacks.Node, between ...string) []string {
+	stack := p.stack.Stack
+	playbook := n.Roles[0]
+	if slices.Contains(n.Roles, stacks.RoleUCEngine) {
+		playbook = stacks.RoleUCEngine
+	}
+	steps := append([]string{fmt.Sprintf(`pulumi up -s %s --replace "$(pulumi stack -s %s --show-urns | grep -o 'urn:.*:Instance::%s$')"`, stack, stack, n.Name)}, between...)
+	return append(steps, fmt.Sprintf("calldata inventory %s | calldata configure --stack %s --playbook %s --limit %s", stack, stack, playbook, n.Name),
+		"calldata routing apply "+stack, "calldata setup "+stack)
+}
+
+func (p planner) member(f stacks.Fleet) Loss {
+	what := "a machine of " + f.Name
+	steps := []string{"Auto Scaling replaces it; callers take another one meanwhile.", "calldata health -s " + p.stack.Stack}
+	count := p.facts.members[f.Role]
+	switch {
+	case count.err != nil:
+		return p.unknown(what, promise.Member, count.err, steps...)
+	case count.value < 2:
+		return p.failed(what, promise.Member, fmt.Sprintf("%d runs: nobody is there meanwhile", count.value), steps...)
+	}
+	return p.kept(what, promise.Member, 0, fmt.Sprintf("%d run", count.value), steps...)
+}
+
+func (p planner) node(n stacks.Node) Loss {
+	return p.kept(fmt.Sprintf("%s %s", n.Roles[0], n.Name), promise.Node, 0, "it keeps nothing of its own", p.anew(n)...)
+}
+
+// oneOfTwo does not know how old the other one's copy is: Wazo's replication leaves no mark of its last run.
+func (p planner) oneOfTwo(n stacks.Node, engines []stacks.Node) Loss {
+	others := slices.DeleteFunc(slices.Clone(engines), func(e stacks.Node) bool { return e.Name == n.Name })
+	return p.kept("engine "+n.Name, promise.EngineOfTwo, promise.Of(promise.EngineOfTwo).RPO,
+		fmt.Sprintf("%s copies it, or is its copy; an hour is taken for the age", others[0].Name),
+		append([]string{"Phones register at " + others[0].Name + " by themselves."}, p.anew(n)...)...)
+}
+
+// engine is one that only a backup brings back.
+func (p planner) engine(what string, n stacks.Node) Loss {
+	if p.stack.Backups == nil {
+		return Loss{What: what, Status: verdict.Warn, Detail: noBackups, Steps: p.anew(n)}
+	}
+	steps := p.anew(n, fmt.Sprintf("calldata backup restore %s %s", p.stack.Stack, n.Name))
+	list := p.facts.backups[n.Roles[0]]
+	if list.err != nil {
+		return p.unknown(what, promise.Engine, list.err, steps...)
+	}
+	b, ok := newest(list.value, n.Name)
+	if !ok {
+		return p.failed(what, promise.Engine, "there is no whole backup of "+n.Name, steps...)
+	}
+	return p.kept(what, promise.Engine, p.age(b), "backup "+b.ID, steps...)
+}
+
+func (p planner) age(b backup.Backup) time.Duration { return p.now.Sub(b.Time()) }
+
+func (p planner) database() Loss {
+	const what = "the Routers' database"
+	db := p.facts.database
+	switch {
+	case db.err != nil:
+		return p.unknown(what, promise.SingleDatabase, db.err, p.pointInTime("INSTANCE")...)
+	case db.value.Standby:
+		return p.kept(what, promise.Database, 0, db.value.ID+" has a standby", "The standby takes over by itself.", "calldata health -s "+p.stack.Stack)
+	}
+	return p.restorable(what, promise.SingleDatabase, db.value)
+}
+
+// data is what a standby does not help against.
+func (p planner) data() Loss {
+	const what = "data in the Routers' database"
+	db := p.facts.database
+	if db.err != nil {
+		return p.unknown(what, promise.Data, db.err, p.pointInTime("INSTANCE")...)
+	}
+	l := p.restorable(what, promise.Data, db.value)
+	if b, ok := newest(p.facts.backups[stacks.RoleC4Router].value, sharedSource); ok {
+		l.Detail += fmt.Sprintf("; our own backup %s is %s old", b.ID, progress.Short(p.age(b)))
+		l.Steps = append(l.Steps, "Or, for a backup of ours: docs/runbook.md, The Routers' database.")
+	}
+	return l
+}
+
+func (p planner) restorable(what string, of promise.Loss, db Database) Loss {
+	steps := p.pointInTime(db.ID)
+	if db.Restorable.IsZero() {
+		return p.failed(what, of, "RDS names no time that "+db.ID+" can be restored to", steps...)
+	}
+	return p.kept(what, of, p.now.Sub(db.Restorable), "RDS restores "+db.ID+" to any time until "+db.Restorable.UTC().Format(time.RFC3339), steps...)
+}
+
+func (p planner) pointInTime(id string) []string {
+	return []string{
+		fmt.Sprintf("aws rds restore-db-instance-to-point-in-time --region %s --source-db-instance-identifier %s --target-db-instance-identifier %s-then "+
+			"--use-latest-restorable-time --db-subnet-group-name GROUP --vpc-security-group-ids SECURITYGROUP", p.stack.Region, id, id),
+		"Copy what is missing into the database: docs/runbook.md, The Routers' database.",
+	}
+}
+
+func (p planner) state() Loss {
+	const what = "Pulumi's state"
+	steps := []string{fmt.Sprintf("calldata rollback %s --state --list", p.stack.Stack), fmt.Sprintf("calldata rollback %s --state", p.stack.Stack)}
+	all := p.facts.copies
+	switch {
+	case all.err != nil:
+		return p.unknown(what, promise.State, all.err, steps...)
+	case len(all.value) == 0:
+		return p.failed(what, promise.State, "its backend keeps no copy of it", steps...)
+	}
+	// Pulumi writes a copy when an operation ends: the newest is the state itself, however old.
+	return p.kept(what, promise.State, 0, fmt.Sprintf("%d copies, the newest of %s", len(all.value), all.value[0].ID), steps...)
+}
+
+func (p planner) zone(engines []stacks.Node) Loss {
+	zones := map[string]bool{}
+	for _, n := range engines {
+		zones[n.Zone] = true
+	}
+	if len(p.stack.Fleets) == 0 || len(engines) < 2 {
+		return Loss{
+			What: "a zone", Status: verdict.Warn, Detail: "machines of this kind of stack have no other zone to go to by themselves",
+			Steps: append([]string{"Give the stack zones that work (zones), then make what was lost anew:"}, p.lost(engines)...),
+		}
+	}
+	steps := []string{"Fleets, standby and the second engine go on by themselves.", "calldata health -s " + p.stack.Stack}
+	if len(zones) < 2 {
+		return p.failed("a zone", promise.Zone, "all engines are in "+engines[0].Zone, steps...)
+	}
+	return p.kept("a zone", promise.Zone, promise.Of(promise.Zone).RPO, "engines in different zones; an hour is taken for the age of the copy", steps...)
+}
+
+// lost are the steps for a stack of which everything is to be made.
+func (p planner) lost(engines []stacks.Node) []string {
+	steps := []string{"calldata deploy " + p.stack.Stack}
+	if p.stack.Backups != nil {
+		for _, n := range engines {
+			steps = append(steps, fmt.Sprintf("calldata backup restore %s %s", p.stack.Stack, n.Name))
+		}
+	}
+	return append(steps, "calldata routing apply "+p.stack.Stack, "calldata setup "+p.stack.Stack)
+}
+
+// region is what nothing is promised for: decision 0008.
+func (p planner) region(engines []stacks.Node) Loss {
+	l := Loss{What: "the region", Status: verdict.Warn, Steps: append(
+		[]string{"Give a stack of another name another region (aws:region) and its zones (zones), and point carriers and numbers to it."}, p.lost(engines)...)}
+	switch r := p.facts.replica; {
+	case p.stack.Backups == nil:
+		l.Detail = noBackups
+	case r.err != nil:
+		l.Status, l.Detail, l.err = verdict.Skip, r.err.Error(), r.err
+	case r.value == "":
+		l.Detail = "backups are in this region alone: what is not in the repository is lost"
+	default:
+		l.Detail = "backups are copied to the bucket " + r.value
+	}
+	return l
+}
