@@ -93,6 +93,7 @@ func verbs(stack string, kind stacks.Kind, outputs stacks.Outputs, bundle string
 	if kind != stacks.KindDev { // which has nowhere to put a backup
 		all = append(all, []string{"backup", "now", stack}, []string{"backup", "list", stack})
 	}
+	all = append(all, []string{"dr", "plan", stack}) // by the backups just made
 	for _, n := range outputs.Nodes {
 		if slices.Contains(n.Roles, stacks.RoleC4Router) {
 			all = append(all, []string{"drain", stack, n.Name}, []string{"drain", stack, n.Name, "--back"})
