@@ -237,12 +237,37 @@ func (w *Watcher) settings(ctx context.Context, i types.DBInstance) (string, err
 	if err != nil {
 		return "", err
 	}
+	parameters, err := w.parameters(ctx, i.DBParameterGroups)
+	if err != nil {
+		return "", err
+	}
 	var out strings.Builder
 	for _, v := range []struct{ name, value string }{
 		{"NAME", aws.ToString(i.DBName)}, {"USER_NAME", login.Username}, {"PASSWORD", strings.ReplaceAll(login.Password, "'", "''")},
 		{"PORT", fmt.Sprint(aws.ToInt32(i.Endpoint.Port))}, {"CERTIFICATE", string(certificate)}, {"KEY", string(key)},
+		{"PARAMETERS", parameters},
 	} {
 		fmt.Fprintf(&out, "%s='%s'\n", v.name, strings.ReplaceAll(v.value, "'", `'\''`))
 	}
 	return out.String(), nil
+}
+
+// parameters are those of the instance's groups that PostgreSQL has too, as lines of its configuration.
+func (w *Watcher) parameters(ctx context.Context, groups []types.DBParameterGroupStatus) (string, error) {
+	var lines strings.Builder
+	for _, g := range groups {
+		pages := rds.NewDescribeDBParametersPaginator(w.rds, &rds.DescribeDBParametersInput{DBParameterGroupName: g.DBParameterGroupName, Source: aws.String("user")})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return "", fmt.Errorf("read its parameters: %w", err)
+			}
+			for _, p := range page.Parameters {
+				if name := aws.ToString(p.ParameterName); !strings.HasPrefix(name, "rds.") {
+					fmt.Fprintf(&lines, "%s = '%s'\n", name, strings.ReplaceAll(aws.ToString(p.ParameterValue), "'", "''"))
+				}
+			}
+		}
+	}
+	return lines.String(), nil
 }

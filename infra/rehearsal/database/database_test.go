@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -90,8 +91,17 @@ func TestInstanceBecomesPostgreSQL(t *testing.T) {
 	client := rds.NewFromConfig(moto.AWSConfig())
 	_, err = client.CreateDBSubnetGroup(ctx, &rds.CreateDBSubnetGroupInput{DBSubnetGroupName: aws.String("intra"), DBSubnetGroupDescription: aws.String("test"), SubnetIds: subnets})
 	require.NoError(t, err)
+	_, err = client.CreateDBParameterGroup(ctx, &rds.CreateDBParameterGroupInput{DBParameterGroupName: aws.String("ours"), DBParameterGroupFamily: aws.String("postgres15"),
+		Description: aws.String("test")})
+	require.NoError(t, err)
+	parameter := func(name, value string) types.Parameter {
+		return types.Parameter{ParameterName: aws.String(name), ParameterValue: aws.String(value), ApplyMethod: types.ApplyMethodPendingReboot}
+	}
+	_, err = client.ModifyDBParameterGroup(ctx, &rds.ModifyDBParameterGroupInput{DBParameterGroupName: aws.String("ours"),
+		Parameters: []types.Parameter{parameter("max_connections", "168"), parameter("rds.force_ssl", "1")}})
+	require.NoError(t, err)
 	made, err := client.CreateDBInstance(ctx, &rds.CreateDBInstanceInput{DBInstanceIdentifier: aws.String("test-db"), DBInstanceClass: aws.String("db.t4g.small"), Engine: aws.String("postgres"),
-		DBName: aws.String("c4"), MasterUsername: aws.String("calldata"), ManageMasterUserPassword: aws.Bool(true), DBSubnetGroupName: aws.String("intra"), AllocatedStorage: aws.Int32(20), Port: aws.Int32(5432)})
+		DBName: aws.String("c4"), MasterUsername: aws.String("calldata"), ManageMasterUserPassword: aws.Bool(true), DBSubnetGroupName: aws.String("intra"), DBParameterGroupName: aws.String("ours"), AllocatedStorage: aws.Int32(20), Port: aws.Int32(5432)})
 	require.NoError(t, err)
 
 	endpoint := aws.ToString(made.DBInstance.Endpoint.Address)
@@ -113,7 +123,10 @@ func TestInstanceBecomesPostgreSQL(t *testing.T) {
 		assert.Contains(c, out, "calldata 15.")
 	}, 90*time.Second, 2*time.Second, "the database answers under its endpoint")
 	assert.Equal(t, login.Password, <-told)
-	out, err := sql("disable", "SELECT 1")
+	out, err := sql("verify-full", "SHOW max_connections")
+	require.NoError(t, err, out)
+	assert.Equal(t, "168", out, "what the parameter group says")
+	out, err = sql("disable", "SELECT 1")
 	require.Error(t, err, "without TLS nobody gets in: %s", out)
 
 	_, err = client.DeleteDBInstance(ctx, &rds.DeleteDBInstanceInput{DBInstanceIdentifier: aws.String("test-db"), SkipFinalSnapshot: aws.Bool(true)})

@@ -1,5 +1,5 @@
 # Makes this machine a PostgreSQL 15 as RDS offers it. Runs as root; reads from the lines before it: NAME, USER_NAME,
-# PASSWORD, PORT, CERTIFICATE, KEY.
+# PASSWORD, PORT, CERTIFICATE, KEY, PARAMETERS.
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 mkdir -p /etc/postgresql-common
@@ -23,6 +23,7 @@ ssl = on
 ssl_cert_file = '$directory/server.crt'
 ssl_key_file = '$directory/server.key'
 password_encryption = 'scram-sha-256'
+$PARAMETERS
 CONF
 chown -R postgres:postgres "$directory"
 systemctl restart postgresql@15-main
