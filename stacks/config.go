@@ -32,6 +32,7 @@ type Config struct {
 	Web         WebConfig
 	Account     AccountConfig
 	Retention   RetentionConfig
+	Watch       WatchConfig
 	Provisioner ProvisionerConfig
 
 	// Protect keeps Pulumi and AWS from deleting what carriers, callers and data depend on.
@@ -206,6 +207,7 @@ func ReadConfig(stack string, settings Settings) (Config, error) {
 		LogDays:    r.oneOf("logRetentionDays", r.defaults.logRetentionDays, logRetentions),
 		BackupDays: r.sized("backupRetentionDays", r.defaults.backupRetentionDays, 1, maxBackupDays), LockBackups: r.choice("lockBackups", r.defaults.lockBackups),
 	}
+	c.Watch = readWatch(r)
 	c.Provisioner = ProvisionerConfig{
 		Enabled: r.flag("configure", true), Timeout: time.Duration(r.sized("configureTimeoutMinutes", r.defaults.configureMinutes, 5, 240)) * time.Minute,
 	}

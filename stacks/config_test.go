@@ -60,7 +60,7 @@ func TestReadConfigDefaults(t *testing.T) {
 		Database:  DatabaseConfig{Version: 15},
 		Web:       WebConfig{BlueWeight: 100},
 		Account:   AccountConfig{Environments: []Environment{{Name: "dev", BudgetUSD: 100}, {Name: "stage", BudgetUSD: 300}, {Name: "prod", BudgetUSD: 1000}}, AnomalyUSD: 20},
-		Retention: RetentionConfig{LogDays: 14, BackupDays: 7}, Provisioner: ProvisionerConfig{Enabled: true, Timeout: 45 * time.Minute},
+		Retention: RetentionConfig{LogDays: 14, BackupDays: 7}, Watch: WatchConfig{Level: "few"}, Provisioner: ProvisionerConfig{Enabled: true, Timeout: 45 * time.Minute},
 	}, c)
 }
 
@@ -197,7 +197,7 @@ func TestReadConfigErrors(t *testing.T) {
 		"protect not a flag":       {settings("protect", "1"), []string{`protect is "1": want true, false, or nothing for the topology's own, which is false`}},
 		"time limit too long":      {settings("configureTimeoutMinutes", "1000"), []string{`configureTimeoutMinutes is "1000": want a whole number from 5 to 240, or 0 for the topology's own, which is 45`}},
 		"topology unknown":         {settings("topology", "huge"), []string{`topology is "huge": this project knows account, dev, prod, stage`}},
-		"setting unknown":          {settings("adminCidr", "x"), []string{"calldata-foundation:adminCidr is not a setting of this project, which has accountPartsOff, adminCidrs, alertEmails, amiId", "pulumi config rm calldata-foundation:adminCidr -s dev"}},
+		"setting unknown":          {settings("adminCidr", "x"), []string{"calldata-foundation:adminCidr is not a setting of this project, which has accountPartsOff, adminCidrs, alarms, alertEmails, amiId", "pulumi config rm calldata-foundation:adminCidr -s dev"}},
 		"zones too many":           {settings("zones", `["us-east-1a","us-east-1b","us-east-1c","us-east-1d"]`), []string{"a network has at most 3 zones"}},
 		"one zone for two":         {of(KindStage, "zones", `["us-east-1a"]`), []string{`zones is "us-east-1a": this topology needs at least 2 zones`, "'calldata-foundation:zones[1]' us-east-1b"}},
 		"network too small":        {of(KindProd, "vpcCidr", "10.20.0.0/26"), []string{`vpcCidr is "10.20.0.0/26": `}},

@@ -30,6 +30,7 @@ func dev(stack string, c Config) (Topology, error) {
 			t.Nodes = append(t.Nodes, n)
 		}
 	}
+	watch(&t, c)
 	operators := map[ports.Exposure][]netip.Prefix{ports.Admin: c.Access.AdminCIDRs, ports.VPC: {c.Network.CIDR}}
 	public := map[ports.Exposure][]netip.Prefix{
 		ports.Admin: c.Access.AdminCIDRs, ports.VPC: {c.Network.CIDR}, ports.Phones: c.Access.SIPCIDRs, ports.Media: c.Access.MediaCIDRs,

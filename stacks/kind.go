@@ -1,5 +1,7 @@
 package stacks
 
+import "github.com/calldata/calldata-foundation/components/observability/alarms"
+
 // Kind is the shape of a stack.
 type Kind string
 
@@ -47,6 +49,7 @@ type defaults struct {
 	databaseGiB                        int
 	logRetentionDays                   int
 	backupRetentionDays                int
+	alarms                             alarms.Level
 	protect, waf, multiAZ, ssmEndpoint bool
 	detailedMonitoring, lockBackups    bool
 	configureMinutes                   int
@@ -57,17 +60,17 @@ type defaults struct {
 var byKind = map[Kind]defaults{
 	KindDev: {
 		zones: 1, nat: NatNone, instanceType: "t3.xlarge", sbcInstanceType: "t3.small", routerInstanceType: "t3.small",
-		logRetentionDays: 14, backupRetentionDays: 7, configureMinutes: 45, detailedMonitoring: true,
+		logRetentionDays: 14, backupRetentionDays: 7, configureMinutes: 45, detailedMonitoring: true, alarms: alarms.Few,
 	},
 	KindStage: {
 		zones: 2, nat: NatSingle, edges: []string{string(EdgePhones)}, instanceType: "t3.large", dataVolumeGiB: 50,
 		sbcInstanceType: "t3.medium", routerInstanceType: "t3.medium", databaseClass: "db.t4g.small", databaseGiB: 20,
-		logRetentionDays: 90, backupRetentionDays: 14, configureMinutes: 60,
+		logRetentionDays: 90, backupRetentionDays: 14, configureMinutes: 60, alarms: alarms.Notices,
 	},
 	KindProd: {
 		zones: 3, nat: NatOnePerAz, edges: []string{string(EdgeCarriers), string(EdgePhones)}, instanceType: "m6i.xlarge", dataVolumeGiB: 100,
 		sbcInstanceType: "c6i.large", routerInstanceType: "c6i.large", databaseClass: "db.m6g.large", databaseGiB: 100,
-		logRetentionDays: 365, backupRetentionDays: 35, configureMinutes: 60,
+		logRetentionDays: 365, backupRetentionDays: 35, configureMinutes: 60, alarms: alarms.Pages,
 		protect: true, waf: true, multiAZ: true, ssmEndpoint: true, detailedMonitoring: true, lockBackups: true,
 	},
 	KindAccount: {logRetentionDays: 365, backupRetentionDays: 35, configureMinutes: 45, protect: true},

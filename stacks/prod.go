@@ -22,6 +22,7 @@ func prod(stack string, c Config) (Topology, error) {
 	sbc.AddressPool, sbc.Balanced = t.SIPEdge.Phones, t.SIPEdge.Carriers
 	t.Fleets = []FleetSpec{sbc, fleet(stack, c, RoleC4Router, c.Fleets.RouterInstanceType, TierPrivate, c.Fleets.Routers)}
 	t.Database, t.Web, t.Backup = database(stack, c), web(stack, c), backups(stack, c)
+	watch(&t, c)
 	t.Firewall = firewall(t, edgeRanges(c))
 	return t, nil
 }

@@ -52,6 +52,8 @@ type Topology struct {
 	SIPEdge *SIPEdgeSpec `json:"sipEdge,omitempty"`
 	// Backup is what keeps copies of volumes and databases.
 	Backup *BackupSpec `json:"backup,omitempty"`
+	// Alarms is what tells people of the stack; nil tells nothing.
+	Alarms *AlarmsSpec `json:"alarms,omitempty"`
 	// Account is the baseline of an AWS account.
 	Account *AccountSpec `json:"account,omitempty"`
 	// Configuration says how Ansible runs.
@@ -70,6 +72,7 @@ const (
 	KeySecrets  KeyUse = "secrets"
 	KeyBackups  KeyUse = "backups"
 	KeyTrail    KeyUse = "trail"
+	KeyNotices  KeyUse = "notices"
 )
 
 // BucketSpec is an S3 bucket.

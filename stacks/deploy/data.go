@@ -80,26 +80,10 @@ func (d *deployment) databaseArgs() rds.Args {
 		SecurityGroupIDs: pulumi.StringArray{d.made.groups[ports.GroupDatabase]},
 		KMSKeyARN:        d.made.keys[stacks.KeyDatabase], SecretKMSKeyARN: d.made.keys[stacks.KeySecrets], LogsKMSKeyARN: d.made.keys[stacks.KeyLogs],
 		EngineVersion: fmt.Sprint(spec.Version), InstanceClass: spec.Class, AllocatedGiB: spec.GiB, MaxAllocatedGiB: spec.MaxGiB, MultiAZ: spec.MultiAZ,
-		Routers: d.routers(), BackupDays: spec.BackupDays, BackupWindow: databaseBackupWindow, MaintenanceWindow: databaseMaintenanceWindow,
+		Routers: d.topology.RoutersAtOnce(), BackupDays: spec.BackupDays, BackupWindow: databaseBackupWindow, MaintenanceWindow: databaseMaintenanceWindow,
 		PerformanceInsights: true, EnhancedMonitoring: true, LogRetentionDays: d.topology.LogRetentionDays, Protect: spec.Protect,
 		DatabaseName: "calldata", Username: "calldata", Tags: d.tags("database"),
 	}
-}
-
-// routers is how many Routers may be connected at one time: a rollout doubles a fleet for a while.
-func (d *deployment) routers() int {
-	n := 0
-	for _, f := range d.topology.Fleets {
-		if f.Role == stacks.RoleC4Router {
-			n += 2 * f.Size.Max
-		}
-	}
-	for _, spec := range d.topology.Nodes {
-		if spec.Roles[0] == stacks.RoleC4Router {
-			n += 2
-		}
-	}
-	return max(n, 1)
 }
 
 func (d *deployment) backup() error {

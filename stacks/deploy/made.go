@@ -49,7 +49,8 @@ func foreseen(t stacks.Topology) made {
 		keys: map[stacks.KeyUse]pulumi.StringOutput{}, bucketName: map[stacks.BucketUse]pulumi.StringOutput{},
 		bucketARN: map[stacks.BucketUse]pulumi.StringOutput{}, bucketReady: map[stacks.BucketUse][]pulumi.Resource{},
 		bundle: &bundle.Bundle{}, rds: &rds.Rds{Endpoint: later, Port: pulumi.Int(0).ToIntOutput(), SecretARN: later, InstanceID: later, ARN: later},
-		sipEdge: &sipedge.SipEdge{},
+		sipEdge: &sipedge.SipEdge{CarrierARNSuffix: later, TargetGroupARNSuffix: later},
+		alb:     &alb.Alb{ARNSuffix: later, CertificateARN: later, TargetGroups: map[alb.Colour]alb.TargetGroup{alb.Blue: {ARN: later, ARNSuffix: later}}},
 	}
 	if t.Network != nil {
 		for _, s := range t.Network.Subnets {

@@ -1,0 +1,84 @@
+package stacks
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/calldata/calldata-foundation/components/observability/alarms"
+)
+
+func TestWhatIsToldByTopology(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[Kind]alarms.Level{KindDev: alarms.Few, KindStage: alarms.Notices, KindProd: alarms.Pages} {
+		c, err := ReadConfig(string(kind), of(kind, "alertEmails", `["ops@example.com"]`, "businessHours", "8-18"))
+		require.NoError(t, err)
+		top, err := New(string(kind), c)
+		require.NoError(t, err)
+		require.NotNil(t, top.Alarms, kind)
+		assert.Equal(t, AlarmsSpec{Level: want, Emails: []string{"ops@example.com"}, Hours: &alarms.Hours{From: 8, Until: 18}}, *top.Alarms)
+		assert.Contains(t, top.Keys, KeyNotices)
+
+		c, err = ReadConfig(string(kind), of(kind, "alarms", "none"))
+		require.NoError(t, err)
+		top, err = New(string(kind), c)
+		require.NoError(t, err)
+		assert.Nil(t, top.Alarms)
+		assert.NotContains(t, top.Keys, KeyNotices)
+	}
+}
+
+func TestMistakesInWhatIsTold(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ setting, value, want string }{
+		"unknown level":        {"alarms", "loud", `calldata-foundation:alarms is "loud": want none or one of [few notices pages]; fix it with: pulumi config set calldata-foundation:alarms notices -s dev`},
+		"hours the wrong way":  {"businessHours", "18-8", `calldata-foundation:businessHours is "18-8": want two hours of one day in UTC, like 8-18; fix it with:`},
+		"hours of no day":      {"businessHours", "8-25", `is "8-25"`},
+		"no hours":             {"businessHours", "always", `is "always"`},
+		"a pager for nobody":   {"pagerUrl", "https://events.example.com/hidden", `calldata-foundation:pagerUrl is "[secret]": the stack's alarms are "few", which call nobody; fix it with:`},
+		"a pager without HTTP": {"pagerUrl", "ftp://events.example.com/hidden", `calldata-foundation:pagerUrl is "[secret]": want https://HOST/PATH`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := ReadConfig("dev", of(KindDev, tt.setting, tt.value))
+			require.ErrorContains(t, err, tt.want)
+			assert.NotContains(t, err.Error(), "hidden")
+		})
+	}
+}
+
+func TestThePagerIsInNoPrint(t *testing.T) {
+	t.Parallel()
+	c, err := ReadConfig("prod", of(KindProd, "pagerUrl", "https://events.example.com/hidden"))
+	require.NoError(t, err)
+	top, err := New("prod", c)
+	require.NoError(t, err)
+	assert.Equal(t, "https://events.example.com/hidden", top.Alarms.PagerURL)
+	data, err := json.Marshal(top)
+	require.NoError(t, err)
+	assert.NotContains(t, string(data), "hidden")
+	assert.NotContains(t, fmt.Sprintf("%v %+v", top, top), "hidden")
+}
+
+func TestWatched(t *testing.T) {
+	t.Parallel()
+	c, err := ReadConfig("prod", of(KindProd))
+	require.NoError(t, err)
+	top, err := New("prod", c)
+	require.NoError(t, err)
+	found := map[alarms.Subject][]string{}
+	for _, thing := range top.Watched() {
+		found[thing.Kind] = append(found[thing.Kind], thing.Name)
+		if thing.Kind == alarms.Database {
+			// Two fleets' worth of six Routers, each with 32, and 40 besides.
+			assert.InDelta(t, 12*32+40, thing.Capacity[alarms.Connections], 0)
+		}
+	}
+	assert.Equal(t, map[alarms.Subject][]string{
+		alarms.Machine: {"prod-uc-1", "prod-uc-2"}, alarms.Fleet: {"prod-c4-sbc", "prod-c4-router"}, alarms.Database: {"prod-router"},
+		alarms.Web: {"prod-web"}, alarms.WebTargets: {"prod-web"}, alarms.WebCertificate: {"prod-web"}, alarms.CarrierTargets: {"prod-sip"},
+	}, found)
+}

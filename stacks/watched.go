@@ -1,0 +1,63 @@
+package stacks
+
+import (
+	"github.com/calldata/calldata-foundation/components/observability/alarms"
+	"github.com/calldata/calldata-foundation/components/rds/connections"
+)
+
+// AlarmsSpec is what tells people of a stack.
+type AlarmsSpec struct {
+	// Level is how much is told.
+	Level alarms.Level `json:"level"`
+	// Emails hear of notices and pages.
+	Emails []string `json:"emails,omitempty"`
+	// PagerURL takes pages. It is a secret, and in no print of a topology.
+	PagerURL string `json:"-"`
+	// Hours are those in which business is done; nil is not known.
+	Hours *alarms.Hours `json:"hours,omitempty"`
+}
+
+// Watched is everything in the stack that has alarms: its machines, fleets, load balancers and database.
+func (t Topology) Watched() []alarms.Thing {
+	var things []alarms.Thing
+	for _, n := range t.Nodes {
+		things = append(things, alarms.Thing{Name: n.Name, Kind: alarms.Machine, Role: string(n.Roles[0])})
+	}
+	for _, f := range t.Fleets {
+		capacity := map[alarms.Capacity]float64{alarms.Least: float64(f.Size.Min), alarms.Calls: float64(f.Size.Calls)}
+		if f.Size.Max > f.Size.Min {
+			capacity[alarms.Most] = float64(f.Size.Max)
+		}
+		things = append(things, alarms.Thing{Name: f.Name, Kind: alarms.Fleet, Role: string(f.Role), Capacity: capacity})
+	}
+	if t.Database != nil {
+		things = append(things, alarms.Thing{Name: t.Database.Name, Kind: alarms.Database, Role: "database", Capacity: map[alarms.Capacity]float64{
+			alarms.Storage: float64(t.Database.GiB) * (1 << 30), alarms.Connections: float64(connections.Max(t.RoutersAtOnce())),
+		}})
+	}
+	if t.Web != nil {
+		for _, kind := range []alarms.Subject{alarms.Web, alarms.WebTargets, alarms.WebCertificate} {
+			things = append(things, alarms.Thing{Name: t.Web.Name, Kind: kind, Role: "web"})
+		}
+	}
+	if t.SIPEdge != nil && t.SIPEdge.Carriers {
+		things = append(things, alarms.Thing{Name: t.SIPEdge.Name, Kind: alarms.CarrierTargets, Role: "sip-edge"})
+	}
+	return things
+}
+
+// RoutersAtOnce is how many Routers may be connected to the database at one time: a rollout doubles a fleet for a while.
+func (t Topology) RoutersAtOnce() int {
+	n := 0
+	for _, f := range t.Fleets {
+		if f.Role == RoleC4Router {
+			n += 2 * f.Size.Max
+		}
+	}
+	for _, spec := range t.Nodes {
+		if spec.Roles[0] == RoleC4Router {
+			n += 2
+		}
+	}
+	return max(n, 1)
+}
