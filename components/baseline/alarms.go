@@ -86,8 +86,8 @@ func (b *builder) trailAlarms(*Baseline) error {
 			AlarmDescription: pulumi.String(e.what), Namespace: pulumi.String(trailNamespace), MetricName: pulumi.String(e.name), Statistic: pulumi.String("Sum"),
 			Period: pulumi.Int(300), EvaluationPeriods: pulumi.Int(1), ComparisonOperator: pulumi.String("GreaterThanOrEqualToThreshold"), Threshold: pulumi.Float64(float64(e.threshold)),
 			// No event, no data.
-			TreatMissingData: pulumi.String("notBreaching"), AlarmActions: pulumi.Array{b.shared.topic.Arn}, Tags: b.tags(name),
-		}, b.parent, pulumi.DependsOn(b.shared.told)); err != nil {
+			TreatMissingData: pulumi.String("notBreaching"), AlarmActions: pulumi.Array{b.shared.topic.ARN}, Tags: b.tags(name),
+		}, b.parent, pulumi.DependsOn([]pulumi.Resource{b.shared.topic.Told})); err != nil {
 			return err
 		}
 	}

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/mail"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/calldata/calldata-foundation/components/baseline/permission"
+	"github.com/calldata/calldata-foundation/components/notices"
 	"github.com/calldata/calldata-foundation/components/tags"
 )
 
@@ -164,10 +164,8 @@ func (a Args) checkAlerts(e *errs) {
 	if a.Parts.notices() || a.Parts.Budgets || a.Parts.CostAnomalies {
 		e.need(len(a.AlertEmails) >= 1 && len(a.AlertEmails) <= maxEmails, "alert e-mails: there are %d, want 1 to %d", len(a.AlertEmails), maxEmails)
 	}
-	for i, address := range a.AlertEmails {
-		parsed, err := mail.ParseAddress(address)
-		e.need(err == nil && parsed.Address == address, "alert e-mails: %q is not an address", address)
-		e.need(!slices.Contains(a.AlertEmails[:i], address), "alert e-mails: %q is there twice", address)
+	if err := notices.CheckEmails(a.AlertEmails); err != nil {
+		*e = append(*e, err)
 	}
 	e.need(a.AnomalyMonitorARN == "" || monitorForm.MatchString(a.AnomalyMonitorARN), "anomaly monitor: %q is not like arn:aws:ce::ACCOUNT:anomalymonitor/ID", a.AnomalyMonitorARN)
 	e.need(a.AnomalyUSD >= 0, "anomaly: %d USD, want 0 for %d, or more", a.AnomalyUSD, DefaultAnomalyUSD)

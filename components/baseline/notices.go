@@ -7,11 +7,10 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/calldata/calldata-foundation/components/iamdoc"
 	"github.com/calldata/calldata-foundation/components/keys"
+	"github.com/calldata/calldata-foundation/components/notices"
 )
 
 // notices registers the topic that alarms and findings are told to.
@@ -21,39 +20,15 @@ func (b *builder) notices(self *Baseline) error {
 	if err != nil {
 		return err
 	}
-	topic, err := sns.NewTopic(b.ctx, name, &sns.TopicArgs{DisplayName: pulumi.String("AWS account " + b.account), KmsMasterKeyId: key.ARN, Tags: b.tags(name)}, b.parent)
+	topic, err := notices.NewTopic(b.ctx, name, notices.Args{
+		DisplayName: "AWS account " + b.account, Account: b.account, Events: true, KMSKeyARN: key.ARN, Emails: b.args.AlertEmails, Tags: b.tags(name),
+	}, b.parent)
 	if err != nil {
 		return err
 	}
-	policy := topic.Arn.ApplyT(b.publishers).(pulumi.StringOutput)
-	told, err := sns.NewTopicPolicy(b.ctx, name, &sns.TopicPolicyArgs{Arn: topic.Arn, Policy: policy}, b.parent)
-	if err != nil {
-		return err
-	}
-	for _, address := range b.args.AlertEmails {
-		if _, err := sns.NewTopicSubscription(b.ctx, name+"-"+address, &sns.TopicSubscriptionArgs{
-			Topic: topic.Arn, Protocol: pulumi.String("email"), Endpoint: pulumi.String(address),
-		}, b.parent); err != nil {
-			return err
-		}
-	}
-	b.shared.topic, b.shared.told = topic, []pulumi.Resource{told}
-	self.NoticesTopicARN = after(topic.Arn, told)
+	b.shared.topic = topic
+	self.NoticesTopicARN = after(topic.ARN, topic.Told)
 	return nil
-}
-
-// publishers is the policy of the topic: alarms of this account, events of its rules, and nobody without TLS. Events come
-// without the account that they are from.
-// Source: Amazon EventBridge User Guide, "Using resource-based policies for Amazon EventBridge", Amazon SNS permissions.
-func (b *builder) publishers(arn string) (string, error) {
-	publish, topic := []string{"sns:Publish"}, []string{arn}
-	return iamdoc.Document(
-		iamdoc.Statement{Sid: "Alarms", Actions: publish, Resources: topic, Principals: map[string][]string{"Service": {"cloudwatch.amazonaws.com"}},
-			Conditions: map[string]map[string][]string{"StringEquals": {"aws:SourceAccount": {b.account}}}},
-		iamdoc.Statement{Sid: "Events", Actions: publish, Resources: topic, Principals: map[string][]string{"Service": {"events.amazonaws.com"}}},
-		iamdoc.Statement{Sid: "OnlyTLS", Effect: iamdoc.EffectDeny, Actions: publish, Resources: topic, Principals: iamdoc.Everyone(),
-			Conditions: map[string]map[string][]string{"Bool": {"aws:SecureTransport": {"false"}}}},
-	)
 }
 
 // finding is a kind of event that is told to the topic.
@@ -81,8 +56,8 @@ func (b *builder) tell(f finding) error {
 		return err
 	}
 	_, err = cloudwatch.NewEventTarget(b.ctx, name, &cloudwatch.EventTargetArgs{
-		Rule: rule.Name, Arn: b.shared.topic.Arn,
+		Rule: rule.Name, Arn: b.shared.topic.ARN,
 		InputTransformer: cloudwatch.EventTargetInputTransformerArgs{InputPaths: pulumi.ToStringMap(f.paths), InputTemplate: pulumi.String(strconv.Quote(f.text))},
-	}, b.parent, pulumi.DependsOn(b.shared.told))
+	}, b.parent, pulumi.DependsOn([]pulumi.Resource{b.shared.topic.Told}))
 	return err
 }

@@ -1,17 +1,16 @@
 package baseline
 
 import (
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/calldata/calldata-foundation/components/buckets"
 	"github.com/calldata/calldata-foundation/components/keys"
+	"github.com/calldata/calldata-foundation/components/notices"
 )
 
 // shared are what several parts use. Each is there once a part that needs it is on.
 type shared struct {
-	topic      *sns.Topic
-	told       []pulumi.Resource // what lets services publish to the topic
+	topic      notices.Topic
 	accessLogs *buckets.Bucket
 	recordKey  *keys.Key
 	trailGroup pulumi.StringOutput // the log group's name

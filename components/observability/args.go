@@ -3,13 +3,13 @@ package observability
 import (
 	"errors"
 	"fmt"
-	"net/mail"
 	"net/url"
 	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/calldata/calldata-foundation/components/metrics"
+	"github.com/calldata/calldata-foundation/components/notices"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/components/tags"
 )
@@ -76,11 +76,7 @@ func (a Args) Validate() error {
 	if a.KMSKeyARN == nil {
 		errs = append(errs, errors.New("KMS key ARN: it is missing"))
 	}
-	for _, address := range a.Emails {
-		if parsed, err := mail.ParseAddress(address); err != nil || parsed.Address != address {
-			errs = append(errs, fmt.Errorf("emails: %q is no e-mail address", address))
-		}
-	}
+	errs = append(errs, notices.CheckEmails(a.Emails))
 	if a.PagerURL != "" {
 		if u, err := url.Parse(a.PagerURL); err != nil || u.Scheme != "https" || u.Host == "" {
 			errs = append(errs, errors.New("pager URL: want https://HOST/PATH; it is a secret and not shown"))

@@ -142,7 +142,7 @@ func TestEveryMistakeIsReported(t *testing.T) {
 		return err
 	})
 	for _, want := range []string{
-		`level: "loud"`, "machine x is there twice", "machine x has no InstanceId", "nobody knows the metrics of printer y", "KMS key ARN", `"nobody" is no e-mail address`,
+		`level: "loud"`, "machine x is there twice", "machine x has no InstanceId", "nobody knows the metrics of printer y", "KMS key ARN", `"nobody" is not an address`,
 		"pager URL: want https", "pager URL: nobody is called", "hours: 9 to 9", "tags:",
 	} {
 		require.ErrorContains(t, err, want)

@@ -29,18 +29,24 @@ func kindOf(repo, stack string) (stacks.Kind, error) {
 
 // SceneSettings are values for the settings that have none for everybody. Key is the operator's public key.
 func SceneSettings(stack string, kind stacks.Kind, key string) map[string]any {
-	of := func(name string) string { return stacks.Project + ":" + name }
+	settings := map[string]any{"alertEmails": []string{"ops@" + sceneZone}}
 	switch kind {
 	case stacks.KindAccount:
-		return map[string]any{
-			of("githubRepository"): "example/calldata-foundation", of("alertEmails"): []string{"ops@" + sceneZone}, of("costTags"): true,
-		}
+		settings["githubRepository"], settings["costTags"] = "example/calldata-foundation", true
 	case stacks.KindStage, stacks.KindProd:
-		return map[string]any{
-			of("domain"): stack + "." + sceneZone, of("hostedZone"): sceneZone, of("carrierCidrs"): []string{carriers.String()}, of("sshPublicKey"): key,
-		}
+		settings["domain"], settings["hostedZone"] = stack+"."+sceneZone, sceneZone
+		settings["carrierCidrs"], settings["sshPublicKey"], settings["businessHours"] = []string{carriers.String()}, key, "8-18"
+	default:
+		settings["adminCidrs"], settings["sshPublicKey"] = []string{operator.String() + "/32"}, key
 	}
-	return map[string]any{of("adminCidrs"): []string{operator.String() + "/32"}, of("sshPublicKey"): key}
+	if kind == stacks.KindProd {
+		settings["pagerUrl"] = "https://pager." + sceneZone + "/calls" // nobody's
+	}
+	full := map[string]any{}
+	for name, value := range settings {
+		full[stacks.Project+":"+name] = value
+	}
+	return full
 }
 
 // SetScene makes in an account what a stack of kind finds there before its first deployment: the zone of its domain.
