@@ -25,7 +25,7 @@ type AccountConfig struct {
 	// StateBucket is Pulumi's backend, SecretsKeyAlias the key of it and of the stacks' secrets; empty means those that
 	// `calldata bootstrap` makes.
 	StateBucket, SecretsKeyAlias string
-	// AlertEmails hear of budgets and cost anomalies.
+	// AlertEmails hear of budgets and cost anomalies, and in stacks of machines of alarms.
 	AlertEmails []string
 	// AnomalyMonitorARN is the monitor of what services cost, where the account has one; AnomalyUSD how much more than usual
 	// is worth a mail.
@@ -143,6 +143,10 @@ func readAccount(r *reader, kind Kind, region string) AccountConfig {
 		if parsed, err := mail.ParseAddress(address); err != nil || parsed.Address != address {
 			at := fmt.Sprintf("alertEmails[%d]", i)
 			r.fail(at, address, "that is not an e-mail address", r.setPath(at, "ops@example.com"))
+		}
+		if slices.Contains(a.AlertEmails[:i], address) {
+			at := fmt.Sprintf("alertEmails[%d]", i)
+			r.fail(at, address, "it is there twice", r.unsetPath(at))
 		}
 	}
 	a.Environments = readEnvironments(r)

@@ -238,6 +238,7 @@ func TestReadConfigErrors(t *testing.T) {
 		"repository malformed":     {of(KindAccount, "githubRepository", "https://github.com/a/b"), []string{`githubRepository is "https://github.com/a/b"`}},
 		"nobody hears":             {of(KindAccount, "alertEmails", "-"), []string{"alertEmails is not set: budgets and cost anomalies need somebody"}},
 		"address malformed":        {of(KindAccount, "alertEmails", `["ops"]`), []string{`alertEmails[0] is "ops": that is not an e-mail address`}},
+		"address twice":            {of(KindStage, "alertEmails", `["a@example.com","a@example.com"]`), []string{`alertEmails[1] is "a@example.com": it is there twice`, "pulumi config rm --path"}},
 		"environment malformed":    {of(KindAccount, "environments", `["dev"]`), []string{`environments[0] is "dev": want a stack's name and its monthly budget`}},
 		"environment twice":        {of(KindAccount, "environments", `["dev=1","dev=2"]`), []string{`environments[1] is "dev=2": an earlier item is of the same stack`}},
 		"part unknown":             {of(KindAccount, "accountPartsOff", `["trail"]`), []string{`accountPartsOff[0] is "trail": want one of [github cloudtrail`}},

@@ -11,6 +11,9 @@ const Project = "calldata-foundation"
 // regionKey is the one setting that belongs to the AWS provider: program and provider must agree on it.
 const regionKey = "aws:region"
 
+// Secret stands for the value of an encrypted setting where only Pulumi could read it: a program is given the value itself.
+const Secret = "[secret]"
+
 // Settings answers the values of a stack's configuration by full key, for example "aws:region". Lists are JSON, as
 // Pulumi hands them to programs.
 type Settings interface {

@@ -33,11 +33,11 @@ func readWatch(r *reader) WatchConfig {
 	}
 	if w.PagerURL != "" {
 		set := fmt.Sprintf("pulumi config set --secret %s -s %s", fullKey("pagerUrl"), r.stack) // asks for the value
-		if u, err := url.Parse(w.PagerURL); err != nil || u.Scheme != "https" || u.Host == "" {
-			r.fail("pagerUrl", "[secret]", "want https://HOST/PATH, an endpoint of PagerDuty or Opsgenie", set)
+		if u, err := url.Parse(w.PagerURL); w.PagerURL != Secret && (err != nil || u.Scheme != "https" || u.Host == "") {
+			r.fail("pagerUrl", Secret, "want https://HOST/PATH, an endpoint of PagerDuty or Opsgenie", set)
 		}
 		if w.Level != alarms.Pages {
-			r.fail("pagerUrl", "[secret]", fmt.Sprintf("the stack's alarms are %q, which call nobody", level), r.set("alarms", string(alarms.Pages)))
+			r.fail("pagerUrl", Secret, fmt.Sprintf("the stack's alarms are %q, which call nobody", level), r.set("alarms", string(alarms.Pages)))
 		}
 	}
 	return w

@@ -72,6 +72,7 @@ func (b *builder) build() error {
 func (b *builder) alarm(t Target, a alarms.Alarm) error {
 	name := t.Name + "-" + a.Name
 	args := &cloudwatch.MetricAlarmArgs{
+		Name:             pulumi.String(name), // commands of the runbook take it
 		AlarmDescription: pulumi.String(fmt.Sprintf("%s: %s. %s", t.Name, a.What, alarms.Runbook)), ComparisonOperator: pulumi.String(a.Comparison),
 		Threshold: pulumi.Float64(a.Threshold), EvaluationPeriods: pulumi.Int(a.Periods), DatapointsToAlarm: pulumi.Int(a.Breaches),
 		TreatMissingData: pulumi.String(a.Missing), Tags: b.tags(name),

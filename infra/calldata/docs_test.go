@@ -18,6 +18,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/calldata/calldata-foundation/components/metrics"
+	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/pages"
 )
@@ -262,35 +263,43 @@ func harmful(t *testing.T, script string) []string {
 	return found
 }
 
-// The runbook says what to do at every alarm that a stack registers, and what every metric means.
+// The runbook says what to do at every alarm that a stack registers, whom it calls, and what every metric means.
 func TestRunbookHasEveryAlarm(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile(filepath.Join(repository, "docs", "runbook.md"))
 	require.NoError(t, err)
 	page := string(data)
+	_, anchor, _ := strings.Cut(alarms.Runbook, "#")
+	assert.Contains(t, page, "\n### "+strings.ReplaceAll(strings.ToUpper(anchor[:1])+anchor[1:], "-", " ")+"\n", "alarms say that they are explained there")
+	for _, alarm := range alarms.All() {
+		assert.Equal(t, 1, strings.Count(page, fmt.Sprintf("\n| `%s` | %s | ", alarm.Name, alarm.Severity)), "what is to be done at the alarm %s, which is a %s?", alarm.Name, alarm.Severity)
+	}
 	graphs, err := filepath.Glob(filepath.Join(repository, "stacks", "deploy", "testdata", "*.golden.json"))
 	require.NoError(t, err)
-	alarms := map[string]bool{}
+	known := map[string]bool{}
 	for _, path := range graphs {
 		data, err := os.ReadFile(path) //nolint:gosec // the repository's
 		require.NoError(t, err)
 		var graph []struct {
 			Type, Name string
-			Inputs     struct{ MetricName string }
+			Inputs     struct{ MetricName, AlarmDescription string }
 		}
 		require.NoError(t, json.Unmarshal(data, &graph))
 		for _, r := range graph {
+			if strings.HasSuffix(r.Inputs.AlarmDescription, alarms.Runbook) {
+				continue
+			}
 			switch r.Type {
 			case "aws:cloudwatch/metricAlarm:MetricAlarm":
-				alarms[cmp.Or(r.Inputs.MetricName, r.Name)] = true
+				known[cmp.Or(r.Inputs.MetricName, r.Name)] = true
 			case "aws:cloudwatch/compositeAlarm:CompositeAlarm", "aws:cloudwatch/eventRule:EventRule":
 				_, name, _ := strings.Cut(r.Name, "-") // the stack's
-				alarms[name] = true
+				known[name] = true
 			}
 		}
 	}
-	assert.Greater(t, len(alarms), 15)
-	for name := range alarms {
+	assert.Greater(t, len(known), 15)
+	for name := range known {
 		assert.True(t, strings.Contains(page, "\n| `"+name+"` | "), "what is to be done at the alarm %s?", name)
 	}
 	for _, name := range metrics.All() {

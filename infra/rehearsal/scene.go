@@ -12,8 +12,11 @@ import (
 	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
 
-// The name of the rehearsal's world: example.com is nobody's (RFC 2606).
-const sceneZone = "example.com"
+// Names of the rehearsal's world: example.com is nobody's (RFC 2606).
+const (
+	sceneZone  = "example.com"
+	scenePager = "https://pager." + sceneZone + "/calls"
+)
 
 // kindOf is the shape of a stack, which its settings name, or else its name.
 func kindOf(repo, stack string) (stacks.Kind, error) {
@@ -40,7 +43,7 @@ func SceneSettings(stack string, kind stacks.Kind, key string) map[string]any {
 		settings["adminCidrs"], settings["sshPublicKey"] = []string{operator.String() + "/32"}, key
 	}
 	if kind == stacks.KindProd {
-		settings["pagerUrl"] = "https://pager." + sceneZone + "/calls" // nobody's
+		settings["pagerUrl"] = scenePager
 	}
 	full := map[string]any{}
 	for name, value := range settings {

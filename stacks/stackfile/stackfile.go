@@ -18,9 +18,6 @@ import (
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
-// Secret stands for the value of an encrypted setting, which only Pulumi can read.
-const Secret = "[secret]"
-
 // projectFile is the file that makes a directory a Pulumi project.
 const projectFile = "Pulumi.yaml"
 
@@ -41,7 +38,7 @@ type File struct {
 }
 
 // Get answers the value of key, and whether it is set: in the stack's file, or by the project's default. An encrypted
-// value is Secret; one inside a list or an object is Secret in its place.
+// value is stacks.Secret; one inside a list or an object is that in its place.
 func (f *File) Get(key string) (string, bool) { return f.values.Get(key) }
 
 // Keys lists every key that is set, in alphabetical order.
@@ -159,7 +156,7 @@ func (f *File) put(path, name string, node *yaml.Node) error {
 	return nil
 }
 
-// plain is the value of a node with Secret for everything encrypted, and whether there was such a thing.
+// plain is the value of a node with stacks.Secret for everything encrypted, and whether there was such a thing.
 func plain(node *yaml.Node) (value any, secret bool, err error) {
 	switch node = resolve(node); node.Kind {
 	case yaml.SequenceNode:
@@ -174,7 +171,7 @@ func plain(node *yaml.Node) (value any, secret bool, err error) {
 		return list, secret, nil
 	case yaml.MappingNode:
 		if len(node.Content) == 2 && node.Content[0].Value == "secure" {
-			return Secret, true, nil
+			return stacks.Secret, true, nil
 		}
 		object := map[string]any{}
 		for i := 0; i+1 < len(node.Content); i += 2 {

@@ -79,7 +79,7 @@ func TestRead(t *testing.T) {
 		"aws:maxRetries":                    "5",
 		"calldata-foundation:amiId":         "",
 		"calldata-foundation:carriers":      `[{"name":"acme","password":"[secret]"}]`,
-		"calldata-foundation:email":         Secret,
+		"calldata-foundation:email":         stacks.Secret,
 		"calldata-foundation:numbers":       `{"none":null,"one":1,"text":"1","yes":true}`,
 		"calldata-foundation:owner":         "night & day",
 		"calldata-foundation:protect":       "true",

@@ -178,15 +178,56 @@ func TestWatched(t *testing.T) {
 	assert.NotContains(t, sbc, "fleet-small")
 	assert.Contains(t, names(Thing{Kind: Machine, Role: Router}, true), "no-calls")
 	assert.NotContains(t, names(Thing{Kind: Machine, Role: Router}, false), "no-calls")
-	fleet := Thing{Kind: Fleet, Role: Router, Capacity: map[Capacity]float64{Least: 2, Calls: 100}}
+	thing := Thing{Kind: Fleet, Role: Router, Capacity: map[Capacity]float64{Least: 2, Calls: 100}}
 	assert.Contains(t, names(fleet, false), "fleet-small")
 	assert.NotContains(t, names(fleet, false), "fleet-grown", "it has no upper bound")
 	for _, a := range Few.Watched(Thing{Kind: Machine, Role: Engine}, true) {
 		assert.Equal(t, Page, a.Severity, a.Name)
 	}
-	for _, a := range Pages.Watched(fleet, false) {
+	for _, a := range Pages.Watched(thing, false) {
 		if a.Name == "calls-many" {
 			assert.InDelta(t, 120, a.Threshold, 1e-9)
+		}
+	}
+}
+
+// A stack that has just been made, or whose metrics are not told, is not ill: one alarm says that nothing is told.
+func TestOnlySilenceAlarmsWithoutMetrics(t *testing.T) {
+	t.Parallel()
+	for _, a := range All() {
+		nothing := make(Series, 2*a.Periods)
+		states := a.Evaluate(nothing, nothing)
+		if a.Name == "silent" {
+			assert.Equal(t, Alarming, states[len(states)-1])
+			assert.Equal(t, Notice, a.Severity)
+			continue
+		}
+		assert.NotContains(t, states, Alarming, a.Name)
+	}
+}
+
+// A stack that is well and idle has no alarm.
+func TestIdleStacksHaveNoAlarm(t *testing.T) {
+	t.Parallel()
+	idle := map[string]float64{
+		"GroupInServiceInstances": 2, "HealthyHostCount": 2, "DaysToExpiry": 90, "FreeStorageSpace": 19 << 30, "FreeableMemory": 1 << 30,
+		metrics.MemoryUsed: 40, metrics.DiskUsed: 20, metrics.InodesUsed: 5, metrics.MediaPortsFree: 9768, metrics.MediaQuality: 4.2, metrics.CertificateLeft: 80 * day, metrics.BackupAge: day / 2,
+	}
+	thing := Thing{Capacity: map[Capacity]float64{Least: 2, Most: 6, Calls: 100, Storage: 20 << 30, Connections: 424}}
+	for _, kind := range []Subject{Machine, Fleet, Web, WebTargets, WebCertificate, CarrierTargets, Database} {
+		for _, role := range []string{Engine, Router, SBC} {
+			thing.Kind, thing.Role = kind, role
+			for _, a := range Pages.Watched(thing, false) {
+				value := idle[a.Metric] // counts of faults and calls are 0
+				if a.Statistic == SampleCount {
+					value = 1
+				}
+				series := make(Series, 2*a.Periods)
+				for i := range series {
+					series[i] = &value
+				}
+				assert.NotContains(t, a.Evaluate(series, series), Alarming, "%s of %s %s", a.Name, kind, role)
+			}
 		}
 	}
 }

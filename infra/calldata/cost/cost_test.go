@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/stacks"
@@ -96,6 +97,14 @@ func TestOf(t *testing.T) {
 			stacks.Topology{Keys: []stacks.KeyUse{stacks.KeyLogs, stacks.KeyVolumes}, Backup: &stacks.BackupSpec{Days: 10},
 				Nodes: []stacks.NodeSpec{{Name: "a", Type: medium, DataVolumeGiB: 100}}}, Assumptions{},
 			map[string][2]float64{"2 encryption keys": {2, 2}, "snapshots of data volumes, 10 days": {3.25, 3.25}, "a t3.medium": {30.368, 30.368}, "EBS volumes, gp3": {8, 8}, "alarms": {0.2, 0.2}},
+		},
+		"alarms": {
+			stacks.Topology{Network: &stacks.Network{}, Alarms: &stacks.AlarmsSpec{Level: alarms.Pages}, SIPEdge: &stacks.SIPEdgeSpec{Name: "sip", Carriers: true},
+				Fleets: []stacks.FleetSpec{{Name: "router", Role: stacks.RoleC4Router, Type: stacks.InstanceType{Name: "c6i.large"}, Size: stacks.FleetSize{Min: 1, Max: 1, Calls: 9}}}},
+			Assumptions{},
+			// Two of the load balancer; 19 of the Routers, one of two metrics, and 4 of target tracking. One above them for each of the two.
+			map[string][2]float64{"router 1-1 x c6i.large": {62.05, 62.05}, "sip network load balancer": {16.425, 16.425}, "hosted zone": {0.5, 0.5},
+				"alarms": {2.6, 2.6}, "alarms of roles, above others": {1, 1}, "active calls of fleets": {0.3, 0.3}},
 		},
 		"an account": {
 			stacks.Topology{LogRetentionDays: 30, Account: &stacks.AccountSpec{Parts: []stacks.AccountPart{stacks.PartTrail, stacks.PartGuardDuty, stacks.PartBudgets}}}, Assumptions{},

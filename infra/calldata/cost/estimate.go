@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -290,7 +291,9 @@ func (s *sum) monitoring() {
 	// Once they are old enough to go, as much is stored as was written in that time; compressed, that is about a fifth.
 	months := float64(s.t.LogRetentionDays) / 30 / 5
 	s.between(groupMonitoring, fmt.Sprintf("logs, kept %d days", s.t.LogRetentionDays), (nodes+least)*s.a.LogGB*months, (nodes+most)*s.a.LogGB*months, logStoreGB)
-	s.add(groupMonitoring, "alarms", nodes*nodeAlarms+fleets*fleetAlarms, alarmMonth)
+	watched, roles := s.watched()
+	s.add(groupMonitoring, "alarms", nodes*nodeAlarms+fleets*fleetAlarms+watched, alarmMonth)
+	s.add(groupMonitoring, "alarms of roles, above others", roles, compositeMonth)
 	var detailed, detailedMost float64
 	for _, n := range s.t.Nodes {
 		if n.DetailedMonitoring {
@@ -306,6 +309,26 @@ func (s *sum) monitoring() {
 	}
 	s.between(groupMonitoring, "detailed metrics of machines", detailed, detailedMost, metricMonth)
 	s.add(groupMonitoring, "active calls of fleets", fleets, metricMonth)
+}
+
+// watched counts the metrics of the stack's alarms, and the roles whose alarms have one above them.
+func (s *sum) watched() (watched, roles float64) {
+	if s.t.Alarms == nil {
+		return 0, 0
+	}
+	above := map[string]bool{}
+	for _, thing := range s.t.Watched() {
+		for _, alarm := range s.t.Alarms.Level.Watched(thing, s.t.Alarms.Hours != nil) {
+			watched++
+			if alarm.Math != nil && alarm.Math.Other() != "" {
+				watched++
+			}
+			if alarm.Severity == alarms.Page {
+				above[thing.Role] = true
+			}
+		}
+	}
+	return watched, float64(len(above))
 }
 
 func (s *sum) backup() {

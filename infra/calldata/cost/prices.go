@@ -88,6 +88,7 @@ var (
 	logStoreGB      = Price{0.03, perGBMonth, SecondHand, srcTools}
 	metricMonth     = Price{0.30, perMonth, SecondHand, srcMetrics}
 	alarmMonth      = Price{0.10, perMonth, SecondHand, srcAlarms}
+	compositeMonth  = Price{0.50, perMonth, SecondHand, srcAlarms}
 	zoneMonth       = Price{0.50, perMonth, SecondHand, srcRoute53}
 	healthCheck     = Price{0.50, perMonth, NotVerified, ""}
 	webACL          = Price{5, perMonth, SecondHand, srcTools}
@@ -119,7 +120,7 @@ func named() []struct {
 		{"RDS gp3 storage, Single-AZ", databaseDisk}, {"RDS backup beyond the storage's size", databaseBackup},
 		{"KMS key; the first and the second rotation add as much each", keyMonth}, {"Secrets Manager secret", secretMonth},
 		{"CloudWatch Logs, ingestion", logIngestGB}, {"CloudWatch Logs, storage", logStoreGB},
-		{"CloudWatch metric, custom or detailed", metricMonth}, {"CloudWatch alarm", alarmMonth},
+		{"CloudWatch metric, custom or detailed", metricMonth}, {"CloudWatch alarm, for each of its metrics", alarmMonth}, {"CloudWatch composite alarm", compositeMonth},
 		{"Route 53 hosted zone", zoneMonth}, {"Route 53 health check of an AWS address; the first 50 of an account are free", healthCheck},
 		{"WAF web ACL", webACL}, {"WAF rule", webRule}, {"WAF requests", webRequests},
 		{"AWS Config, recorded item", configItem}, {"AWS Config, evaluation of a rule", configRule}, {"GuardDuty, CloudTrail events", guardDutyEvents},

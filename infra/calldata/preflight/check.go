@@ -20,6 +20,7 @@ import (
 const (
 	CheckSettings      = "settings"
 	CheckSSHKey        = "ssh-key"
+	CheckAlarms        = "alarms"
 	CheckPulumi        = "pulumi"
 	CheckAnsible       = "ansible"
 	CheckSession       = "session-manager"
@@ -45,7 +46,7 @@ const (
 )
 
 var order = []string{
-	CheckSettings, CheckSSHKey, CheckPulumi, CheckAnsible, CheckSession, CheckCredentials, CheckRegion, CheckZones, CheckInstanceTypes,
+	CheckSettings, CheckSSHKey, CheckAlarms, CheckPulumi, CheckAnsible, CheckSession, CheckCredentials, CheckRegion, CheckZones, CheckInstanceTypes,
 	CheckVPCs, CheckAddresses, CheckNATGateways, CheckVCPUs, CheckRules, CheckServiceRole, CheckProvider, CheckMonitor, CheckCostTags, CheckImage, CheckNATAddresses,
 	CheckHostedZone, CheckState, CheckLock, CheckSecretsKey,
 }
@@ -87,7 +88,7 @@ func inspect(ctx context.Context, o *Options, file *stackfile.File, work progres
 
 	var all sync.WaitGroup
 	for name, run := range map[string]func(context.Context) found{
-		CheckSSHKey: i.sshKey, CheckPulumi: i.pulumi, CheckAnsible: i.ansible, CheckSession: i.session,
+		CheckSSHKey: i.sshKey, CheckAlarms: i.alarms, CheckPulumi: i.pulumi, CheckAnsible: i.ansible, CheckSession: i.session,
 	} {
 		all.Go(func() { i.check(ctx, name, run) })
 	}

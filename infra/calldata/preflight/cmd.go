@@ -45,9 +45,9 @@ func newCmd(opts *Options) *cobra.Command {
 		Short: "Look for what would make a deployment fail",
 		Long: `Look for everything that would make a deployment of a stack fail, before it begins. Nothing is changed.
 
-On this machine: the stack's settings, the SSH key, Pulumi, Ansible, and what leads to machines without an open SSH port.
-In AWS: credentials, the region and its zones, instance types, the quotas that the stack needs next to what is in use, the
-roles of AWS's services that it names, the machines' image, the domain's hosted zone, the key of the secrets. For the
+On this machine: the stack's settings, the SSH key, who hears of alarms, Pulumi, Ansible, and what leads to machines without an
+open SSH port. In AWS: credentials, the region and its zones, instance types, the quotas that the stack needs next to what is in
+use, the roles of AWS's services that it names, the machines' image, the domain's hosted zone, the key of the secrets. For the
 account's stack, what AWS takes one of and the account may have already: GitHub's identity provider and a monitor of cost
 anomalies; and whether the bill knows our tags. Of the state: its bucket, and whether somebody holds the stack's lock.
 

@@ -99,6 +99,22 @@ func (i *inspector) sshKey(context.Context) found {
 	})
 }
 
+// alarms looks for somebody who hears of them, and for what was to be kept secret.
+func (i *inspector) alarms(context.Context) found {
+	return i.with(func(t *stacks.Topology) bool { return t.Alarms != nil }, func(t *stacks.Topology) found {
+		emails, pager := t.Alarms.Emails, t.Alarms.PagerURL
+		switch {
+		case pager != "" && pager != stacks.Secret:
+			return warn("pagerUrl is in the clear in %s: pulumi config set --secret %s:pagerUrl -s %s asks for it and encrypts it", i.file.Path, stacks.Project, i.file.Stack)
+		case len(emails) == 0 && pager == "":
+			return warn("nobody hears of the stack's alarms: pulumi config set --path '%s:alertEmails[0]' ops@example.com -s %s", stacks.Project, i.file.Stack)
+		case pager != "":
+			emails = append(slices.Clone(emails), "the pager")
+		}
+		return ok("%s, to %s", t.Alarms.Level, strings.Join(emails, ", "))
+	})
+}
+
 func (i *inspector) pulumi(ctx context.Context) found {
 	path, err := i.tools.find("pulumi")
 	if err != nil {

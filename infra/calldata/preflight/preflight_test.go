@@ -395,7 +395,7 @@ func TestQuotas(t *testing.T) {
 	b := newBench(a)
 	err := b.run(t, "prod")
 	assert.Equal(t, cli.ExitUnhealthy, cli.Code(err))
-	require.ErrorContains(t, err, "stack prod cannot be deployed yet: 4 of 24 checks failed: quota-vpcs, quota-addresses, quota-nat-gateways, quota-firewall-rules")
+	require.ErrorContains(t, err, "stack prod cannot be deployed yet: 4 of 25 checks failed: quota-vpcs, quota-addresses, quota-nat-gateways, quota-firewall-rules")
 	for check, want := range map[string]string{
 		CheckVPCs: "VPCs: the stack needs 1, and has 0; 1 of 1 are in use, so it lacks 1\n",
 		// 3 NAT gateways, 3 addresses for carriers, 6 SBCs and one that takes over: 13, of which the stack has 3; 5 are in use.
@@ -449,8 +449,14 @@ func TestWhatStandsInTheWay(t *testing.T) {
 		"no role of AWS Config needed": {"account", []string{"--set", `accountPartsOff=["config","securityhub"]`}, func(a *account, _ *bench) { a.noRole = "AWSServiceRoleForConfig" },
 			CheckServiceRole, verdict.Skip, "the stack needs none"},
 		"no role needed": {"stage", nil, func(a *account, _ *bench) { a.noRole = "AWSServiceRoleForAutoScaling" }, CheckServiceRole, verdict.Skip, "the stack needs none"},
-		"no image":       {"dev", nil, func(a *account, _ *bench) { a.images = nil }, CheckImage, verdict.Fail, "publishes no Debian 12 image in us-east-1"},
-		"newest image":   {"dev", nil, nil, CheckImage, verdict.OK, "ami-0bbbbbbbbbbbbbbbb"},
+		"nobody hears": {"stage", []string{"--set", "alertEmails=[]"}, nil, CheckAlarms, verdict.Warn,
+			"nobody hears of the stack's alarms: pulumi config set --path 'calldata-foundation:alertEmails[0]' ops@example.com -s stage"},
+		"the pager hears": {"prod", []string{"--set", "alertEmails=[]", "--set", "pagerUrl=[secret]"}, nil, CheckAlarms, verdict.OK, "pages, to the pager"},
+		"an open pager": {"prod", []string{"--set", "pagerUrl=https://pager.example.com/x"}, nil, CheckAlarms, verdict.Warn,
+			"Pulumi.prod.yaml: pulumi config set --secret calldata-foundation:pagerUrl -s prod asks for it"},
+		"no alarms":    {"prod", []string{"--set", "alarms=none"}, nil, CheckAlarms, verdict.Skip, "the stack needs none"},
+		"no image":     {"dev", nil, func(a *account, _ *bench) { a.images = nil }, CheckImage, verdict.Fail, "publishes no Debian 12 image in us-east-1"},
+		"newest image": {"dev", nil, nil, CheckImage, verdict.OK, "ami-0bbbbbbbbbbbbbbbb"},
 		"addresses for NAT": {"stage", []string{"--set", `natAllocationIds=["eipalloc-0123456789abcdef0"]`}, nil, CheckNATAddresses, verdict.Fail,
 			"eipalloc-0123456789abcdef0 is not in us-east-1 of account 111122223333"},
 		"no hosted zone": {"stage", nil, func(a *account, _ *bench) { a.hosted[0].Config = &route53types.HostedZoneConfig{PrivateZone: true} }, CheckHostedZone, verdict.Fail,
@@ -596,7 +602,7 @@ func TestMissingSettings(t *testing.T) {
 	b := newBench(a)
 	b.settings = nil
 	err := b.run(t, "prod")
-	require.ErrorContains(t, err, "1 of 24 checks failed: settings")
+	require.ErrorContains(t, err, "1 of 25 checks failed: settings")
 	for _, setting := range []string{"domain", "carrierCidrs", "sshPublicKey"} {
 		assert.Contains(t, b.of(t, CheckSettings).Detail, "calldata-foundation:"+setting)
 	}
@@ -769,7 +775,7 @@ func TestOnTheEmulator(t *testing.T) {
 	made, err := costexplorer.NewFromConfig(settings).CreateAnomalyMonitor(t.Context(), &costexplorer.CreateAnomalyMonitorInput{AnomalyMonitor: &costtypes.AnomalyMonitor{
 		MonitorName: aws.String("Default-Services-Monitor"), MonitorType: costtypes.MonitorTypeDimensional, MonitorDimension: costtypes.MonitorDimensionService}})
 	require.NoError(t, err)
-	require.ErrorContains(t, b.run(t, "account"), "2 of 24 checks failed: identity-provider, anomaly-monitor", b.text)
+	require.ErrorContains(t, b.run(t, "account"), "2 of 25 checks failed: identity-provider, anomaly-monitor", b.text)
 	require.NoError(t, b.run(t, "account", "--set", "githubProviderExists=true", "--set", "anomalyMonitorArn="+*made.MonitorArn), b.text)
 }
 
