@@ -178,13 +178,13 @@ func TestWatched(t *testing.T) {
 	assert.NotContains(t, sbc, "fleet-small")
 	assert.Contains(t, names(Thing{Kind: Machine, Role: Router}, true), "no-calls")
 	assert.NotContains(t, names(Thing{Kind: Machine, Role: Router}, false), "no-calls")
-	thing := Thing{Kind: Fleet, Role: Router, Capacity: map[Capacity]float64{Least: 2, Calls: 100}}
+	fleet := Thing{Kind: Fleet, Role: Router, Capacity: map[Capacity]float64{Least: 2, Calls: 100}}
 	assert.Contains(t, names(fleet, false), "fleet-small")
 	assert.NotContains(t, names(fleet, false), "fleet-grown", "it has no upper bound")
 	for _, a := range Few.Watched(Thing{Kind: Machine, Role: Engine}, true) {
 		assert.Equal(t, Page, a.Severity, a.Name)
 	}
-	for _, a := range Pages.Watched(thing, false) {
+	for _, a := range Pages.Watched(fleet, false) {
 		if a.Name == "calls-many" {
 			assert.InDelta(t, 120, a.Threshold, 1e-9)
 		}
