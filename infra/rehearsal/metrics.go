@@ -127,11 +127,7 @@ func (g *gauge) ask(ctx context.Context, config aws.Config) error {
 		"StartTime": {now.Add(-metricsAge).Format(time.RFC3339)}, "EndTime": {now.Add(time.Minute).Format(time.RFC3339)},
 		"Period": {strconv.Itoa(int(metricsAge / time.Second))},
 	}
-	for i := 0; i < len(g.dimensions); i += 2 {
-		member := fmt.Sprintf("Dimensions.member.%d.", i/2+1)
-		form.Set(member+"Name", g.dimensions[i])
-		form.Set(member+"Value", g.dimensions[i+1])
-	}
+	setDimensions(form, g.dimensions)
 	var answer struct {
 		Maxima []float64 `xml:"GetMetricStatisticsResult>Datapoints>member>Maximum"`
 	}
@@ -142,6 +138,15 @@ func (g *gauge) ask(ctx context.Context, config aws.Config) error {
 		g.known, g.most = true, max(g.most, n)
 	}
 	return nil
+}
+
+// setDimensions puts pairs of a name and a value into a request.
+func setDimensions(form url.Values, pairs []string) {
+	for i := 0; i < len(pairs); i += 2 {
+		member := fmt.Sprintf("Dimensions.member.%d.", i/2+1)
+		form.Set(member+"Name", pairs[i])
+		form.Set(member+"Value", pairs[i+1])
+	}
 }
 
 // query asks CloudWatch by the protocol that the emulator knows of it, which AWS's SDK for Go no longer speaks.
