@@ -8,7 +8,6 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/calldata/calldata-foundation/components/metrics"
 	"github.com/calldata/calldata-foundation/components/notices"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/components/tags"
@@ -19,13 +18,6 @@ type Target struct {
 	alarms.Thing
 	// IDs are the values of CloudWatch's dimensions, by their names: those that the thing's kind has.
 	IDs map[string]pulumi.StringInput
-}
-
-// dimensionsOf are the dimensions of each kind's metrics.
-// Source: the CloudWatch pages of the services' guides, "Dimensions".
-var dimensionsOf = map[alarms.Subject][]string{
-	alarms.Machine: {metrics.DimInstance}, alarms.Fleet: {metrics.DimGroup}, alarms.Web: {"LoadBalancer"}, alarms.WebTargets: {"LoadBalancer", "TargetGroup"},
-	alarms.CarrierTargets: {"LoadBalancer", "TargetGroup"}, alarms.Database: {"DBInstanceIdentifier"}, alarms.WebCertificate: {"CertificateArn"},
 }
 
 // Args describe what tells of a stack.
@@ -64,10 +56,10 @@ func (a Args) Validate() error {
 			errs = append(errs, fmt.Errorf("targets: %s is there twice", key))
 		}
 		seen[key] = true
-		if len(dimensionsOf[t.Kind]) == 0 {
+		if len(t.Kind.Dimensions()) == 0 {
 			errs = append(errs, fmt.Errorf("targets: nobody knows the metrics of %s", key))
 		}
-		for _, name := range dimensionsOf[t.Kind] {
+		for _, name := range t.Kind.Dimensions() {
 			if t.IDs[name] == nil {
 				errs = append(errs, fmt.Errorf("targets: %s has no %s", key, name))
 			}
@@ -94,14 +86,7 @@ func (a Args) Validate() error {
 	return errors.Join(errs...)
 }
 
-// dimensions are those of a metric. What machines write of themselves has their role besides.
+// dimensions are those of a metric.
 func (t Target) dimensions(namespace string) pulumi.StringMap {
-	found := pulumi.StringMap{}
-	for _, name := range dimensionsOf[t.Kind] {
-		found[name] = t.IDs[name]
-	}
-	if t.Kind == alarms.Machine && namespace == metrics.Namespace {
-		found[metrics.DimRole] = pulumi.String(t.Role)
-	}
-	return found
+	return alarms.Dimensions(t.Thing, namespace, t.IDs, func(role string) pulumi.StringInput { return pulumi.String(role) })
 }

@@ -70,7 +70,7 @@ func (b *builder) build() error {
 
 // alarm registers one alarm of one thing. What pages tells nobody by itself: the role's alarm does.
 func (b *builder) alarm(t Target, a alarms.Alarm) error {
-	name := t.Name + "-" + a.Name
+	name := t.AlarmName(a)
 	args := &cloudwatch.MetricAlarmArgs{
 		Name:             pulumi.String(name), // commands of the runbook take it
 		AlarmDescription: pulumi.String(fmt.Sprintf("%s: %s. %s", t.Name, a.What, alarms.Runbook)), ComparisonOperator: pulumi.String(a.Comparison),
@@ -127,7 +127,7 @@ func (b *builder) queries(t Target, a alarms.Alarm) cloudwatch.MetricAlarmMetric
 // role registers the alarm above those of a role that page, so that however many of them fire, somebody is called once.
 // Source: Amazon CloudWatch User Guide, "Combining alarms": a rule has at most 100 alarms and 10240 characters.
 func (b *builder) role(role string, names pulumi.StringArray) error {
-	name := b.name + "-alarm-" + role
+	name := alarms.RoleAlarm(b.name, role)
 	rule := names.ToStringArrayOutput().ApplyT(func(names []string) string {
 		terms := make([]string, len(names))
 		for i, n := range names {
