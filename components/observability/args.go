@@ -34,10 +34,20 @@ type Args struct {
 	Emails []string
 	// PagerURL takes pages: an endpoint of PagerDuty or Opsgenie for Amazon CloudWatch or SNS. It is a secret. Empty is none.
 	PagerURL string
+	// Dashboards are what the stack's dashboards show besides what is watched. Nil is none.
+	Dashboards *Dashboards
 	// After is what must be there before anything is watched: machines that are not configured yet tell nothing.
 	After []pulumi.Resource
 	// Tags are given to everything that takes tags.
 	Tags tags.Tags
+}
+
+// Dashboards say where a stack's dashboards find what is no metric.
+type Dashboards struct {
+	// LogPrefix is how the names of the machines' log groups begin, for example "/calldata/stage".
+	LogPrefix string
+	// Runbook is the address of the runbook. Empty means that its path in the repository is shown.
+	Runbook string
 }
 
 // Validate reports every field that AWS would refuse.
@@ -80,6 +90,7 @@ func (a Args) Validate() error {
 	if h := a.Hours; h != nil && (h.From < 0 || h.From >= h.Until || h.Until > 24) {
 		errs = append(errs, fmt.Errorf("hours: %d to %d, want hours of one day, the first before the second", h.From, h.Until))
 	}
+	errs = append(errs, a.validateDashboards())
 	if err := a.Tags.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("tags: %w", err))
 	}
