@@ -164,6 +164,8 @@ func TestUnits(t *testing.T) {
 				for _, thing := range everything().Things {
 					for _, l := range g.lines(thing.Thing) {
 						switch unit := metrics.Unit(l.metric); {
+						case l.stat == alarms.SampleCount:
+							assert.Equal(t, "count", g.unit, g.title)
 						case l.math != nil || unit == "Percent":
 							assert.Equal(t, "percent", g.unit, "%s: %s", g.title, l.metric)
 						case unit == "Seconds":
