@@ -45,11 +45,11 @@ var (
 	cpu          = graph{title: "CPU", unit: "percent", most: 100, alarms: []string{"cpu"}}
 	memory       = graph{title: "Memory in use", unit: "percent", most: 100, alarms: []string{"memory"}}
 	disk         = graph{title: "Fullest disk", unit: "percent", most: 100, alarms: []string{"disk", "disk-full"}}
-	services     = graph{title: "Services that do not run, sources of metrics that do not answer", unit: "count", alarms: []string{"units-down", "sources-down"}}
+	services     = graph{title: "Services and sources of metrics that are down", unit: "count", alarms: []string{"units-down", "sources-down"}}
 	silent       = graph{title: "Messages with metrics, a minute", unit: "count", alarms: []string{"silent"}}
 	calls        = graph{title: "Calls begun and failed, in five minutes", unit: "calls", alarms: []string{"no-calls"}, more: []line{own(metrics.Calls, alarms.Sum, 300, alarms.Router), own(metrics.FailedCalls, alarms.Sum, 300, alarms.Router)}}
 	failing      = graph{title: "Calls without an answer, of a hundred", unit: "percent", most: 100, alarms: []string{"calls-fail"}}
-	targets      = graph{title: "Engines, Routers and carriers that do not answer", unit: "count", alarms: []string{"targets-down"}}
+	targets      = graph{title: "Targets of Kamailio that do not answer", unit: "count", alarms: []string{"targets-down"}}
 	webErrors    = graph{title: "Web: errors 5xx, a minute", unit: "responses", alarms: []string{"web-errors", "web-engine-errors"}}
 	databaseCPU  = graph{title: "Database: CPU", unit: "percent", most: 100, alarms: []string{"database-cpu"}}
 	fleetSize    = graph{title: "Machines in service", unit: "machines", alarms: []string{"fleet-empty", "fleet-small", "fleet-grown"}, more: []line{of(alarms.Fleet, autoScaling, "GroupDesiredCapacity", alarms.Maximum)}}
@@ -121,11 +121,11 @@ var boards = []board{
 				{title: "Phones registered and unreachable", unit: "phones", more: []line{
 					own(metrics.Registrations, alarms.Maximum, 300, alarms.Engine), own(metrics.RegistrationsDown, alarms.Maximum, 300, alarms.Engine),
 				}},
-				{title: "Phones that went within five minutes, of a hundred", unit: "percent", alarms: []string{"registrations-fall"}},
+				{title: "Phones that went in five minutes, of a hundred", unit: "percent", alarms: []string{"registrations-fall"}},
 			}},
 			{"Web", []graph{
 				{title: "Requests, a minute", unit: "requests", more: []line{of(alarms.Web, applicationELB, "RequestCount", alarms.Sum)}},
-				{title: "Time until engines answer, 95 of a hundred requests", unit: "seconds", more: []line{of(alarms.Web, applicationELB, "TargetResponseTime", "p95")}},
+				{title: "Time to answer, of 95 in a hundred requests", unit: "seconds", more: []line{of(alarms.Web, applicationELB, "TargetResponseTime", "p95")}},
 				webErrors,
 				{title: "Engines that are healthy", unit: "machines", alarms: []string{"web-down"}},
 				{title: "Engines that are not healthy", unit: "machines", alarms: []string{"web-unhealthy"}},

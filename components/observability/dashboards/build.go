@@ -173,6 +173,9 @@ func thingAlarms(a Args, things []Thing) []string {
 	return arns
 }
 
+// AlarmsPerRow is how many alarms have room beside each other.
+const AlarmsPerRow = 5
+
 // grid places widgets from left to right, from top to bottom.
 type grid struct {
 	widgets []Widget
@@ -210,10 +213,10 @@ func (g *grid) section(title string, widgets []Widget) {
 	g.newRow()
 }
 
-// alarms are as many widgets as CloudWatch wants for so many alarms, each high enough for six alarms a row.
+// alarms are as many widgets as CloudWatch wants for so many alarms, each high enough for all.
 func (g *grid) alarms(title string, arns, states []string) {
 	for part := range slices.Chunk(arns, maxAlarms) {
-		height := 2 + (len(part)+5)/6
+		height := 2 + (len(part)+AlarmsPerRow-1)/AlarmsPerRow
 		if states != nil { // most of the time there are none
 			height = 3
 		}

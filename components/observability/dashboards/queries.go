@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/calldata/calldata-foundation/components/machinelogs"
+	"github.com/calldata/calldata-foundation/components/machinelogs/loggroups"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 )
 
@@ -60,7 +60,7 @@ func (q query) sources(a Args) []string {
 		if t.Kind != alarms.Machine && t.Kind != alarms.Fleet {
 			continue
 		}
-		for _, group := range machinelogs.Groups(a.LogPrefix, t.Role) {
+		for _, group := range loggroups.Of(a.LogPrefix, t.Role) {
 			name := strings.TrimPrefix(group, a.LogPrefix+"/")
 			wanted := func(pattern string) bool {
 				ok, err := path.Match(pattern, name)

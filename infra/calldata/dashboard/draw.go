@@ -132,20 +132,17 @@ func wrap(text string, width int) []string {
 	return lines
 }
 
-// tiles is how many alarms are in a row.
-const tiles = 6
-
 func (c *canvas) alarms(p dashboards.Properties, b box) {
 	if len(p.States) > 0 {
 		c.Text(b.x+padding, b.y+2*row, svg.Small, fmt.Sprintf("None of %d is in the state %s.", len(p.Alarms), strings.Join(p.States, ", ")))
 		return
 	}
-	width := (b.w - padding) / tiles
+	width := (b.w - padding) / dashboards.AlarmsPerRow
 	for i, arn := range p.Alarms {
-		x, y := b.x+padding+i%tiles*width, b.y+row+i/tiles*row
+		x, y := b.x+padding+i%dashboards.AlarmsPerRow*width, b.y+row+i/dashboards.AlarmsPerRow*row
 		c.Rect(x, y, width-padding, row-inset, "#f1f8f1", frame, "")
 		c.Printf(`<rect x="%d" y="%d" width="4" height="%d" fill="%s"/>`, x, y, row-inset, good)
-		c.Text(x+padding, y+svg.LineHeight, ` font-size="11"`, fit(arn[strings.LastIndex(arn, ":")+1:], width-2*padding))
+		c.Text(x+padding, y+svg.LineHeight, ` font-size="11"`, fit(arn[strings.LastIndex(arn, ":")+1:], (width-2*padding)*svg.FontSize/11))
 		c.Text(x+padding, y+2*svg.LineHeight-2, ` font-size="9" fill="`+good+`"`, "OK")
 	}
 }
@@ -167,7 +164,7 @@ func (c *canvas) query(p dashboards.Properties, b box) {
 	c.Text(b.x+padding, y, svg.Small, fit(from, b.w-2*padding))
 	for _, command := range commands {
 		y += svg.LineHeight
-		c.Text(b.x+padding, y, ` font-family="monospace" font-size="10" fill="`+svg.Line+`"`, fit("| "+command, b.w-2*padding))
+		c.Text(b.x+padding, y, ` font-family="monospace" font-size="10" fill="`+svg.Line+`"`, fit("| "+command, b.w-padding))
 	}
 }
 

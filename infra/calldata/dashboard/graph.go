@@ -39,6 +39,9 @@ func (c *canvas) graph(p dashboards.Properties, b box) {
 			most = math.Max(most, t.Value)
 		}
 	}
+	if most <= value(axis.Min, 0) {
+		most = value(axis.Min, 0) + 1
+	}
 	at := plot{box: box{b.x + 56, b.y + 40, b.w - 56 - padding, b.h - 40 - (legendRows+1)*(svg.LineHeight-2) - 4}, from: value(axis.Min, 0)}
 	step := tick(1.1*most - at.from)
 	at.to = at.from + step*math.Ceil((1.1*most-at.from)/step)
@@ -112,9 +115,12 @@ func (c *canvas) thresholds(at plot, all []dashboards.Threshold) {
 		}
 		c.Printf(`<rect x="%d" y="%.1f" width="%d" height="%.1f" fill="%s" fill-opacity="0.07"/>`, at.x, top, at.w, height, t.Color)
 		c.Printf(`<path d="M%d %.1fH%d" stroke="%s" stroke-dasharray="5 3"/>`, at.x, y, at.x+at.w, t.Color)
-		label := math.Max(y-3, float64(at.y+8))
+		label, step := math.Max(y-3, float64(at.y+8)), 10.0
+		if y > float64(at.y+at.h/2) { // there is no room below the lowest
+			step = -step
+		}
 		for slices.ContainsFunc(taken, func(other float64) bool { return math.Abs(other-label) < 10 }) {
-			label += 10
+			label += step
 		}
 		taken = append(taken, label)
 		c.Printf(`<text x="%d" y="%.1f" text-anchor="end" font-size="9" fill="%s" stroke="%s" stroke-width="2.5" paint-order="stroke">%s</text>`,
