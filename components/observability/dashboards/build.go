@@ -146,7 +146,7 @@ func (b board) introduction(a Args, names []string) string {
 	if a.Runbook != "" {
 		runbook = fmt.Sprintf("[runbook](%s#%s)", a.Runbook, anchor)
 	}
-	return fmt.Sprintf("# %s: %s\n%s\n\nWhat an alarm means and what to do: %s. First look: `calldata health -s %s`. Lines across are alarms' thresholds: red calls somebody, orange is a notice.",
+	return fmt.Sprintf("# %s: %s\n%s\n\nWhat an alarm means and what to do: %s. First look: `calldata health -s %s`. Lines across are alarms' thresholds: red for what callers notice, orange for the rest.",
 		a.Stack, b.title, strings.Join(links, " | "), runbook, a.Stack)
 }
 
