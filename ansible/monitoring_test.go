@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os/exec"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,8 +15,10 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/calldata/calldata-foundation/components/machinelogs"
+	"github.com/calldata/calldata-foundation/components/machinelogs/loggroups"
 	"github.com/calldata/calldata-foundation/components/metrics"
+	"github.com/calldata/calldata-foundation/components/observability/alarms"
+	"github.com/calldata/calldata-foundation/components/observability/dashboards"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -45,6 +48,59 @@ func TestMetricsAgree(t *testing.T) {
 	assert.Contains(t, read(t, "roles/monitoring/templates/cloudwatch-agent.json.j2"), "'namespace': '"+metrics.AgentNamespace+"'", "machines may write to no other namespace")
 }
 
+// What a dashboard draws of a machine is what a source of its role tells.
+func TestDashboardsDrawWhatIsTold(t *testing.T) {
+	t.Parallel()
+	var vars struct {
+		Sources map[string][]string `yaml:"monitoring_role_sources"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, "roles/monitoring/vars/main.yml")), &vars))
+	told := map[string]string{} // the samples that metrics are computed of
+	for _, found := range regexp.MustCompile(`(?m)^    "(\w+)": \("\w+", \w+\("(\w+)"`).FindAllStringSubmatch(read(t, "roles/monitoring/files/lib/cloudwatch.py"), -1) {
+		told[found[1]] = found[2]
+	}
+	require.Len(t, told, len(metrics.All()))
+	args := dashboards.Args{Stack: "x", Region: "us-east-1", Level: alarms.Pages, LogPrefix: "/calldata/x", ARN: func(string) string { return "" }}
+	roles := map[string]string{}
+	for role := range vars.Sources {
+		for _, kind := range []alarms.Subject{alarms.Machine, alarms.Fleet} {
+			name := string(kind) + " " + role
+			roles[name] = role
+			args.Things = append(args.Things, dashboards.Thing{Thing: alarms.Thing{Name: name, Kind: kind, Role: role}, IDs: map[string]string{kind.Dimensions()[0]: name}})
+		}
+	}
+	made, err := dashboards.Build(args)
+	require.NoError(t, err)
+	looked := 0
+	for _, d := range made {
+		for _, w := range d.Body.Widgets {
+			for _, m := range w.Properties.Metrics {
+				if m.Namespace != metrics.Namespace {
+					continue
+				}
+				looked++
+				role := roles[m.Dimensions[metrics.DimInstance]+m.Dimensions[metrics.DimGroup]]
+				require.NotEmpty(t, role)
+				sources := append([]string{"certificates", "ena", "system", "units"}, vars.Sources[role]...)
+				assert.True(t, told[m.Name] == "calldata_up" || slices.ContainsFunc(sources, func(source string) bool { return gives(t, source, told[m.Name]) }),
+					"%s draws %s of %s, which has no source that tells %s", d.Name, m.Name, role, told[m.Name])
+				assert.NotEqual(t, metrics.DatabaseLag, m.Name, "no database of a stack has a replica")
+			}
+		}
+	}
+	assert.Greater(t, looked, 100)
+	assert.False(t, gives(t, "system", told[metrics.Calls]))
+}
+
+// gives reports whether a source has a sample. Some put its name together, of their own and a word.
+func gives(t *testing.T, source, name string) bool {
+	t.Helper()
+	text := read(t, "roles/monitoring/files/lib/sources/"+source+".py")
+	_, word, own := strings.Cut(name, source+"_")
+	word = strings.TrimSuffix(word, "_total")
+	return strings.Contains(text, `"`+name+`"`) || own && regexp.MustCompile(`["'(|]`+word+`(_total)?["')|]`).MatchString(text)
+}
+
 // A log group that the machines write to is one that the stack makes.
 func TestLogGroupsAgree(t *testing.T) {
 	t.Parallel()
@@ -61,9 +117,9 @@ func TestLogGroupsAgree(t *testing.T) {
 			}
 		}
 		slices.Sort(want)
-		assert.Equal(t, want, machinelogs.Groups("/calldata/stage", string(role)), role)
+		assert.Equal(t, want, loggroups.Of("/calldata/stage", string(role)), role)
 	}
-	assert.Empty(t, machinelogs.Groups("/calldata/stage", "nobody"))
+	assert.Empty(t, loggroups.Of("/calldata/stage", "nobody"))
 }
 
 func TestMonitoringLibrary(t *testing.T) {

@@ -52,6 +52,7 @@ type defaults struct {
 	alarms                             alarms.Level
 	protect, waf, multiAZ, ssmEndpoint bool
 	detailedMonitoring, lockBackups    bool
+	dashboards                         bool
 	configureMinutes                   int
 }
 
@@ -65,12 +66,12 @@ var byKind = map[Kind]defaults{
 	KindStage: {
 		zones: 2, nat: NatSingle, edges: []string{string(EdgePhones)}, instanceType: "t3.large", dataVolumeGiB: 50,
 		sbcInstanceType: "t3.medium", routerInstanceType: "t3.medium", databaseClass: "db.t4g.small", databaseGiB: 20,
-		logRetentionDays: 90, backupRetentionDays: 14, configureMinutes: 60, alarms: alarms.Notices,
+		logRetentionDays: 90, backupRetentionDays: 14, configureMinutes: 60, alarms: alarms.Notices, dashboards: true,
 	},
 	KindProd: {
 		zones: 3, nat: NatOnePerAz, edges: []string{string(EdgeCarriers), string(EdgePhones)}, instanceType: "m6i.xlarge", dataVolumeGiB: 100,
 		sbcInstanceType: "c6i.large", routerInstanceType: "c6i.large", databaseClass: "db.m6g.large", databaseGiB: 100,
-		logRetentionDays: 365, backupRetentionDays: 35, configureMinutes: 60, alarms: alarms.Pages,
+		logRetentionDays: 365, backupRetentionDays: 35, configureMinutes: 60, alarms: alarms.Pages, dashboards: true,
 		protect: true, waf: true, multiAZ: true, ssmEndpoint: true, detailedMonitoring: true, lockBackups: true,
 	},
 	KindAccount: {logRetentionDays: 365, backupRetentionDays: 35, configureMinutes: 45, protect: true},

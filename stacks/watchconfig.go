@@ -18,6 +18,8 @@ type WatchConfig struct {
 	PagerURL string
 	// Hours are those in which business is done (businessHours); nil is not known.
 	Hours *alarms.Hours
+	// Dashboards says whether they are made, too (dashboards).
+	Dashboards bool
 }
 
 // noAlarms is the value of alarms for a stack that tells nothing.
@@ -25,11 +27,14 @@ const noAlarms = "none"
 
 func readWatch(r *reader) WatchConfig {
 	level := r.text("alarms", string(r.defaults.alarms))
-	w := WatchConfig{Level: alarms.Level(level), PagerURL: r.text("pagerUrl", ""), Hours: readHours(r)}
+	w := WatchConfig{Level: alarms.Level(level), PagerURL: r.text("pagerUrl", ""), Hours: readHours(r), Dashboards: r.choice("dashboards", r.defaults.dashboards)}
 	if level == noAlarms {
 		w.Level = ""
 	} else if w.Level != "" && !slices.Contains(alarms.Levels(), w.Level) {
 		r.fail("alarms", level, fmt.Sprintf("want %s or one of %v", noAlarms, alarms.Levels()), r.set("alarms", string(alarms.Notices)))
+	}
+	if w.Level == "" && r.text("dashboards", "") == "true" {
+		r.fail("dashboards", "true", "they show what alarms watch, and the stack has no alarms", r.set("alarms", string(alarms.Few)))
 	}
 	if w.PagerURL != "" {
 		set := fmt.Sprintf("pulumi config set --secret %s -s %s", fullKey("pagerUrl"), r.stack) // asks for the value
@@ -64,6 +69,15 @@ func watch(t *Topology, c Config) {
 	if c.Watch.Level == "" {
 		return
 	}
-	t.Alarms = &AlarmsSpec{Level: c.Watch.Level, Emails: c.Account.AlertEmails, PagerURL: c.Watch.PagerURL, Hours: c.Watch.Hours}
+	t.Alarms = &AlarmsSpec{Level: c.Watch.Level, Emails: c.Account.AlertEmails, PagerURL: c.Watch.PagerURL, Hours: c.Watch.Hours, Dashboards: c.Watch.Dashboards, Runbook: runbook(c.Account.Repository)}
 	t.Keys = append(t.Keys, KeyNotices)
+}
+
+// runbook is the address of the runbook in a repository at GitHub; empty where none is known.
+func runbook(repository string) string {
+	if repository == "" {
+		return ""
+	}
+	page, _, _ := strings.Cut(alarms.Runbook, "#")
+	return "https://github.com/" + repository + "/blob/HEAD/" + page
 }

@@ -19,7 +19,7 @@ func TestWhatIsToldByTopology(t *testing.T) {
 		top, err := New(string(kind), c)
 		require.NoError(t, err)
 		require.NotNil(t, top.Alarms, kind)
-		assert.Equal(t, AlarmsSpec{Level: want, Emails: []string{"ops@example.com"}, Hours: &alarms.Hours{From: 8, Until: 18}}, *top.Alarms)
+		assert.Equal(t, AlarmsSpec{Level: want, Emails: []string{"ops@example.com"}, Hours: &alarms.Hours{From: 8, Until: 18}, Dashboards: kind != KindDev}, *top.Alarms)
 		assert.Contains(t, top.Keys, KeyNotices)
 
 		c, err = ReadConfig(string(kind), of(kind, "alarms", "none"))
@@ -31,12 +31,25 @@ func TestWhatIsToldByTopology(t *testing.T) {
 	}
 }
 
+func TestDashboardsKnowTheRunbook(t *testing.T) {
+	t.Parallel()
+	c, err := ReadConfig("dev", of(KindDev, "dashboards", "true", "githubRepository", "example/calldata-foundation"))
+	require.NoError(t, err)
+	top, err := New("dev", c)
+	require.NoError(t, err)
+	assert.True(t, top.Alarms.Dashboards)
+	assert.Equal(t, "https://github.com/example/calldata-foundation/blob/HEAD/docs/runbook.md", top.Alarms.Runbook)
+}
+
 func TestMistakesInWhatIsTold(t *testing.T) {
 	t.Parallel()
+	_, err := ReadConfig("dev", of(KindDev, "alarms", "none", "dashboards", "true"))
+	require.ErrorContains(t, err, `calldata-foundation:dashboards is "true": they show what alarms watch, and the stack has no alarms; fix it with: pulumi config set calldata-foundation:alarms few -s dev`)
 	for name, tt := range map[string]struct{ setting, value, want string }{
 		"unknown level":        {"alarms", "loud", `calldata-foundation:alarms is "loud": want none or one of [few notices pages]; fix it with: pulumi config set calldata-foundation:alarms notices -s dev`},
 		"hours the wrong way":  {"businessHours", "18-8", `calldata-foundation:businessHours is "18-8": want two hours of one day in UTC, like 8-18; fix it with:`},
 		"hours of no day":      {"businessHours", "8-25", `is "8-25"`},
+		"dashboards perhaps":   {"dashboards", "perhaps", `dashboards is "perhaps": want true, false, or nothing`},
 		"no hours":             {"businessHours", "always", `is "always"`},
 		"a pager for nobody":   {"pagerUrl", "https://events.example.com/hidden", `calldata-foundation:pagerUrl is "[secret]": the stack's alarms are "few", which call nobody; fix it with:`},
 		"a pager without HTTP": {"pagerUrl", "ftp://events.example.com/hidden", `calldata-foundation:pagerUrl is "[secret]": want https://HOST/PATH`},

@@ -15,6 +15,10 @@ type AlarmsSpec struct {
 	PagerURL string `json:"-"`
 	// Hours are those in which business is done; nil is not known.
 	Hours *alarms.Hours `json:"hours,omitempty"`
+	// Dashboards says whether there are dashboards, too.
+	Dashboards bool `json:"dashboards"`
+	// Runbook is the address of the runbook; empty where nobody has said which repository it is in.
+	Runbook string `json:"runbook,omitempty"`
 }
 
 // Watched is everything in the stack that has alarms: its machines, fleets, load balancers and database.

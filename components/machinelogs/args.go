@@ -7,6 +7,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/calldata/calldata-foundation/components/machinelogs/loggroups"
 	"github.com/calldata/calldata-foundation/components/tags"
 )
 
@@ -37,7 +38,7 @@ func (a Args) Validate() error {
 	}
 	seen := map[string]bool{}
 	for _, role := range a.Roles {
-		if len(logs[role]) == 0 {
+		if len(loggroups.Of(a.Prefix, role)) == 0 {
 			errs = append(errs, fmt.Errorf("roles: nobody knows what machines of the role %q log", role))
 		}
 		if seen[role] {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/calldata/calldata-foundation/components/machinelogs/loggroups"
 )
 
 // MachineLogs are the log groups of a stack's machines.
@@ -23,7 +25,7 @@ func NewMachineLogs(ctx *pulumi.Context, name string, args Args, opts ...pulumi.
 		return nil, fmt.Errorf("machine logs %s: %w", name, err)
 	}
 	for _, role := range args.Roles {
-		for _, group := range Groups(args.Prefix, role) {
+		for _, group := range loggroups.Of(args.Prefix, role) {
 			if err := args.register(ctx, self, name, group); err != nil {
 				return nil, fmt.Errorf("machine logs %s: %w", name, err)
 			}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/calldata/calldata-foundation/components/metrics"
 	"github.com/calldata/calldata-foundation/components/notices"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/components/tags"
@@ -19,13 +18,6 @@ type Target struct {
 	alarms.Thing
 	// IDs are the values of CloudWatch's dimensions, by their names: those that the thing's kind has.
 	IDs map[string]pulumi.StringInput
-}
-
-// dimensionsOf are the dimensions of each kind's metrics.
-// Source: the CloudWatch pages of the services' guides, "Dimensions".
-var dimensionsOf = map[alarms.Subject][]string{
-	alarms.Machine: {metrics.DimInstance}, alarms.Fleet: {metrics.DimGroup}, alarms.Web: {"LoadBalancer"}, alarms.WebTargets: {"LoadBalancer", "TargetGroup"},
-	alarms.CarrierTargets: {"LoadBalancer", "TargetGroup"}, alarms.Database: {"DBInstanceIdentifier"}, alarms.WebCertificate: {"CertificateArn"},
 }
 
 // Args describe what tells of a stack.
@@ -42,10 +34,20 @@ type Args struct {
 	Emails []string
 	// PagerURL takes pages: an endpoint of PagerDuty or Opsgenie for Amazon CloudWatch or SNS. It is a secret. Empty is none.
 	PagerURL string
+	// Dashboards are what the stack's dashboards show besides what is watched. Nil is none.
+	Dashboards *Dashboards
 	// After is what must be there before anything is watched: machines that are not configured yet tell nothing.
 	After []pulumi.Resource
 	// Tags are given to everything that takes tags.
 	Tags tags.Tags
+}
+
+// Dashboards say where a stack's dashboards find what is no metric.
+type Dashboards struct {
+	// LogPrefix is how the names of the machines' log groups begin, for example "/calldata/stage".
+	LogPrefix string
+	// Runbook is the address of the runbook. Empty means that its path in the repository is shown.
+	Runbook string
 }
 
 // Validate reports every field that AWS would refuse.
@@ -64,10 +66,10 @@ func (a Args) Validate() error {
 			errs = append(errs, fmt.Errorf("targets: %s is there twice", key))
 		}
 		seen[key] = true
-		if len(dimensionsOf[t.Kind]) == 0 {
+		if len(t.Kind.Dimensions()) == 0 {
 			errs = append(errs, fmt.Errorf("targets: nobody knows the metrics of %s", key))
 		}
-		for _, name := range dimensionsOf[t.Kind] {
+		for _, name := range t.Kind.Dimensions() {
 			if t.IDs[name] == nil {
 				errs = append(errs, fmt.Errorf("targets: %s has no %s", key, name))
 			}
@@ -88,20 +90,14 @@ func (a Args) Validate() error {
 	if h := a.Hours; h != nil && (h.From < 0 || h.From >= h.Until || h.Until > 24) {
 		errs = append(errs, fmt.Errorf("hours: %d to %d, want hours of one day, the first before the second", h.From, h.Until))
 	}
+	errs = append(errs, a.validateDashboards())
 	if err := a.Tags.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("tags: %w", err))
 	}
 	return errors.Join(errs...)
 }
 
-// dimensions are those of a metric. What machines write of themselves has their role besides.
+// dimensions are those of a metric.
 func (t Target) dimensions(namespace string) pulumi.StringMap {
-	found := pulumi.StringMap{}
-	for _, name := range dimensionsOf[t.Kind] {
-		found[name] = t.IDs[name]
-	}
-	if t.Kind == alarms.Machine && namespace == metrics.Namespace {
-		found[metrics.DimRole] = pulumi.String(t.Role)
-	}
-	return found
+	return alarms.Dimensions(t.Thing, namespace, t.IDs, func(role string) pulumi.StringInput { return pulumi.String(role) })
 }

@@ -30,9 +30,11 @@ type builder struct {
 	told []pulumi.Resource
 	// paging are the names of the alarms that page, by role.
 	paging map[string]pulumi.StringArray
+	// arns are those of all alarms, by name.
+	arns pulumi.StringMap
 }
 
-// NewObservability registers topics, alarms, and an alarm NAME-alarm-ROLE for each role. It fails before the first resource if args
+// NewObservability registers topics, alarms, an alarm NAME-alarm-ROLE for each role, and dashboards where they are wanted. It fails before the first resource if args
 // are not valid.
 func NewObservability(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Observability, error) {
 	if err := args.Validate(); err != nil {
@@ -42,7 +44,7 @@ func NewObservability(ctx *pulumi.Context, name string, args Args, opts ...pulum
 	if err := ctx.RegisterComponentResource("calldata:observability:Observability", name, self, opts...); err != nil {
 		return nil, fmt.Errorf("observability %s: %w", name, err)
 	}
-	b := builder{ctx: ctx, name: name, args: args, parent: pulumi.Parent(self), self: self, paging: map[string]pulumi.StringArray{}}
+	b := builder{ctx: ctx, name: name, args: args, parent: pulumi.Parent(self), self: self, paging: map[string]pulumi.StringArray{}, arns: pulumi.StringMap{}}
 	if err := b.build(); err != nil {
 		return nil, fmt.Errorf("observability %s: %w", name, err)
 	}
@@ -65,12 +67,12 @@ func (b *builder) build() error {
 			return err
 		}
 	}
-	return nil
+	return b.dashboards()
 }
 
 // alarm registers one alarm of one thing. What pages tells nobody by itself: the role's alarm does.
 func (b *builder) alarm(t Target, a alarms.Alarm) error {
-	name := t.Name + "-" + a.Name
+	name := t.AlarmName(a)
 	args := &cloudwatch.MetricAlarmArgs{
 		Name:             pulumi.String(name), // commands of the runbook take it
 		AlarmDescription: pulumi.String(fmt.Sprintf("%s: %s. %s", t.Name, a.What, alarms.Runbook)), ComparisonOperator: pulumi.String(a.Comparison),
@@ -90,6 +92,7 @@ func (b *builder) alarm(t Target, a alarms.Alarm) error {
 	if err != nil {
 		return err
 	}
+	b.arns[name] = alarm.Arn
 	if a.Severity == alarms.Page {
 		b.paging[t.Role] = append(b.paging[t.Role], alarm.Name)
 	}
@@ -127,7 +130,7 @@ func (b *builder) queries(t Target, a alarms.Alarm) cloudwatch.MetricAlarmMetric
 // role registers the alarm above those of a role that page, so that however many of them fire, somebody is called once.
 // Source: Amazon CloudWatch User Guide, "Combining alarms": a rule has at most 100 alarms and 10240 characters.
 func (b *builder) role(role string, names pulumi.StringArray) error {
-	name := b.name + "-alarm-" + role
+	name := alarms.RoleAlarm(b.name, role)
 	rule := names.ToStringArrayOutput().ApplyT(func(names []string) string {
 		terms := make([]string, len(names))
 		for i, n := range names {
@@ -136,11 +139,15 @@ func (b *builder) role(role string, names pulumi.StringArray) error {
 		return strings.Join(terms, " OR ")
 	}).(pulumi.StringOutput)
 	topic := pulumi.StringArray{b.self.PageARN}
-	_, err := cloudwatch.NewCompositeAlarm(b.ctx, name, &cloudwatch.CompositeAlarmArgs{
+	alarm, err := cloudwatch.NewCompositeAlarm(b.ctx, name, &cloudwatch.CompositeAlarmArgs{
 		AlarmName: pulumi.String(name), AlarmDescription: pulumi.String(fmt.Sprintf("%s: something of %s is wrong that callers notice. %s", b.name, role, alarms.Runbook)),
 		AlarmRule: rule, AlarmActions: topic, OkActions: topic, Tags: b.tags(name),
 	}, b.parent, pulumi.DependsOn(b.told))
-	return err
+	if err != nil {
+		return err
+	}
+	b.arns[name] = alarm.Arn
+	return nil
 }
 
 func (b *builder) tags(name string) pulumi.StringMap {

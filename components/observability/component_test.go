@@ -21,6 +21,7 @@ func TestMain(m *testing.M) { os.Exit(componenttest.Main(m)) }
 const (
 	metricAlarm  = "aws:cloudwatch/metricAlarm:MetricAlarm"
 	roleAlarm    = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
+	dashboard    = "aws:cloudwatch/dashboard:Dashboard"
 	subscription = "aws:sns/topicSubscription:TopicSubscription"
 	noticeTopic  = "arn:aws:sns:us-east-1:" + componenttest.Account + ":prod-notice"
 	pageTopic    = "arn:aws:sns:us-east-1:" + componenttest.Account + ":prod-page"
@@ -150,4 +151,30 @@ func TestEveryMistakeIsReported(t *testing.T) {
 	assert.NotContains(t, err.Error(), "secret.example.com")
 	require.ErrorContains(t, Args{}.Validate(), "targets: there is nothing to watch")
 	assert.Empty(t, rec.OfType(metricAlarm))
+}
+
+func TestDashboards(t *testing.T) {
+	t.Parallel()
+	assert.Empty(t, registered(t, args()).OfType(dashboard))
+	a := args()
+	a.Dashboards = &Dashboards{LogPrefix: "/calldata/prod", Runbook: "https://example.com/runbook.md"}
+	found := registered(t, a).OfType(dashboard)
+	require.Len(t, found, 4)
+	for name, d := range found {
+		assert.Equal(t, name, d.Inputs["dashboardName"])
+		assert.Equal(t, "calldata:observability:Observability prod", d.Parent)
+		assert.True(t, json.Valid([]byte(d.Inputs["dashboardBody"].(string))), name)
+	}
+	engine := found["prod-engine"].Inputs["dashboardBody"]
+	assert.Contains(t, engine, `["CallData","MemoryUsed","InstanceId","i-1","Role","uc-engine",{"label":"prod-uc-1","stat":"Maximum","period":60}]`)
+	assert.Contains(t, engine, `"arn:aws:cloudwatch:us-east-1:`+componenttest.Account+`:prod-uc-1-memory"`)
+	overview := found["prod-overview"].Inputs["dashboardBody"]
+	assert.Contains(t, overview, `"arn:aws:cloudwatch:us-east-1:`+componenttest.Account+`:prod-alarm-uc-engine"`)
+	assert.Contains(t, overview, "[runbook](https://example.com/runbook.md#")
+	assert.NotContains(t, overview, `""`, "an alarm or a thing without a name")
+
+	a.Dashboards = &Dashboards{Runbook: "runbook"}
+	err := a.Validate()
+	require.ErrorContains(t, err, "dashboards: there is no prefix of log groups")
+	require.ErrorContains(t, err, `dashboards: the runbook is at "runbook"`)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/cost"
+	"github.com/calldata/calldata-foundation/infra/calldata/dashboard"
 	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
 	"github.com/calldata/calldata-foundation/infra/calldata/destroy"
 	"github.com/calldata/calldata-foundation/infra/calldata/doctor"
@@ -108,6 +109,7 @@ func root(io *cli.IO) *cobra.Command {
 		calls.NewCmdCalls(io),
 		configure.NewCmdConfigure(io),
 		cost.NewCmdCost(io),
+		dashboard.NewCmdDashboard(io),
 		deploy.NewCmdDeploy(io),
 		destroy.NewCmdDestroy(io),
 		doctor.NewCmdDoctor(io),

@@ -11,7 +11,7 @@ import (
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
-// watch registers the stack's alarms, once its machines are configured: what is not there yet is no fault.
+// watch registers the stack's alarms and dashboards, once its machines are configured: what is not there yet is no fault.
 func (d *deployment) watch() error {
 	if d.topology.Alarms == nil {
 		return nil
@@ -25,6 +25,9 @@ func (d *deployment) watchArgs() observability.Args {
 	args := observability.Args{
 		Level: spec.Level, Hours: spec.Hours, KMSKeyARN: input(d.made.keys, stacks.KeyNotices), Emails: spec.Emails, PagerURL: spec.PagerURL, After: d.made.configured,
 		Tags: d.tags("alarms"),
+	}
+	if spec.Dashboards {
+		args.Dashboards = &observability.Dashboards{LogPrefix: stacks.LogPrefix(d.topology.Stack), Runbook: spec.Runbook}
 	}
 	for _, thing := range d.topology.Watched() {
 		args.Targets = append(args.Targets, observability.Target{Thing: thing, IDs: d.identities(thing.Name)})

@@ -150,11 +150,16 @@ type Thing struct {
 	Capacity map[Capacity]float64
 }
 
+// Applies reports whether things of this kind and role have the metric.
+func (a Alarm) Applies(t Thing) bool {
+	return slices.Contains(a.Of, t.Kind) && (len(a.Roles) == 0 || slices.Contains(a.Roles, t.Role))
+}
+
 // Watched are the alarms of a thing, with thresholds in the metric's unit. Hours says whether business hours are known.
 func (l Level) Watched(t Thing, hours bool) []Alarm {
 	var found []Alarm
 	for _, a := range All() {
-		if !slices.Contains(a.Of, t.Kind) || len(a.Roles) > 0 && !slices.Contains(a.Roles, t.Role) || a.BusinessHours && !hours || l == Few && a.Severity != Page {
+		if !a.Applies(t) || a.BusinessHours && !hours || l == Few && a.Severity != Page {
 			continue
 		}
 		if a.Share != "" {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
+	"github.com/calldata/calldata-foundation/components/observability/dashboards"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -294,6 +295,9 @@ func (s *sum) monitoring() {
 	watched, roles := s.watched()
 	s.add(groupMonitoring, "alarms", nodes*nodeAlarms+fleets*fleetAlarms+watched, alarmMonth)
 	s.add(groupMonitoring, "alarms of roles, above others", roles, compositeMonth)
+	if s.t.Alarms != nil && s.t.Alarms.Dashboards {
+		s.add(groupMonitoring, "dashboards", float64(len(dashboards.Names(s.t.Stack, s.t.Watched()))), dashboardMonth)
+	}
 	var detailed, detailedMost float64
 	for _, n := range s.t.Nodes {
 		if n.DetailedMonitoring {

@@ -60,6 +60,7 @@ const (
 	srcEC2       = "hacecuentas.com/en/costo-servidor-cloud-aws-ec2-mensual, 2026-04 (t3, c6i); " + srcTools
 	srcMetrics   = "signoz.io/guides/cloudwatch-pricing, 2026-02"
 	srcAlarms    = "c3x.dev/resources/aws/aws_cloudwatch_metric_alarm"
+	srcBoards    = "factualminds.com/blog/amazon-cloudwatch-pricing-metrics-logs-alarms-dashboards, 2026-06"
 	srcInfracost = "gist.github.com/alikhajeh1/6107727c5218382b9cc6af69be562111 (Infracost output)"
 )
 
@@ -89,6 +90,7 @@ var (
 	metricMonth     = Price{0.30, perMonth, SecondHand, srcMetrics}
 	alarmMonth      = Price{0.10, perMonth, SecondHand, srcAlarms}
 	compositeMonth  = Price{0.50, perMonth, SecondHand, srcAlarms}
+	dashboardMonth  = Price{3, perMonth, SecondHand, srcBoards}
 	zoneMonth       = Price{0.50, perMonth, SecondHand, srcRoute53}
 	healthCheck     = Price{0.50, perMonth, NotVerified, ""}
 	webACL          = Price{5, perMonth, SecondHand, srcTools}
@@ -121,6 +123,7 @@ func named() []struct {
 		{"KMS key; the first and the second rotation add as much each", keyMonth}, {"Secrets Manager secret", secretMonth},
 		{"CloudWatch Logs, ingestion", logIngestGB}, {"CloudWatch Logs, storage", logStoreGB},
 		{"CloudWatch metric, custom or detailed", metricMonth}, {"CloudWatch alarm, for each of its metrics", alarmMonth}, {"CloudWatch composite alarm", compositeMonth},
+		{"CloudWatch dashboard; the first three of an account are free", dashboardMonth},
 		{"Route 53 hosted zone", zoneMonth}, {"Route 53 health check of an AWS address; the first 50 of an account are free", healthCheck},
 		{"WAF web ACL", webACL}, {"WAF rule", webRule}, {"WAF requests", webRequests},
 		{"AWS Config, recorded item", configItem}, {"AWS Config, evaluation of a rule", configRule}, {"GuardDuty, CloudTrail events", guardDutyEvents},

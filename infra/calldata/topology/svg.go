@@ -2,18 +2,18 @@ package topology
 
 import (
 	"cmp"
-	"encoding/xml"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/svg"
 )
 
-// Sizes in pixels. Text is estimated, because no font is measured: sans-serif is on average half as wide as it is high.
+// Sizes in pixels.
 const (
 	margin      = 24
-	fontSize    = 12
-	charWidth   = 6.6
-	lineHeight  = 16
+	fontSize    = svg.FontSize
+	lineHeight  = svg.LineHeight
 	padding     = 10
 	channel     = 13 // between two lines of a gutter
 	slot        = 18 // between two ends of lines on one side of a lane
@@ -26,16 +26,16 @@ const (
 	minActor    = 150
 )
 
-// Colours, dark enough on white to be read and printed.
 const (
-	ink, faint, line    = "#1f2933", "#52606d", "#486581"
+	ink, faint, line    = svg.Ink, svg.Faint, svg.Line
+	bold, small         = svg.Bold, svg.Small
 	frameFill, boxFill  = "#f8fafc", "#ffffff"
 	actorFill, laneFill = "#fff8e6", "#ffffffb0"
 )
 
 var rowFills = map[string]string{"public": "#e3f0fb", "private": "#e6f4ea", "intra": "#f3e8fb"}
 
-// svg is the picture as a file of its own, without fonts, scripts or anything from elsewhere.
+// svg is the picture as a file of its own.
 func (p picture) svg() string {
 	d := &drawing{picture: p, y: map[string]span{}}
 	d.layout()
@@ -60,6 +60,7 @@ type wire struct {
 // drawing places a picture.
 type drawing struct {
 	picture
+	svg.Canvas
 	column      int // width of one
 	actorWidth  int
 	left, right int // widths of the gutters
@@ -73,20 +74,19 @@ type drawing struct {
 	wires       []*wire
 	rest        []string // lines of the legend without a number
 	height      int
-	body        strings.Builder
 }
 
 func (d *drawing) layout() {
 	d.column = minColumn
 	for _, r := range d.rows {
 		for _, cell := range r.cells {
-			d.column = max(d.column, textWidth(cell)+2*padding)
+			d.column = max(d.column, svg.Width(cell)+2*padding)
 		}
 		for _, l := range r.lanes {
 			for _, b := range l.boxes {
 				width := 0
 				for _, text := range append([]string{b.title}, b.lines...) {
-					width = max(width, textWidth(text)+2*padding+4*gap)
+					width = max(width, svg.Width(text)+2*padding+4*gap)
 				}
 				if n := len(d.columns); b.column < 0 {
 					width = (width - (n-1)*gap + n - 1) / n
@@ -98,7 +98,7 @@ func (d *drawing) layout() {
 	d.actorWidth = minActor
 	for _, a := range d.actors {
 		for _, text := range append([]string{a.name}, a.lines...) {
-			d.actorWidth = max(d.actorWidth, textWidth(text)+2*padding)
+			d.actorWidth = max(d.actorWidth, svg.Width(text)+2*padding)
 		}
 	}
 	d.wire()
@@ -115,7 +115,7 @@ func (d *drawing) layout() {
 	d.lanesX = margin + d.left
 	d.laneX = [2]int{d.lanesX + gap, d.lanesX + columns - gap}
 	actors := len(d.actors)*(d.actorWidth+gap) - gap
-	d.width = max(d.lanesX+columns+d.right+margin, d.lanesX+actors+margin, 2*margin+textWidth(d.subtitle))
+	d.width = max(d.lanesX+columns+d.right+margin, d.lanesX+actors+margin, 2*margin+svg.Width(d.subtitle))
 	d.actorsY = margin + 3*lineHeight
 	d.rowsY = d.actorsY + actorHeight + gap + (outer+1)*channel + lineHeight + gap
 	d.stack()
@@ -293,55 +293,24 @@ func (d *drawing) actorEnds(outer []*wire) {
 	}
 }
 
-func textWidth(text string) int { return int(float64(len([]rune(text))) * charWidth) }
-
-func (d *drawing) printf(format string, args ...any) { fmt.Fprintf(&d.body, format+"\n", args...) }
-
-// escape is text that may stand between tags.
-func escape(text string) string {
-	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(text)) // a builder takes everything
-	return b.String()
-}
-
-func (d *drawing) text(x, y int, style, text string) {
-	d.printf(`<text x="%d" y="%d"%s>%s</text>`, x, y, style, escape(text))
-}
-
-func (d *drawing) rect(x, y, w, h int, fill, stroke, more string) {
-	d.printf(`<rect x="%d" y="%d" width="%d" height="%d" rx="6" fill="%s" stroke="%s"%s/>`, x, y, w, h, fill, stroke, more)
-}
-
-const (
-	bold  = ` font-weight="600"`
-	small = ` fill="` + faint + `" font-size="11"`
-)
-
 func (d *drawing) render() string {
-	d.text(margin, margin+lineHeight/2, ` font-size="18" font-weight="700"`, d.title)
-	d.text(margin, margin+2*lineHeight-4, small, d.subtitle)
+	d.Text(margin, margin+lineHeight/2, ` font-size="18" font-weight="700"`, d.title)
+	d.Text(margin, margin+2*lineHeight-4, small, d.subtitle)
 	d.frames()
 	for n, a := range d.actors {
 		x := d.actorX(n)
-		d.rect(x, d.actorsY, d.actorWidth, actorHeight, actorFill, line, "")
-		d.text(x+padding, d.actorsY+padding+fontSize-2, bold, a.name)
+		d.Rect(x, d.actorsY, d.actorWidth, actorHeight, actorFill, line, "")
+		d.Text(x+padding, d.actorsY+padding+fontSize-2, bold, a.name)
 		for i, text := range a.lines {
-			d.text(x+padding, d.actorsY+padding+fontSize-2+(i+1)*lineHeight, small, text)
+			d.Text(x+padding, d.actorsY+padding+fontSize-2+(i+1)*lineHeight, small, text)
 		}
 	}
 	for _, w := range d.wires {
 		d.line(w)
 	}
 	d.legend()
-	var out strings.Builder
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" font-family="system-ui, 'DejaVu Sans', Helvetica, Arial, sans-serif" font-size="%d" fill="%s">`+"\n",
-		d.width, d.height, d.width, d.height, fontSize, ink)
-	fmt.Fprintf(&out, "<title>%s</title>\n<desc>%s</desc>\n", escape("Topology of "+d.title), escape(d.subtitle))
-	fmt.Fprintf(&out, `<defs><marker id="to" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="%s"/></marker></defs>`+"\n", line)
-	fmt.Fprintf(&out, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", d.width, d.height)
-	out.WriteString(d.body.String())
-	out.WriteString("</svg>\n")
-	return out.String()
+	marker := fmt.Sprintf(`<marker id="to" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="%s"/></marker>`, line)
+	return d.File(d.width, d.height, svg.Title{Name: "Topology of " + d.title, Description: d.subtitle}, marker)
 }
 
 // frames draws network, tiers, subnets, lanes and boxes.
@@ -352,13 +321,13 @@ func (d *drawing) frames() {
 	top := d.rowsY - lineHeight - gap
 	bottom := d.rowSpans[len(d.rowSpans)-1].bottom + gap
 	frameX := margin
-	d.rect(frameX, top, d.lanesX+len(d.columns)*(d.column+gap)-gap+d.right-frameX, bottom-top, frameFill, faint, ` stroke-dasharray="6 4"`)
-	d.text(d.lanesX, top+lineHeight, bold, d.frame)
+	d.Rect(frameX, top, d.lanesX+len(d.columns)*(d.column+gap)-gap+d.right-frameX, bottom-top, frameFill, faint, ` stroke-dasharray="6 4"`)
+	d.Text(d.lanesX, top+lineHeight, bold, d.frame)
 	for i, r := range d.rows {
 		for c, cell := range r.cells {
 			x := d.lanesX + c*(d.column+gap)
-			d.rect(x, d.rowSpans[i].top, d.column, d.rowSpans[i].bottom-d.rowSpans[i].top, cmp.Or(rowFills[r.name], "#eef2f6"), "none", "")
-			d.text(x+padding, d.rowSpans[i].top+lineHeight, small, cell)
+			d.Rect(x, d.rowSpans[i].top, d.column, d.rowSpans[i].bottom-d.rowSpans[i].top, cmp.Or(rowFills[r.name], "#eef2f6"), "none", "")
+			d.Text(x+padding, d.rowSpans[i].top+lineHeight, small, cell)
 		}
 		for _, l := range r.lanes {
 			d.lane(l)
@@ -368,8 +337,8 @@ func (d *drawing) frames() {
 
 func (d *drawing) lane(l lane) {
 	at := d.y[l.id]
-	d.rect(d.laneX[0], at.top, d.laneX[1]-d.laneX[0], at.bottom-at.top, laneFill, line, ` stroke-dasharray="2 3"`)
-	d.text(d.laneX[0]+padding, at.top+lineHeight-2, bold+` fill="`+line+`"`, l.name)
+	d.Rect(d.laneX[0], at.top, d.laneX[1]-d.laneX[0], at.bottom-at.top, laneFill, line, ` stroke-dasharray="2 3"`)
+	d.Text(d.laneX[0]+padding, at.top+lineHeight-2, bold+` fill="`+line+`"`, l.name)
 	used := make([]int, len(d.columns))
 	for _, b := range l.boxes {
 		x, width, column := d.laneX[0]+gap, d.laneX[1]-d.laneX[0]-2*gap, b.column
@@ -381,10 +350,10 @@ func (d *drawing) lane(l lane) {
 		}
 		y := at.top + laneHead + used[column]
 		used[column] += boxHeight(b) + gap/2
-		d.rect(x, y, width, boxHeight(b), boxFill, ink, "")
-		d.text(x+padding, y+padding+fontSize/2+2, bold, b.title)
+		d.Rect(x, y, width, boxHeight(b), boxFill, ink, "")
+		d.Text(x+padding, y+padding+fontSize/2+2, bold, b.title)
 		for i, text := range b.lines {
-			d.text(x+padding, y+padding+fontSize/2+2+(i+1)*lineHeight, small, text)
+			d.Text(x+padding, y+padding+fontSize/2+2+(i+1)*lineHeight, small, text)
 		}
 	}
 }
@@ -402,9 +371,9 @@ func (d *drawing) line(w *wire) {
 		path = fmt.Sprintf("M%d %dH%dV%dH%d", d.laneX[1], w.fromSlot, x, w.toSlot, d.laneX[1])
 		number += 2
 	}
-	d.printf(`<path d="%s" fill="none" stroke="%s" stroke-width="1.3" stroke-linejoin="round" marker-end="url(#to)"/>`, path, line)
-	d.printf(`<circle cx="%d" cy="%d" r="%d" fill="#ffffff" stroke="%s"/>`, number, w.toSlot, numberSize, line)
-	d.printf(`<text x="%d" y="%d" text-anchor="middle" font-size="10">%d</text>`, number, w.toSlot+4, w.number)
+	d.Printf(`<path d="%s" fill="none" stroke="%s" stroke-width="1.3" stroke-linejoin="round" marker-end="url(#to)"/>`, path, line)
+	d.Printf(`<circle cx="%d" cy="%d" r="%d" fill="#ffffff" stroke="%s"/>`, number, w.toSlot, numberSize, line)
+	d.Printf(`<text x="%d" y="%d" text-anchor="middle" font-size="10">%d</text>`, number, w.toSlot+4, w.number)
 }
 
 // legend says what each number is, in as many columns as fit.
@@ -420,14 +389,14 @@ func (d *drawing) legend() {
 	}
 	longest := 0
 	for _, text := range lines {
-		longest = max(longest, textWidth(text)+3*padding)
+		longest = max(longest, svg.Width(text)+3*padding)
 	}
 	columns := max(1, min((d.width-2*margin)/longest, len(lines)))
 	perColumn := (len(lines) + columns - 1) / columns
 	d.height += lineHeight
-	d.text(margin, d.height, bold, d.caption)
+	d.Text(margin, d.height, bold, d.caption)
 	for i, text := range lines {
-		d.text(margin+(i/perColumn)*longest, d.height+(i%perColumn+1)*lineHeight+4, "", text)
+		d.Text(margin+(i/perColumn)*longest, d.height+(i%perColumn+1)*lineHeight+4, "", text)
 	}
 	d.height += (perColumn+1)*lineHeight + margin
 	d.width = max(d.width, 2*margin+columns*longest)

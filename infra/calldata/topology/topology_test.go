@@ -20,6 +20,7 @@ import (
 	"github.com/calldata/calldata-foundation/components/ports"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/svg"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -140,8 +141,8 @@ func TestPicturesHold(t *testing.T) {
 	} {
 		d := &drawing{picture: draw(load(t, shape[0], shape[1:]...)), y: map[string]span{}}
 		d.layout()
-		svg := d.render()
-		wellFormed(t, svg)
+		drawn := d.render()
+		wellFormed(t, drawn)
 		below := 0
 		for _, r := range d.rows {
 			for _, l := range r.lanes {
@@ -155,14 +156,14 @@ func TestPicturesHold(t *testing.T) {
 						room = d.laneX[1] - d.laneX[0] - 2*gap - 2*padding
 					}
 					for _, text := range append([]string{b.title}, b.lines...) {
-						assert.LessOrEqual(t, textWidth(text), room, "%v: %q", shape, text)
+						assert.LessOrEqual(t, svg.Width(text), room, "%v: %q", shape, text)
 					}
 				}
 			}
 		}
 		channels, ends := map[string]bool{}, map[string]bool{}
 		for _, w := range d.wires {
-			assert.Contains(t, svg, escape(fmt.Sprintf("%d. %s to ", w.number, d.name(w.From))), shape)
+			assert.Contains(t, drawn, svg.Escape(fmt.Sprintf("%d. %s to ", w.number, d.name(w.From))), shape)
 			once(t, channels, fmt.Sprint(w.outer, w.channel))
 			once(t, ends, fmt.Sprint(w.outer, w.To, w.toSlot))
 			assert.Greater(t, w.toSlot, d.y[w.To].top, "%v: line %d", shape, w.number)
@@ -176,7 +177,7 @@ func TestPicturesHold(t *testing.T) {
 			assert.LessOrEqual(t, d.actorX(len(d.actors)-1)+d.actorWidth, d.width, "%v: everybody is in the picture", shape)
 		}
 		for _, l := range d.links {
-			assert.Contains(t, svg, escape(strings.Join(l.Ports, ", ")), "%v: the legend has every link", shape)
+			assert.Contains(t, drawn, svg.Escape(strings.Join(l.Ports, ", ")), "%v: the legend has every link", shape)
 		}
 	}
 }

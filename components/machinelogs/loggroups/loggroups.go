@@ -1,4 +1,5 @@
-package machinelogs
+// Package loggroups names the log groups that machines write to. It knows neither Pulumi nor AWS.
+package loggroups
 
 import "slices"
 
@@ -18,9 +19,9 @@ var logs = map[string][]string{
 	},
 }
 
-// Groups are the log groups of machines of a role, sorted: the prefix of the stack, the role, and the log, for example
+// Of are the log groups of machines of a role, sorted: the prefix of the stack, the role, and the log, for example
 // "/calldata/stage/c4-sbc/kamailio". A role that is not known has none.
-func Groups(prefix, role string) []string {
+func Of(prefix, role string) []string {
 	var names []string
 	for _, log := range logs[role] {
 		names = append(names, prefix+"/"+role+"/"+log)
