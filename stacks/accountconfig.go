@@ -183,14 +183,9 @@ func readOtherRegions(r *reader, region string) []string {
 	all := r.list("otherRegions", "eu-central-1")
 	for i, other := range all {
 		at := fmt.Sprintf("otherRegions[%d]", i)
-		switch {
-		case !regionForm.MatchString(other):
-			r.fail(at, other, "want an AWS region", r.setPath(at, "eu-central-1"))
-		case otherPartition(other):
-			r.fail(at, other, "credentials of one partition of AWS do not work in another", r.setPath(at, "eu-central-1"))
-		case other == region:
-			r.fail(at, other, "that is the stack's own region", r.unsetPath(at))
-		case slices.Contains(all[:i], other):
+		if problem := notElsewhere(other, region); problem != "" {
+			r.fail(at, other, problem, pick(other == region, r.unsetPath(at), r.setPath(at, "eu-central-1")))
+		} else if slices.Contains(all[:i], other) {
 			r.fail(at, other, "an earlier item is the same", r.unsetPath(at))
 		}
 	}

@@ -144,6 +144,8 @@ type RetentionConfig struct {
 	// LockBackups keeps backups from being deleted before their time, in S3 and in AWS Backup (lockBackups). It is not
 	// Protect, which comes and goes: a bucket is made with its lock or without.
 	LockBackups bool
+	// CopyRegion is a second region that gets a copy of every backup; empty means none.
+	CopyRegion string
 }
 
 // ProvisionerConfig is the configuration stage.
@@ -206,6 +208,7 @@ func ReadConfig(stack string, settings Settings) (Config, error) {
 	c.Retention = RetentionConfig{
 		LogDays:    r.oneOf("logRetentionDays", r.defaults.logRetentionDays, logRetentions),
 		BackupDays: r.sized("backupRetentionDays", r.defaults.backupRetentionDays, 1, maxBackupDays), LockBackups: r.choice("lockBackups", r.defaults.lockBackups),
+		CopyRegion: readCopyRegion(r, c.Topology, c.Region),
 	}
 	c.Watch = readWatch(r)
 	c.Provisioner = ProvisionerConfig{
@@ -246,6 +249,33 @@ func readRegion(r *reader) string {
 // otherPartition reports whether a region is in a part of AWS of its own: China, the government's or a secret one.
 func otherPartition(region string) bool {
 	return strings.HasPrefix(region, "cn-") || strings.HasPrefix(region, "us-gov-") || strings.Contains(region, "-iso")
+}
+
+// notElsewhere is what keeps other from being a region besides own; empty means nothing.
+func notElsewhere(other, own string) string {
+	switch {
+	case !regionForm.MatchString(other):
+		return "want an AWS region"
+	case otherPartition(other):
+		return "credentials of one partition of AWS do not work in another"
+	case other == own:
+		return "that is the stack's own region"
+	}
+	return ""
+}
+
+func readCopyRegion(r *reader, kind Kind, own string) string {
+	const setting = "copyRegion"
+	region := r.text(setting, "")
+	if region == "" {
+		return ""
+	}
+	if problem := notElsewhere(region, own); problem != "" {
+		r.fail(setting, region, problem, r.set(setting, pick(own == "us-west-2", "us-east-1", "us-west-2")))
+	} else if kind != KindStage && kind != KindProd {
+		r.fail(setting, region, fmt.Sprintf("a stack of the topology %s has no backups to copy", kind), fmt.Sprintf("pulumi config rm %s -s %s", fullKey(setting), r.stack))
+	}
+	return region
 }
 
 func readNetwork(r *reader, region string) NetworkConfig {

@@ -89,8 +89,9 @@ func TestReadConfigDefaultsByTopology(t *testing.T) {
 	assert.Equal(t, "stage.voice.example.com", c.Web.HostedZone)
 	assert.False(t, c.Protect)
 
-	c, err = ReadConfig("prod", of(KindProd, "databaseMultiAz", "false", "hostedZone", "example.com"))
+	c, err = ReadConfig("prod", of(KindProd, "databaseMultiAz", "false", "hostedZone", "example.com", "copyRegion", "eu-central-1"))
 	require.NoError(t, err)
+	assert.Equal(t, RetentionConfig{LogDays: 365, BackupDays: 35, LockBackups: true, CopyRegion: "eu-central-1"}, c.Retention)
 	assert.Len(t, c.Network.Zones, 3)
 	assert.Equal(t, NatOnePerAz, c.Network.Nat)
 	assert.Equal(t, []Edge{EdgeCarriers, EdgePhones}, c.Access.Edges)
@@ -258,6 +259,11 @@ func TestReadConfigErrors(t *testing.T) {
 		"other region misspelt":    {of(KindAccount, "otherRegions", `["frankfurt"]`), []string{`otherRegions[0] is "frankfurt": want an AWS region`}},
 		"other region of China":    {of(KindAccount, "otherRegions", `["cn-north-1"]`), []string{`otherRegions[0] is "cn-north-1": credentials of one partition`}},
 		"other region is its own":  {of(KindAccount, "otherRegions", `["us-east-1"]`), []string{`otherRegions[0] is "us-east-1": that is the stack's own region`, "config rm --path"}},
+		"copies misspelt":          {of(KindProd, "copyRegion", "frankfurt"), []string{`copyRegion is "frankfurt": want an AWS region; fix it with: pulumi config set calldata-foundation:copyRegion us-west-2 -s dev`}},
+		"copies in China":          {of(KindStage, "copyRegion", "cn-north-1"), []string{`copyRegion is "cn-north-1": credentials of one partition`}},
+		"copies beside originals":  {of(KindProd, "copyRegion", "us-east-1"), []string{`copyRegion is "us-east-1": that is the stack's own region`}},
+		"copies of nothing":        {of(KindDev, "copyRegion", "us-west-2"), []string{`copyRegion is "us-west-2": a stack of the topology dev has no backups to copy`, "pulumi config rm calldata-foundation:copyRegion -s dev"}},
+		"copies of an account":     {of(KindAccount, "copyRegion", "us-west-2"), []string{"a stack of the topology account has no backups to copy"}},
 		"other region twice":       {of(KindAccount, "otherRegions", `["eu-west-1","eu-west-1"]`), []string{`otherRegions[1] is "eu-west-1": an earlier item is the same`}},
 		"domain of no stack":       {of(KindAccount, "environmentDomains", `["test=example.com"]`), []string{`environmentDomains[0] is "test=example.com": environments has no such stack`}},
 		"domain without a stack":   {of(KindAccount, "environmentDomains", `["example.com"]`), []string{`environmentDomains[0] is "example.com": want a stack's name and a domain`}},

@@ -85,6 +85,17 @@ type Backups struct {
 	// Bucket is the name of the S3 bucket, KeyARN the KMS key that objects in it are encrypted with.
 	Bucket string `json:"bucket"`
 	KeyARN string `json:"keyArn"`
+	// Copy is where each of them is copied to, where the stack has a second region for that.
+	Copy *BackupsCopy `json:"copy,omitempty"`
+}
+
+// BackupsCopy says where copies of backups are.
+type BackupsCopy struct {
+	// Region is the AWS region of the copies.
+	Region string `json:"region"`
+	// Bucket is the name of the S3 bucket, KeyARN the KMS key that objects in it are encrypted with.
+	Bucket string `json:"bucket"`
+	KeyARN string `json:"keyArn"`
 }
 
 // LogPrefix is how the names of the stack's CloudWatch log groups begin, for example "/calldata/stage".
@@ -136,6 +147,11 @@ func (o Outputs) Validate() error {
 	if o.Backups != nil {
 		need("backups.bucket", o.Backups.Bucket)
 		need("backups.keyArn", o.Backups.KeyARN)
+		if c := o.Backups.Copy; c != nil {
+			need("backups.copy.region", c.Region)
+			need("backups.copy.bucket", c.Bucket)
+			need("backups.copy.keyArn", c.KeyARN)
+		}
 	}
 	seen := map[string]bool{}
 	for i, n := range o.Nodes {

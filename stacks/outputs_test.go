@@ -28,6 +28,10 @@ func TestParseOutputs(t *testing.T) {
 		"backups.keyArn is empty", `nodes[2].name is "a", which an earlier node has too`} {
 		assert.ErrorContains(t, err, want)
 	}
+	_, err = ParseOutputs([]byte(`{"backups":{"bucket":"b","keyArn":"k","copy":{}}}`))
+	for _, want := range []string{"backups.copy.region is empty", "backups.copy.bucket is empty", "backups.copy.keyArn is empty"} {
+		assert.ErrorContains(t, err, want)
+	}
 	_, err = ParseOutputs([]byte(`{}`))
 	assert.ErrorContains(t, err, "stack output nodes is empty")
 }

@@ -137,7 +137,9 @@ func database(stack string, c Config) *DatabaseSpec {
 }
 
 func backups(stack string, c Config) *BackupSpec {
-	return &BackupSpec{Name: stack + "-backup", Days: c.Retention.BackupDays, Lock: c.Retention.LockBackups, Protect: c.Protect}
+	return &BackupSpec{
+		Name: stack + "-backup", Days: c.Retention.BackupDays, Lock: c.Retention.LockBackups, CopyRegion: c.Retention.CopyRegion, Protect: c.Protect,
+	}
 }
 
 // accessLogDays is how long access logs are of use: the roadmap keeps logs 90 days.

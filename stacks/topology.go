@@ -292,6 +292,8 @@ type BackupSpec struct {
 	Days int `json:"days"`
 	// Lock keeps backups from deletion before their time.
 	Lock bool `json:"lock"`
+	// CopyRegion is a second region, which gets a copy of every backup; empty means none.
+	CopyRegion string `json:"copyRegion,omitempty"`
 	// Protect keeps the vault from deletion.
 	Protect bool `json:"protect"`
 }

@@ -70,6 +70,11 @@ func (v *validator) platform(t Topology) {
 		v.check(e.Carriers || e.Phones, "the SIP edge is for nobody")
 		v.check(!e.Phones || e.Pool > 0 || slices.ContainsFunc(t.Nodes, NodeSpec.edge), "phones have no SBC with an address")
 	}
+	if b := t.Backup; b != nil && b.CopyRegion != "" {
+		problem := notElsewhere(b.CopyRegion, t.Region)
+		v.check(problem == "", "backups are copied to the region %q: %s", b.CopyRegion, problem)
+		v.check(slices.ContainsFunc(t.Buckets, func(b BucketSpec) bool { return b.Use == BucketBackups }), "there is no bucket of backups to copy")
+	}
 	v.check(!t.Configuration.Enabled || t.Configuration.Timeout > 0, "the configuration stage has the time limit %s", t.Configuration.Timeout)
 }
 

@@ -129,8 +129,8 @@ const (
 // nameForm are the names that can begin a bucket's: no capitals and no dots, with which TLS to S3 has trouble.
 var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 
-// checkName reports what keeps a component's name from beginning the bucket's.
-func checkName(name string) error {
+// CheckName reports what keeps a component's name from beginning the bucket's.
+func CheckName(name string) error {
 	switch {
 	case !nameForm.MatchString(name):
 		return fmt.Errorf("name: %q is not lower case letters, digits and hyphens", name)

@@ -33,7 +33,7 @@ type builder struct {
 
 // NewBucket registers a bucket. It fails before the first resource if the name or args are not valid.
 func NewBucket(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Bucket, error) {
-	if err := errors.Join(checkName(name), args.Validate()); err != nil {
+	if err := errors.Join(CheckName(name), args.Validate()); err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, err)
 	}
 	self := &Bucket{}

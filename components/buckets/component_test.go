@@ -227,8 +227,8 @@ func TestArgsAreCheckedBeforeTheFirstResource(t *testing.T) {
 		assert.Equal(t, "pulumi:pulumi:Stack", r.Type, "nothing may be registered")
 	}
 	assert.ErrorContains(t, Args{ObjectLockDays: -1}.Validate(), "object lock: -1 days")
-	assert.NoError(t, checkName(strings.Repeat("a", 36)))
-	assert.ErrorContains(t, checkName(strings.Repeat("a", 37)), "has 37 characters, a bucket's allows 36 before its suffix")
+	assert.NoError(t, CheckName(strings.Repeat("a", 36)))
+	assert.ErrorContains(t, CheckName(strings.Repeat("a", 37)), "has 37 characters, a bucket's allows 36 before its suffix")
 }
 
 func TestPreviewWorksWithoutAnswersFromAWS(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/providers"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -30,6 +31,8 @@ type Resource struct {
 	Name string `json:"name"`
 	// Parent is the type and name of its parent, empty for children of the stack.
 	Parent string `json:"parent,omitempty"`
+	// Provider is the name of the provider that the program made for it, empty for the stack's own.
+	Provider string `json:"provider,omitempty"`
 	// Protect says whether Pulumi refuses to delete it.
 	Protect bool `json:"protect,omitempty"`
 	// RetainOnDelete says whether Pulumi leaves it in AWS when it forgets it.
@@ -133,7 +136,7 @@ func (r *Recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 	case "aws:index/getCallerIdentity:getCallerIdentity":
 		return resource.PropertyMap{"accountId": resource.NewProperty(Account)}, nil
 	case "aws:index/getRegion:getRegion":
-		return resource.PropertyMap{"name": resource.NewProperty("us-east-1")}, nil
+		return resource.PropertyMap{"name": resource.NewProperty(r.region(providerOf(args.Provider)))}, nil
 	case "aws:route53/getZone:getZone":
 		return resource.PropertyMap{"zoneId": resource.NewProperty(Zone), "name": args.Args["name"]}, nil
 	case "aws:elb/getServiceAccount:getServiceAccount":
@@ -142,13 +145,32 @@ func (r *Recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 	return args.Args, nil
 }
 
+// region is where a provider acts.
+func (r *Recorder) region(provider string) string {
+	for _, res := range r.resources {
+		if region, ok := res.Inputs["region"].(string); ok && res.Type == "pulumi:providers:aws" && res.Name == provider {
+			return region
+		}
+	}
+	return "us-east-1"
+}
+
+// providerOf is the name in a reference to a provider, which is its URN and its id.
+func providerOf(reference string) string {
+	ref, err := providers.ParseReference(reference)
+	if err != nil {
+		return ""
+	}
+	return ref.URN().Name()
+}
+
 // NewResource registers a resource and answers what AWS would.
 func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rpc := args.RegisterRPC
 	res := Resource{
-		Type: args.TypeToken, Name: args.Name, Protect: rpc.GetProtect(), RetainOnDelete: rpc.GetRetainOnDelete(), IgnoreChanges: rpc.GetIgnoreChanges(), Inputs: args.Inputs.Mappable(),
+		Type: args.TypeToken, Name: args.Name, Protect: rpc.GetProtect(), RetainOnDelete: rpc.GetRetainOnDelete(), Provider: providerOf(args.Provider), IgnoreChanges: rpc.GetIgnoreChanges(), Inputs: args.Inputs.Mappable(),
 	}
 	if parent := resource.URN(rpc.GetParent()); parent != "" && parent.Type() != resource.RootStackType {
 		res.Parent = short(parent)

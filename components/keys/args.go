@@ -25,7 +25,8 @@ const (
 	UseSecrets Use = "secrets"
 	// UseNotices is SNS: topics that alarms, events, budgets and cost anomalies are told to.
 	UseNotices Use = "notices"
-	// UseBackups is AWS Backup: vaults, and the recovery points of volumes, databases and buckets that are copied to one.
+	// UseBackups is AWS Backup and copies of backups: vaults, the recovery points of volumes, databases and buckets that are
+	// copied to one, and buckets.
 	UseBackups Use = "backups"
 	// UseTrail is the record of what happens in the account: CloudTrail and AWS Config.
 	UseTrail Use = "trail"

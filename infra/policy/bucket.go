@@ -64,7 +64,7 @@ func bucketRules() []Rule {
 		},
 		{
 			ID: "CD-21", Title: "Backups outlive a mistake and a region",
-			Detail: "Buckets whose name or tags Role, Use or Name have the word backup or backups have object lock, and a replication rule.",
+			Detail: "Buckets whose name or tags Role, Use or Name have the word backup or backups have object lock, and a replication rule, unless they are the copies of another bucket.",
 			Levels: levels(Advisory, Prod), References: References{CIS: "REL09", SecurityHub: "S3.15, S3.7", Checkov: "CKV_AWS_143, CKV_AWS_144", Prowler: "s3_bucket_object_lock"},
 			check: backupBuckets,
 		},
@@ -191,6 +191,16 @@ func backupBuckets(c *checker) {
 		copied := !bucket.get("replicationConfiguration").missing() || slices.ContainsFunc(c.settings(bucket, "s3/bucketReplicationConfig"), func(r Resource) bool {
 			return r.get("rules").opaque() || slices.ContainsFunc(r.get("rules").list(), func(rule value) bool { return rule.get("status").mayBe("Enabled") })
 		})
+		copied = copied || slices.ContainsFunc(c.of("s3/bucketReplicationConfig"), func(r Resource) bool { return copiesTo(r, bucket) })
 		c.failUnless(copied, bucket, "is in one region alone: add a replication rule to a bucket in another")
 	}
+}
+
+// copiesTo reports whether a replication configuration has objects copied to a bucket, or may do so.
+func copiesTo(config, bucket Resource) bool {
+	return config.get("rules").opaque() || slices.ContainsFunc(config.get("rules").list(), func(rule value) bool {
+		destination := rule.get("destination", "bucket")
+		arn, known := destination.text()
+		return destination.opaque() || known && bucket.identifiedBy(arn)
+	})
 }

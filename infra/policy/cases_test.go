@@ -314,6 +314,10 @@ func ruleCases() map[string][]ruleCase {
 		"CD-21": {
 			{name: "locked and copied", scope: Prod, graph: []Resource{bucket("backups", m{"objectLockEnabled": true}), setting("bucketReplicationConfig", m{"rules": list{m{"status": "Enabled"}}}), bucket("artifacts", nil)}},
 			{name: "neither", scope: Prod, graph: []Resource{bucket("backups", nil), setting("bucketReplicationConfig", m{"rules": list{m{"status": "Disabled"}}})}, want: []string{"has no object lock", "is in one region alone"}},
+			{name: "a copy", scope: Prod, graph: []Resource{bucket("backups-copy", m{"objectLockEnabled": true}),
+				setting("bucketReplicationConfig", m{"rules": list{m{"status": "Enabled", "destination": m{"bucket": "arn:aws:s3:::backups-copy"}}}})}},
+			{name: "a copy of another name", scope: Prod, graph: []Resource{bucket("backups-copy", m{"objectLockEnabled": true}),
+				setting("bucketReplicationConfig", m{"rules": list{m{"status": "Enabled", "destination": m{"bucket": "arn:aws:s3:::backups-elsewhere"}}}})}, want: []string{"backups-copy: is in one region alone"}},
 		},
 		"CD-22": {
 			{name: "encrypted", scope: Dev, graph: []Resource{db(nil), res("rds/instance", "replica", m{"replicateSourceDb": "db"})}},

@@ -172,16 +172,20 @@ func (b *bench) things(t *testing.T) []string {
 	for _, v := range volumes.Volumes {
 		found = append(found, *v.VolumeId)
 	}
-	pages := tagging.NewGetResourcesPaginator(tagging.NewFromConfig(b.emulator.AWSConfig()), &tagging.GetResourcesInput{
-		TagFilters: []taggingtypes.TagFilter{{Key: ptr("Project"), Values: []string{"calldata-foundation"}}},
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		require.NoError(t, err)
-		for _, r := range page.ResourceTagMappingList {
-			// The emulator goes on to list what was deleted in EC2, and keys that wait for their deletion.
-			if arn := *r.ResourceARN; !strings.HasPrefix(arn, "arn:aws:ec2:") && !strings.HasPrefix(arn, "arn:aws:kms:") {
-				found = append(found, arn)
+	for _, region := range []string{emulator.Region, copyRegion} {
+		there := b.emulator.AWSConfig()
+		there.Region = region
+		pages := tagging.NewGetResourcesPaginator(tagging.NewFromConfig(there), &tagging.GetResourcesInput{
+			TagFilters: []taggingtypes.TagFilter{{Key: ptr("Project"), Values: []string{"calldata-foundation"}}},
+		})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			require.NoError(t, err)
+			for _, r := range page.ResourceTagMappingList {
+				// The emulator goes on to list what was deleted in EC2, and keys that wait for their deletion.
+				if arn := *r.ResourceARN; !strings.HasPrefix(arn, "arn:aws:ec2:") && !strings.HasPrefix(arn, "arn:aws:kms:") {
+					found = append(found, arn)
+				}
 			}
 		}
 	}
@@ -244,7 +248,11 @@ func deployOnEmulator(t *testing.T, kind stacks.Kind, edits []edit) {
 		}
 	}
 
-	assert.Greater(t, len(b.things(t)), len(before))
+	made := b.things(t)
+	assert.Greater(t, len(made), len(before))
+	if kind == stacks.KindStage {
+		assert.True(t, slices.ContainsFunc(made, func(arn string) bool { return strings.HasPrefix(arn, "arn:aws:backup:"+copyRegion) }), "no vault for copies of backups: %v", made)
+	}
 	exported, err := p.CurrentStack().Export(t.Context())
 	require.NoError(t, err)
 	// An export is decrypted: what was a secret is a quoted text within a text.

@@ -16,6 +16,8 @@ import (
 const (
 	sceneZone  = "example.com"
 	scenePager = "https://pager." + sceneZone + "/calls"
+	// copyRegion gets the copies of stage's backups.
+	copyRegion = "us-west-2"
 )
 
 // kindOf is the shape of a stack, which its settings name, or else its name.
@@ -41,6 +43,9 @@ func SceneSettings(stack string, kind stacks.Kind, key string) map[string]any {
 		settings["carrierCidrs"], settings["sshPublicKey"], settings["businessHours"] = []string{carriers.String()}, key, "8-18"
 	default:
 		settings["adminCidrs"], settings["sshPublicKey"] = []string{operator.String() + "/32"}, key
+	}
+	if kind == stacks.KindStage {
+		settings["copyRegion"] = copyRegion
 	}
 	if kind == stacks.KindProd {
 		settings["pagerUrl"] = scenePager

@@ -96,8 +96,12 @@ func (d *deployment) backup() error {
 
 func (d *deployment) backupArgs() backup.Args {
 	spec := d.topology.Backup
-	return backup.Args{
+	args := backup.Args{
 		KMSKeyARN: d.made.keys[stacks.KeyBackups], TagValue: d.topology.Stack, Start: backupStart, DailyRetentionDays: spec.Days, Lock: spec.Lock,
 		Protect: spec.Protect, Tags: d.tags("backup"),
 	}
+	if d.copied() {
+		args.CopyToVaultARN = d.made.replica.VaultARN
+	}
+	return args
 }

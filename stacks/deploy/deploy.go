@@ -79,7 +79,7 @@ func (d *deployment) parts() []func() error {
 		return []func() error{d.account, d.exportAccount}
 	}
 	return []func() error{
-		d.keys, d.buckets, d.network, d.firewall, d.endpoints, d.bundle, d.database, d.web, d.logs, d.nodes, d.sipEdge, d.fleets, d.backup, d.export, d.configure, d.openWeb, d.watch,
+		d.keys, d.buckets, d.network, d.firewall, d.endpoints, d.bundle, d.database, d.web, d.logs, d.nodes, d.sipEdge, d.fleets, d.copies, d.backup, d.export, d.configure, d.openWeb, d.watch,
 	}
 }
 
@@ -127,6 +127,9 @@ func (d *deployment) validate() error {
 	}
 	if t.Backup != nil {
 		errs = append(errs, d.backupArgs().Validate())
+	}
+	if d.copied() {
+		errs = append(errs, d.replicaArgs().Validate())
 	}
 	if t.Alarms != nil {
 		errs = append(errs, d.watchArgs().Validate())

@@ -113,7 +113,7 @@ var tagless = []string{
 	"aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:kms/alias:Alias", "aws:lb/targetGroupAttachment:TargetGroupAttachment",
 	"aws:route53/record:Record", "aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", "aws:s3/bucketLoggingV2:BucketLoggingV2",
 	"aws:s3/bucketObjectLockConfigurationV2:BucketObjectLockConfigurationV2", "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
-	"aws:s3/bucketPolicy:BucketPolicy", "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+	"aws:s3/bucketPolicy:BucketPolicy", "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
 	"aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2", "aws:s3/bucketVersioningV2:BucketVersioningV2",
 	"aws:sns/topicPolicy:TopicPolicy", "aws:sns/topicSubscription:TopicSubscription", "aws:wafv2/webAclAssociation:WebAclAssociation",
 }
@@ -138,8 +138,12 @@ func TestEverythingIsTaggedAndHasAParent(t *testing.T) {
 	for _, kind := range []stacks.Kind{stacks.KindDev, stacks.KindStage, stacks.KindProd} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
+			settings := []string{"owner", "voice", "costCenter", "42"}
+			if kind == stacks.KindProd {
+				settings = append(settings, "copyRegion", "eu-central-1")
+			}
 			tagged := 0
-			for _, r := range graph(t, topologyOf(t, kind, "owner", "voice", "costCenter", "42")).Resources() {
+			for _, r := range graph(t, topologyOf(t, kind, settings...)).Resources() {
 				if strings.HasPrefix(r.Type, "aws:") || strings.HasPrefix(r.Type, "command:") {
 					assert.Regexp(t, "^calldata:", r.Parent, "%s %s", r.Type, r.Name)
 				}

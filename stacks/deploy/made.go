@@ -8,6 +8,7 @@ import (
 	"github.com/calldata/calldata-foundation/components/bundle"
 	"github.com/calldata/calldata-foundation/components/ports"
 	"github.com/calldata/calldata-foundation/components/rds"
+	"github.com/calldata/calldata-foundation/components/replica"
 	"github.com/calldata/calldata-foundation/components/sipedge"
 	"github.com/calldata/calldata-foundation/components/vpc"
 	"github.com/calldata/calldata-foundation/components/wazofleet"
@@ -37,6 +38,9 @@ type made struct {
 	inventory   pulumi.StringOutput
 	configured  []pulumi.Resource
 	baseline    *baseline.Baseline
+	// elsewhere acts in the region of the copies of backups.
+	elsewhere pulumi.ProviderResource
+	replica   *replica.Replica
 }
 
 // foreseen is made before anything is: it has a stand-in for everything that a component of t will answer, so that
@@ -48,6 +52,7 @@ func foreseen(t stacks.Topology) made {
 		subnets: map[string]pulumi.StringOutput{}, groups: map[ports.Group]pulumi.StringOutput{}, rules: map[ports.Group][]pulumi.Resource{},
 		keys: map[stacks.KeyUse]pulumi.StringOutput{}, bucketName: map[stacks.BucketUse]pulumi.StringOutput{},
 		bucketARN: map[stacks.BucketUse]pulumi.StringOutput{}, bucketReady: map[stacks.BucketUse][]pulumi.Resource{},
+		elsewhere: &pulumi.ProviderResourceState{}, replica: &replica.Replica{BucketName: later, KeyARN: later, VaultARN: later},
 		bundle: &bundle.Bundle{}, rds: &rds.Rds{Endpoint: later, Port: pulumi.Int(0).ToIntOutput(), SecretARN: later, InstanceID: later, ARN: later},
 		sipEdge: &sipedge.SipEdge{CarrierARNSuffix: later, TargetGroupARNSuffix: later},
 		alb:     &alb.Alb{ARNSuffix: later, CertificateARN: later, TargetGroups: map[alb.Colour]alb.TargetGroup{alb.Blue: {ARN: later, ARNSuffix: later}}},

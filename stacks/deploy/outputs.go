@@ -61,7 +61,13 @@ func (d *deployment) export() error {
 		d.ctx.Export("carriers", list)
 	}
 	if len(t.Buckets) > 0 {
-		d.ctx.Export("backups", pulumi.Map{"bucket": d.made.bucketName[stacks.BucketBackups], "keyArn": d.made.keys[stacks.KeyStorage]})
+		backups := pulumi.Map{"bucket": d.made.bucketName[stacks.BucketBackups], "keyArn": d.made.keys[stacks.KeyStorage]}
+		if d.copied() {
+			backups["copy"] = pulumi.Map{
+				"region": pulumi.String(t.Backup.CopyRegion), "bucket": d.made.replica.BucketName, "keyArn": d.made.replica.KeyARN,
+			}
+		}
+		d.ctx.Export("backups", backups)
 	}
 	d.ctx.Export("inventory", d.made.inventory)
 	return nil

@@ -56,6 +56,15 @@ func TestDevWithC4KeepsThePolicies(t *testing.T) {
 	assert.Empty(t, report.Violations)
 }
 
+// A prod that copies its backups breaks no rule, and has no advice to take.
+func TestProdWithCopiesKeepsThePolicies(t *testing.T) {
+	t.Parallel()
+	rec := graph(t, topologyOf(t, stacks.KindProd, "copyRegion", "eu-central-1"))
+	report := policy.Evaluate(policy.Graph{Stack: "prod", Scope: policy.Prod, Resources: judged(rec)}, nil)
+	require.Positive(t, report.Rules)
+	assert.Empty(t, report.Violations)
+}
+
 // advised are the violations of advisory rules that the stacks live with.
 var advised = map[stacks.Kind][]string{
 	// One zone less to pay for, and no firewall for requests, where only testers call.

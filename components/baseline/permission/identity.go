@@ -5,6 +5,7 @@ import "github.com/calldata/calldata-foundation/components/iamdoc"
 // passedTo are the services that our roles are for.
 var passedTo = []string{
 	"ec2.amazonaws.com", "vpc-flow-logs.amazonaws.com", "monitoring.rds.amazonaws.com", "backup.amazonaws.com", "autoscaling.amazonaws.com", "events.amazonaws.com",
+	"s3.amazonaws.com", // which copies backups to another region
 }
 
 // linkedTo are the services whose own roles AWS makes on first use, in the name of whoever uses them first.

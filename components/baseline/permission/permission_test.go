@@ -153,6 +153,7 @@ var deployments = []struct {
 	{request{"secretsmanager:CreateSecret", arn("secretsmanager", "secret:rds!db-1"), nil}, true},
 	{request{"s3:PutBucketPolicy", "arn:aws:s3:::dev-backups-1234567", nil}, true},
 	{request{"s3:PutObject", "arn:aws:s3:::dev-artifacts-1234567/bundles/1.tar.gz", nil}, true},
+	{request{"s3:PutReplicationConfiguration", "arn:aws:s3:::dev-backups-1234567", nil}, true},
 	{request{"kms:CreateKey", "*", map[string]string{"aws:RequestTag/Environment": "dev"}}, true},
 	{request{"kms:TagResource", key, map[string]string{"aws:RequestTag/Environment": "dev"}}, true},
 	{request{"kms:PutKeyPolicy", key, tagged("dev")}, true},
@@ -187,6 +188,7 @@ var deployments = []struct {
 	{request{"iam:PutRolePolicy", "arn:aws:iam::123456789012:role/dev-uc-1", bounded(workload)}, true},
 	{request{"iam:DeleteRole", "arn:aws:iam::123456789012:role/dev-uc-1", nil}, true},
 	{request{"iam:PassRole", "arn:aws:iam::123456789012:role/dev-uc-1", passed("ec2.amazonaws.com")}, true},
+	{request{"iam:PassRole", "arn:aws:iam::123456789012:role/dev-copies", passed("s3.amazonaws.com")}, true},
 	{request{"iam:CreateServiceLinkedRole", "arn:aws:iam::123456789012:role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS",
 		map[string]string{"iam:AWSServiceName": "rds.amazonaws.com"}}, true},
 	{request{"iam:CreateRole", "arn:aws:iam::123456789012:role/dev-uc-1", nil}, false},
@@ -321,6 +323,37 @@ func TestRolesThatDeploymentsMake(t *testing.T) {
 		{"iam:PassRole", "arn:aws:iam::123456789012:role/dev-uc-1", passed("ec2.amazonaws.com")},
 	} {
 		assert.True(t, allowed(anything, made, r), "%s on %s %v", r.action, r.resource, r.context)
+	}
+}
+
+// Copies of backups are made in another region, by roles that deployments make.
+func TestCopiesInAnotherRegion(t *testing.T) {
+	t.Parallel()
+	const elsewhere = "eu-west-1"
+	there := func(name, of string) map[string]string {
+		return map[string]string{"aws:RequestedRegion": elsewhere, name: of}
+	}
+	farKey := "arn:aws:kms:" + elsewhere + ":123456789012:key/1"
+	s := dev()
+	for _, named := range []bool{false, true} {
+		if named {
+			s.OtherRegions = []string{elsewhere}
+		}
+		for _, r := range []request{
+			{"kms:CreateKey", "*", there("aws:RequestTag/Environment", "dev")},
+			{"kms:PutKeyPolicy", farKey, there("aws:ResourceTag/Environment", "dev")},
+			{"backup:CreateBackupVault", "arn:aws:backup:" + elsewhere + ":123456789012:backup-vault:dev-copies-1", there("aws:RequestTag/Environment", "dev")},
+			{"backup-storage:MountCapsule", "*", there("aws:RequestTag/Environment", "dev")},
+		} {
+			assert.Equal(t, named, allowed(statements(s.Deploy()), s.Boundary().Statements, r), "%s, otherRegions %v", r.action, s.OtherRegions)
+		}
+		anything := []iamdoc.Statement{{Actions: []string{"*"}, Resources: []string{"*"}}}
+		for _, r := range []request{
+			{"kms:Encrypt", farKey, there("aws:ResourceTag/Environment", "dev")},
+			{"backup:CopyIntoBackupVault", "arn:aws:backup:" + elsewhere + ":123456789012:backup-vault:dev-copies-1", there("aws:ResourceTag/Environment", "dev")},
+		} {
+			assert.Equal(t, named, allowed(anything, s.WorkloadBoundary().Statements, r), "%s, otherRegions %v", r.action, s.OtherRegions)
+		}
 	}
 }
 

@@ -92,6 +92,9 @@ func (a Assumptions) words(t stacks.Topology) []string {
 		out = append(out, fmt.Sprintf("Volumes with backups are %.0f %% full, and %.0f %% of that changes each day. Backups of the database fit into the size of its storage, which is free.",
 			snapshotFill*100, snapshotChange*100))
 	}
+	if t.Backup != nil && t.Backup.CopyRegion != "" {
+		out = append(out, fmt.Sprintf("Copies of backups in %s are priced as in %s, the database's like a volume. Not counted: the first transfer of everything, archives in S3 and their copies.", t.Backup.CopyRegion, PricesOf))
+	}
 	if len(t.Fleets) > 0 {
 		out = append(out, "Fleets are at their least; the column AT MOST has them at their greatest all month.")
 	}

@@ -106,6 +106,16 @@ func TestOf(t *testing.T) {
 			map[string][2]float64{"router 1-1 x c6i.large": {62.05, 62.05}, "sip network load balancer": {16.425, 16.425}, "hosted zone": {0.5, 0.5},
 				"alarms": {2.6, 2.6}, "alarms of roles, above others": {1, 1}, "active calls of fleets": {0.3, 0.3}},
 		},
+		"copies in a second region": {
+			stacks.Topology{Backup: &stacks.BackupSpec{Days: 10, CopyRegion: "eu-central-1"}, Database: &stacks.DatabaseSpec{Name: "db", Class: "db.t4g.small", GiB: 20},
+				Nodes: []stacks.NodeSpec{{Name: "a", Type: medium, DataVolumeGiB: 100}}}, Assumptions{},
+			map[string][2]float64{
+				"copies in eu-central-1: encryption key": {1, 1}, "copies in eu-central-1: snapshots of data volumes": {3.25, 3.25},
+				"copies in eu-central-1: snapshots of the database": {1.235, 1.235}, "copies to eu-central-1: transfer of what changes": {1.08, 1.08},
+				"snapshots of data volumes, 10 days": {3.25, 3.25}, "a t3.medium": {30.368, 30.368}, "EBS volumes, gp3": {8, 8}, "alarms": {0.2, 0.2},
+				"db db.t4g.small in one zone": {23.36, 23.36}, "db storage, gp3": {2.3, 2.3}, "the database's password": {0.4, 0.4},
+			},
+		},
 		"an account": {
 			stacks.Topology{LogRetentionDays: 30, Account: &stacks.AccountSpec{Parts: []stacks.AccountPart{stacks.PartTrail, stacks.PartGuardDuty, stacks.PartBudgets}}}, Assumptions{},
 			map[string][2]float64{"CloudTrail: encryption keys of trail, logs and notices": {3, 3}, "CloudTrail: metrics": {4.5, 4.5}, "CloudTrail: alarms": {1.5, 1.5}, "CloudTrail: logs in CloudWatch": {1, 1}, "CloudTrail: logs in S3": {0.046, 0.046},

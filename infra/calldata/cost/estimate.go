@@ -343,8 +343,18 @@ func (s *sum) backup() {
 	for _, n := range s.t.Nodes {
 		volumes += float64(n.DataVolumeGiB)
 	}
-	kept := volumes * snapshotFill * (1 + snapshotChange*float64(s.t.Backup.Days))
-	s.add(groupBackup, fmt.Sprintf("snapshots of data volumes, %d days", s.t.Backup.Days), kept, snapshotGB)
+	kept := func(gib float64) float64 { return gib * snapshotFill * (1 + snapshotChange*float64(s.t.Backup.Days)) }
+	s.add(groupBackup, fmt.Sprintf("snapshots of data volumes, %d days", s.t.Backup.Days), kept(volumes), snapshotGB)
+	if region := s.t.Backup.CopyRegion; region != "" {
+		var database float64
+		if s.t.Database != nil {
+			database = float64(s.t.Database.GiB)
+		}
+		s.add(groupBackup, "copies in "+region+": encryption key", 1, keyMonth)
+		s.add(groupBackup, "copies in "+region+": snapshots of data volumes", kept(volumes), snapshotGB)
+		s.add(groupBackup, "copies in "+region+": snapshots of the database", kept(database), databaseBackup)
+		s.add(groupBackup, "copies to "+region+": transfer of what changes", (volumes+database)*snapshotFill*snapshotChange*30, transferRegion)
+	}
 }
 
 func (s *sum) traffic() {

@@ -72,6 +72,7 @@ var (
 	natHour         = Price{0.045, perHour, SecondHand, srcNAT}
 	natGB           = Price{0.045, perGB, SecondHand, srcNAT}
 	transferOut     = Price{0.09, perGB, SecondHand, srcTransfer}
+	transferRegion  = Price{0.02, perGB, NotVerified, ""}
 	albHour         = Price{0.0225, perHour, SecondHand, srcELB}
 	albUnit         = Price{0.008, perHour, SecondHand, srcELB}
 	nlbHour         = Price{0.0225, perHour, SecondHand, srcELB}
@@ -114,7 +115,7 @@ func named() []struct {
 	}{
 		{"Public IPv4 address, in use or not", publicIPv4},
 		{"NAT gateway", natHour}, {"NAT gateway, data", natGB},
-		{"Data transfer to the internet, first 10 TB", transferOut},
+		{"Data transfer to the internet, first 10 TB", transferOut}, {"Data transfer to another region", transferRegion},
 		{"Application load balancer", albHour}, {"Application load balancer, capacity unit", albUnit},
 		{"Network load balancer", nlbHour}, {"Network load balancer, capacity unit", nlbUnit},
 		{"Interface endpoint, in each zone", endpointHour}, {"Interface endpoint, data", endpointGB},

@@ -47,7 +47,11 @@ func writeTable(w io.Writer, t stacks.Topology) error {
 			d.Name, d.Version, d.Class, d.GiB, d.MaxGiB, yes(d.MultiAZ), d.BackupDays)
 	}
 	if b := t.Backup; b != nil {
-		p.say("\nbackup %s: daily, kept %d days, locked %s\n", b.Name, b.Days, yes(b.Lock))
+		copies := ""
+		if b.CopyRegion != "" {
+			copies = ", copied to " + b.CopyRegion
+		}
+		p.say("\nbackup %s: daily, kept %d days, locked %s%s\n", b.Name, b.Days, yes(b.Lock), copies)
 	}
 	if len(t.Keys) > 0 {
 		names := make([]string, len(t.Keys))

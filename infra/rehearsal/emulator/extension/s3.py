@@ -61,15 +61,16 @@ def get_bucket_lifecycle(original, self):
 
 @around(S3Response, "get_bucket_replication")
 def get_bucket_replication(original, self):
-    """Answer the priority, the delete markers and the prefix as they were given."""
+    """Answer the priority, the delete markers, what is chosen and the prefix as they were given."""
     stored = (self.backend.get_bucket_replication(self.bucket_name) or {}).get("Rule", [])
     for rule in stored:
         rule.setdefault("Priority", 0)
 
     def edit(result):
         for rule, answer in zip(stored, result["ReplicationConfiguration"]["Rules"]):
-            if rule.get("DeleteMarkerReplication"):
-                answer["DeleteMarkerReplication"] = rule["DeleteMarkerReplication"]
+            for given in ("DeleteMarkerReplication", "SourceSelectionCriteria"):
+                if rule.get(given):
+                    answer[given] = rule[given]
             selection = rule.get("Filter")
             if isinstance(selection, dict) and selection.get("Prefix"):
                 answer["Filter"] = {"Prefix": selection["Prefix"]}

@@ -1,0 +1,44 @@
+package deploy
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/calldata/calldata-foundation/stacks"
+)
+
+const providerType = "pulumi:providers:aws"
+
+func TestBackupsAreCopied(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []stacks.Kind{stacks.KindStage, stacks.KindProd} {
+		top := topologyOf(t, kind, "copyRegion", "eu-central-1")
+		rec := graph(t, top)
+		assert.Equal(t, "eu-central-1", rec.One(t, providerType).Inputs["region"])
+		config := rec.One(t, "aws:s3/bucketReplicationConfig:BucketReplicationConfig")
+		assert.Equal(t, string(kind)+"-backups", config.Inputs["bucket"])
+		assert.Contains(t, config.Dependencies, "aws:s3/bucketVersioningV2:BucketVersioningV2 "+string(kind)+"-backups")
+		plan := rec.One(t, "aws:backup/plan:Plan").Inputs["rules"].([]any)[0].(map[string]any)
+		assert.Equal(t, []any{map[string]any{
+			"destinationVaultArn": "arn:aws:backup:us-east-1:123456789012:" + string(kind) + "-copies", "lifecycle": map[string]any{"deleteAfter": float64(top.Backup.Days)},
+		}}, plan["copyActions"])
+		locks := rec.OfType("aws:s3/bucketObjectLockConfigurationV2:BucketObjectLockConfigurationV2")
+		assert.Equal(t, locks[string(kind)+"-backups"].Inputs["rule"], locks[string(kind)+"-copies"].Inputs["rule"], "a copy is locked as its original")
+
+		got, err := stacks.ParseOutputs(exports(t, top))
+		require.NoError(t, err)
+		assert.Equal(t, &stacks.BackupsCopy{Region: "eu-central-1", Bucket: string(kind) + "-copies", KeyARN: "arn:aws:kms:us-east-1:123456789012:" + string(kind) + "-copies"}, got.Backups.Copy)
+	}
+}
+
+func TestNothingIsCopiedUnasked(t *testing.T) {
+	t.Parallel()
+	rec := graph(t, topologyOf(t, stacks.KindProd))
+	assert.Empty(t, rec.OfType(providerType))
+	assert.Empty(t, rec.OfType("aws:s3/bucketReplicationConfig:BucketReplicationConfig"))
+	got, err := stacks.ParseOutputs(exports(t, topologyOf(t, stacks.KindProd)))
+	require.NoError(t, err)
+	assert.Nil(t, got.Backups.Copy)
+}
