@@ -125,8 +125,9 @@ func cgroupPids(dirs []string) []int {
 	return slices.Compact(pids)
 }
 
-// killTimeout is how long processes may take to disappear after SIGKILL.
-const killTimeout = 10 * time.Second
+// killTimeout is how long processes may take to disappear after SIGKILL. Eleven machines that go at one time on two busy cores take
+// more than ten seconds.
+const killTimeout = time.Minute
 
 // killAll kills the processes that find answers, again and again, until there are none. It answers how many there were.
 func killAll(find func() []int) (int, error) {
