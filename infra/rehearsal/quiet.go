@@ -45,11 +45,11 @@ func meant(groups []string, alarm string) bool {
 // done to it meanwhile is to wake anybody, but what the call tester means to.
 func (w *world) quiet(ctx context.Context, o Options, outputs stacks.Outputs, since time.Time, groups []string, step progress.Step) Check {
 	s := step.Step(checkQuiet)
-	c, err := Check{Name: checkQuiet}, error(nil)
+	c := Check{Name: checkQuiet}
 	var told, all int
 	var off []fired
-	var topology stacks.Topology
-	if topology, err = w.topology(o); err == nil {
+	topology, err := w.topology(o)
+	if err == nil {
 		list := watchedBy(topology, outputs)
 		all = len(list)
 		told, off, err = judge(ctx, w.emulator.AWSConfig(), list, since, time.Now())
