@@ -91,7 +91,7 @@ func (d *deployment) routers() int {
 	n := 0
 	for _, f := range d.topology.Fleets {
 		if f.Role == stacks.RoleC4Router {
-			n += 2 * f.Size.Max
+			n = max(n, 2*f.Size.Max) // the other colour takes the place of those that it replaces
 		}
 	}
 	for _, spec := range d.topology.Nodes {
