@@ -44,6 +44,9 @@ func fleet(stack string, c Config, colour Colour, role Role, t InstanceType, tie
 	}
 }
 
+// AddressPool is the tag by which the SBCs of a stack, of whatever colour, find the Elastic IPs that they may claim.
+func AddressPool(stack string) string { return FleetName(stack, RoleC4SBC, Blue) }
+
 // FleetName is the name of a fleet and of its Auto Scaling group. That of blue has no word for the colour: it was there first.
 func FleetName(stack string, role Role, colour Colour) string {
 	name := stack + "-" + string(role)

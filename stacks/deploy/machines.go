@@ -112,7 +112,7 @@ func (d *deployment) fleetArgs(spec stacks.FleetSpec) wazofleet.Args {
 	args.Grants.ArtifactsBucketARN, args.Grants.ArtifactsPrefix = d.made.bucketARN[stacks.BucketArtifacts], "bundles/"
 	args.Public = spec.Tier == stacks.TierPublic
 	if spec.AddressPool {
-		args.AddressPool = d.pool()
+		args.AddressPool = stacks.AddressPool(d.topology.Stack)
 	}
 	if spec.Balanced {
 		args.TargetGroupARNs = d.made.sipEdge.TargetGroupARNs
