@@ -50,6 +50,8 @@ type Options struct {
 	Wait, Soak time.Duration
 	// Limit is how many percent more calls may fail than in the hour before, default 2.
 	Limit float64
+	// Skip are steps of calldata deploy to leave out when the new colour is brought up.
+	Skip []string
 	// DryRun, Yes and JSON are as those of `calldata deploy`.
 	DryRun, Yes, JSON bool
 
@@ -115,6 +117,7 @@ have not ended within --wait, 6 a tool is missing, 8 declined, 130 interrupted. 
 	f.DurationVar(&o.Wait, "wait", defaultWait, "wait at most so long for calls, and for carriers' flows, to end")
 	f.DurationVar(&o.Soak, "soak", defaultSoak, "let calls come to a colour for so long before a step is judged")
 	f.Float64Var(&o.Limit, "limit", defaultLimit, "how many `PERCENT` more calls may fail than in the hour before")
+	f.StringSliceVar(&o.Skip, "skip", nil, "`STEPS` to leave out when the new colour is brought up, as with calldata deploy")
 	f.BoolVar(&o.DryRun, "dry-run", false, "show the plan, and end before anything is changed")
 	f.BoolVar(&o.Yes, "yes", false, "do not ask")
 	f.BoolVar(&o.JSON, "json", false, "print the result as JSON")
@@ -138,6 +141,7 @@ func (o *Options) validate() (*release, error) {
 	bad(o.Soak < 0, "--soak is %s, want 0 or more", o.Soak)
 	bad(o.Limit < 0 || o.Limit > 100, "--limit is %g, want 0 to 100 percent", o.Limit)
 	bad(!o.Finish && !domainForm.MatchString(o.Domain), "--domain is %q, want one that the routing leads to an engine, like acme.voice.example.com", o.Domain)
+	errs = append(errs, deploy.CheckSkip(o.Skip))
 	if !o.DryRun {
 		errs = append(errs, confirm.Possible(o.IO, o.Yes))
 	}
@@ -182,6 +186,6 @@ func run(ctx context.Context, o *Options) error {
 }
 
 // deployment are the options of a deployment within a release: whoever has agreed to the release has agreed to it.
-func (r *release) deployment(message string) *deploy.Options {
-	return &deploy.Options{IO: r.IO, Source: r.Source, Skip: []string{deploy.StepSmoke}, Wait: deploy.DefaultWait, Yes: true, KeepProtected: true, Message: message}
+func (r *release) deployment(message string, skip ...string) *deploy.Options {
+	return &deploy.Options{IO: r.IO, Source: r.Source, Skip: append([]string{deploy.StepSmoke}, skip...), Wait: deploy.DefaultWait, Yes: true, KeepProtected: true, Message: message}
 }

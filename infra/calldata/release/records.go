@@ -3,11 +3,13 @@ package release
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/reach"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -36,9 +38,29 @@ func (o outcome) worse(before outcome, limit float64) bool {
 	return o.failed > someFailures && o.share() > before.share()+limit
 }
 
+// fileVariable names a file with the database's URL, as for calldata routing, where the way is another than over a Router.
+const fileVariable = "CALLDATA_ROUTING_DATABASE_FILE"
+
+// records is the way to the Routers' records.
+func records(ctx context.Context, stack stacks.Outputs, getenv func(string) string) (*pgx.ConnConfig, func(), error) {
+	file := getenv(fileVariable)
+	if file == "" {
+		return reach.Way{Stack: stack, Getenv: getenv}.Open(ctx)
+	}
+	url, err := private.Read(fileVariable, file)
+	if err != nil {
+		return nil, nil, cli.WithCode(cli.ExitUsage, err)
+	}
+	config, err := pgx.ParseConfig(strings.TrimSpace(string(url)))
+	if err != nil {
+		return nil, nil, cli.UsageErrorf("%s: want a URL of the form postgres://user:password@host:port/c4", fileVariable) // the password is in no error
+	}
+	return config, func() {}, nil
+}
+
 // calls reads the Routers' records. A time-out of the one who is called, 408, is a failure of the way there as well as a 5xx.
 func calls(ctx context.Context, stack stacks.Outputs, getenv func(string) string, since time.Time) (outcome, error) {
-	config, done, err := reach.Way{Stack: stack, Getenv: getenv}.Open(ctx)
+	config, done, err := records(ctx, stack, getenv)
 	if err != nil {
 		return outcome{}, err
 	}

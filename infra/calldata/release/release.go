@@ -11,6 +11,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/confirm"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
 	"github.com/calldata/calldata-foundation/infra/calldata/drain"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -202,7 +203,11 @@ type standing struct {
 
 // stand writes the settings and deploys, unless the stack stands so already and always is false.
 func (r *release) stand(ctx context.Context, always bool, wanted ...standing) error {
-	now := deployed(r.stack)
+	// What has just been looked at is not looked at again for each step.
+	now, skip := deployed(r.stack), []string{deploy.StepPreflight}
+	if always {
+		skip = r.Skip
+	}
 	for _, w := range wanted {
 		if r.report.Standings[w.colour] != w.is {
 			if err := r.tools.set(ctx, r.root, r.Source.Stack, w.colour.Setting(), string(w.is)); err != nil {
@@ -217,7 +222,7 @@ func (r *release) stand(ctx context.Context, always bool, wanted ...standing) er
 	if !always {
 		return nil
 	}
-	if _, err := r.tools.deploy(ctx, r.deployment("release: "+words(r.report.Standings))); err != nil {
+	if _, err := r.tools.deploy(ctx, r.deployment("release: "+words(r.report.Standings), skip...)); err != nil {
 		return err
 	}
 	var err error
