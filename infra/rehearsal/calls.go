@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/calldata/calldata-foundation/components/wazofleet"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/database"
@@ -192,7 +193,7 @@ func (w *world) certificates(ctx context.Context, plan calls.Plan) error {
 	return os.WriteFile(plan.CertificatesFile, all, 0o600)
 }
 
-// machinesByRole are the running machines, by the tag Role.
+// machinesByRole are the running machines that calls come to, by the tag Role.
 func (w *world) machinesByRole(ctx context.Context) (map[string][]calls.Machine, error) {
 	client := ec2.NewFromConfig(w.emulator.AWSConfig())
 	elastic := map[string]netip.Addr{}
@@ -220,18 +221,20 @@ func (w *world) machinesByRole(ctx context.Context) (map[string][]calls.Machine,
 				if m.Private, err = netip.ParseAddr(aws.ToString(i.PrivateIpAddress)); err != nil {
 					return nil, fmt.Errorf("machine %s: %w", m.Name, err)
 				}
-				role := ""
+				role, service := "", ""
 				for _, t := range i.Tags {
 					switch aws.ToString(t.Key) {
 					case "Role":
 						role = aws.ToString(t.Value)
+					case wazofleet.ServiceKey:
+						service = aws.ToString(t.Value)
 					case "aws:autoscaling:groupName": // whose machines nobody logs in to but by Systems Manager
 						if m.Leader, err = w.watcher.Machines.Leader(m.Name); err != nil {
 							return nil, err
 						}
 					}
 				}
-				if role != "" {
+				if role != "" && service != wazofleet.ServiceAside {
 					out[role] = append(out[role], m)
 				}
 			}

@@ -196,6 +196,9 @@ func (w *world) verify(ctx context.Context, o Options, d *deployment, s progress
 	if o.Restore && len(failing(checks)) == 0 {
 		checks = append(checks, w.restored(ctx, o, d, s)...)
 	}
+	if o.Release && len(failing(checks)) == 0 {
+		checks = append(checks, w.released(ctx, o, d, s)...)
+	}
 	if o.Twice && len(failing(checks)) == 0 {
 		checks = append(checks, w.unchanged(ctx, o, d, s)...)
 	}
