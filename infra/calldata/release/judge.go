@@ -44,6 +44,9 @@ func (r *release) health(ctx context.Context, step progress.Step) (string, error
 	return fmt.Sprintf("%d checks", len(report.Checks)), err
 }
 
+// phoneTries is how often the test phone calls by an SBC: the operator's own line may lose some sound.
+const phoneTries = 3
+
 // phone has the test phone call by each SBC of a colour. Before it has an address of the pool, an SBC has one of its own.
 func (r *release) phone(ctx context.Context, colour stacks.Colour, step progress.Step) (string, error) {
 	sbcs, err := r.sbcs(ctx, colour)
@@ -54,7 +57,15 @@ func (r *release) phone(ctx context.Context, colour stacks.Colour, step progress
 		if !m.public.IsValid() {
 			return "", cli.WithCode(cli.ExitUnhealthy, fmt.Errorf("the SBC %s has no public address", m.Name))
 		}
-		if err := r.tools.call(ctx, r.IO, r.Domain, m.public, step); err != nil {
+		err := r.tools.call(ctx, r.IO, r.Domain, m.public, step)
+		for range phoneTries - 1 {
+			if err == nil || ctx.Err() != nil || cli.Code(err) == cli.ExitUsage {
+				break
+			}
+			step.Logf("a call by the SBC %s: %v; once more", m.Name, err)
+			err = r.tools.call(ctx, r.IO, r.Domain, m.public, step)
+		}
+		if err != nil {
 			return "", fmt.Errorf("a call by the SBC %s: %w", m.Name, err)
 		}
 	}

@@ -403,7 +403,7 @@ func TestReleaseGoesBackByItself(t *testing.T) {
 		with func(*world)
 		want string
 	}{
-		"a call by a new SBC":      {fail: "call 203.0.113.3"},
+		"calls by a new SBC":       {with: func(w *world) { w.broken = "call 203.0.113.3" }, want: "a call by the SBC i-5"},
 		"machines are ill":         {fail: "health"},
 		"a deployment fails":       {fail: "deploy release: blue held, green live"},
 		"the next one, too":        {fail: "deploy release: blue old"},
@@ -426,7 +426,7 @@ func TestReleaseGoesBackByItself(t *testing.T) {
 			w.reachable("going back")
 
 			t.Log("mended, the same command goes on")
-			w.before, w.now, w.failing = outcome{}, outcome{}, nil
+			w.before, w.now, w.failing, w.broken = outcome{}, outcome{}, nil, ""
 			require.NoError(t, w.auto())
 			w.assertStanding(stacks.StandingOld, stacks.StandingLive)
 		})
