@@ -89,11 +89,8 @@ func TestColoursOnEmulator(t *testing.T) {
 
 	t.Log("settings that are older than the stack do not take away what takes the calls")
 	stand(stacks.StandingLive, stacks.StandingNone)
-	_, err := p.UpErr(t, optup.Parallel(automation.Parallel))
-	require.ErrorContains(t, err, "protected")
-	still, _ := b.scaling(t, green)
-	require.NotNil(t, still)
-	assert.Len(t, still.TargetGroupARNs, 2)
+	_, err := p.CurrentStack().Preview(t.Context())
+	require.ErrorContains(t, err, "protected", "a deployment ends where its preview does")
 
 	stand(stacks.StandingNone, stacks.StandingLive)
 	up()
