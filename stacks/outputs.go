@@ -70,7 +70,7 @@ type Fleet struct {
 	// Role is what runs on its machines.
 	Role Role `json:"role"`
 	// Colour is the set of fleets that it belongs to, Standing how that set stands. Stacks that were deployed before there were
-	// colours name neither: they are blue and live.
+	// colours name neither.
 	Colour   Colour   `json:"colour,omitempty"`
 	Standing Standing `json:"standing,omitempty"`
 }

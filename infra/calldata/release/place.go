@@ -2,6 +2,7 @@ package release
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -66,12 +67,15 @@ func (p place) aside(c stacks.Colour) stacks.Standing {
 func deployed(o stacks.Outputs) map[stacks.Colour]stacks.Standing {
 	found := map[stacks.Colour]stacks.Standing{stacks.Blue: stacks.StandingNone, stacks.Green: stacks.StandingNone}
 	for _, f := range o.Fleets {
-		if f.Colour == "" { // from before there were colours
-			f.Colour, f.Standing = stacks.Blue, stacks.StandingLive
-		}
 		found[f.Colour] = f.Standing
 	}
 	return found
+}
+
+// colourless reports whether a stack was deployed before there were colours. Its machines do not pass over those that stand aside: they
+// would send them calls that nobody has tried.
+func colourless(o stacks.Outputs) bool {
+	return slices.ContainsFunc(o.Fleets, func(f stacks.Fleet) bool { return f.Colour == "" })
 }
 
 func words(standings map[stacks.Colour]stacks.Standing) string {

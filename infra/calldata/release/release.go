@@ -87,6 +87,9 @@ func (r *release) look(ctx context.Context) error {
 // plan says what is to be done, or what speaks against it.
 func (r *release) plan() (func(context.Context) error, error) {
 	p, now := r.place, deployed(r.stack)
+	if colourless(r.stack) {
+		return nil, fmt.Errorf("stack %s was deployed before fleets had colours, and its machines would send calls to new ones at once: `calldata deploy %s` first", r.Source.Stack, r.Source.Stack)
+	}
 	if r.stage == alone && !r.Finish && now[p.fresh] != stacks.StandingNone {
 		return nil, fmt.Errorf("the settings say %s, but the stack was left with %s: if `--finish` broke off, run it again; else Pulumi.%s.yaml is older than the stack, and `git pull` brings it",
 			words(p.standings), words(now), r.Source.Stack)

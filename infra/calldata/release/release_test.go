@@ -62,6 +62,7 @@ type world struct {
 	before, now  outcome
 	on           []string
 	failing      []string // alarms that come on with a deployment
+	colourless   bool     // was deployed before there were colours
 
 	notes    []string
 	out, err bytes.Buffer
@@ -287,7 +288,11 @@ func (w *world) tools() tools {
 			o := stacks.Outputs{Stack: "prod", Region: "us-east-1"}
 			for _, c := range stacks.Colours() {
 				if w.stood[c] != stacks.StandingNone {
-					o.Fleets = append(o.Fleets, stacks.Fleet{Name: string(c), Role: stacks.RoleC4SBC, Colour: c, Standing: w.stood[c]})
+					f := stacks.Fleet{Name: string(c), Role: stacks.RoleC4SBC, Colour: c, Standing: w.stood[c]}
+					if w.colourless {
+						f.Colour, f.Standing = "", ""
+					}
+					o.Fleets = append(o.Fleets, f)
 				}
 			}
 			return o, nil
@@ -584,8 +589,17 @@ func TestPlaceOf(t *testing.T) {
 		assert.Equal(t, c.base, p.base, "%s %s", c.blue, c.green)
 		assert.Equal(t, c.stage, s, "%s %s", c.blue, c.green)
 	}
-	assert.Equal(t, map[stacks.Colour]stacks.Standing{stacks.Blue: stacks.StandingLive, stacks.Green: stacks.StandingNone},
-		deployed(stacks.Outputs{Fleets: []stacks.Fleet{{Name: "prod-c4-sbc", Role: stacks.RoleC4SBC}}}), "a stack from before there were colours")
+}
+
+// Machines from before there were colours do not know who stands aside.
+func TestStackWithoutColours(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stacks.StandingLive, stacks.StandingNone)
+	w.colourless = true
+	err := w.auto()
+	require.ErrorContains(t, err, "`calldata deploy prod` first")
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
+	assert.Empty(t, w.notes)
 }
 
 func TestWorse(t *testing.T) {
