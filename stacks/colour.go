@@ -3,6 +3,7 @@ package stacks
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Colour is one of the two sets of fleets of a blue-green release.
@@ -54,6 +55,23 @@ func (s Standing) Serves() bool { return s == StandingLive || s == StandingHeld 
 
 // Frozen reports whether such fleets stay as they are.
 func (s Standing) Frozen() bool { return s == StandingHeld || s == StandingOld }
+
+// ReleaseBegan is the setting that says when the release that is under way began: what was so before is nobody's fault, however often
+// its command is run. Nothing is deployed by it.
+const ReleaseBegan = "releaseBegan"
+
+// readBegan reads it, in the form of RFC 3339.
+func readBegan(r *reader) time.Time {
+	text := r.text(ReleaseBegan, "")
+	if text == "" {
+		return time.Time{}
+	}
+	began, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		r.fail(ReleaseBegan, text, "want a time of RFC 3339", r.set(ReleaseBegan, "2006-01-02T15:04:05Z"))
+	}
+	return began
+}
 
 // readStandings reads how the fleets of each colour stand.
 func readStandings(r *reader) map[Colour]Standing {

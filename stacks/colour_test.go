@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -50,4 +51,19 @@ func TestStandingsThatServeNobody(t *testing.T) {
 	_, err := coloured("gone", "half")
 	require.ErrorContains(t, err, `blueFleets is "gone": want one of [none new live held old]`)
 	assert.ErrorContains(t, err, `greenFleets is "half"`)
+}
+
+func TestReleaseBegan(t *testing.T) {
+	t.Parallel()
+	read := func(text string) (Config, error) {
+		return ReadConfig("prod", MapSettings{
+			"aws:region": "us-east-1", fullKey("domain"): "voice.example.com", fullKey("carrierCidrs"): `["198.51.100.0/24"]`, fullKey("sshPublicKey"): colourKey,
+			fullKey(ReleaseBegan): text,
+		})
+	}
+	c, err := read("2026-11-30T08:00:00Z")
+	require.NoError(t, err)
+	assert.Equal(t, time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC), c.Fleets.ReleaseBegan)
+	_, err = read("yesterday")
+	require.ErrorContains(t, err, `releaseBegan is "yesterday": want a time of RFC 3339`)
 }

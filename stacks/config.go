@@ -102,6 +102,8 @@ type FleetsConfig struct {
 	DrainTimeout time.Duration
 	// Standings are how the fleets of each colour stand (blueFleets, greenFleets).
 	Standings map[Colour]Standing
+	// ReleaseBegan is when the release that is under way, or the last one, began; zero where there was none.
+	ReleaseBegan time.Time
 }
 
 // FleetSize is how many machines a fleet has.
@@ -428,6 +430,7 @@ func readFleets(r *reader) FleetsConfig {
 		CPUTarget:    r.number("cpuTarget", 50, 10, 90),
 		DrainTimeout: time.Duration(r.number("drainTimeoutMinutes", 60, 1, maxDrainMinutes)) * time.Minute,
 		Standings:    readStandings(r),
+		ReleaseBegan: readBegan(r),
 	}
 	return f
 }

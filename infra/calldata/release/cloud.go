@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
@@ -26,8 +27,9 @@ import (
 
 // group is an Auto Scaling group.
 type group struct {
-	// desired is how many machines it is to have, targets the target groups that it registers them with.
+	// desired is how many machines it is to have, least how many at least; targets the target groups that it registers them with.
 	desired int
+	least   int
 	targets []string
 	// members are those that are not on their way out, the oldest first.
 	members []member
@@ -49,6 +51,13 @@ type address struct {
 	association, instance string
 }
 
+// alarm is one that is on.
+type alarm struct {
+	name string
+	// since is when it came on.
+	since time.Time
+}
+
 // cloud is what a release asks of AWS, and does there beside Pulumi.
 type cloud interface {
 	// group reads an Auto Scaling group by name, nil where there is none.
@@ -63,8 +72,8 @@ type cloud interface {
 	release(ctx context.Context, association string) error
 	// targets answers the state of each machine that is registered with one of the target groups, "healthy" where all say so.
 	targets(ctx context.Context, arns []string) (map[string]string, error)
-	// alarms are the names of those alarms that are on.
-	alarms(ctx context.Context, prefix string) ([]string, error)
+	// alarms are those that are on and whose names begin so, by name.
+	alarms(ctx context.Context, prefix string) ([]alarm, error)
 }
 
 type awsCloud struct {
@@ -103,7 +112,7 @@ func (c *awsCloud) group(ctx context.Context, name string) (*group, error) {
 		return nil, failed(err, "ask for the fleet %s", name)
 	}
 	found := out.AutoScalingGroups[0]
-	g := &group{desired: int(aws.ToInt32(found.DesiredCapacity)), targets: found.TargetGroupARNs}
+	g := &group{desired: int(aws.ToInt32(found.DesiredCapacity)), least: int(aws.ToInt32(found.MinSize)), targets: found.TargetGroupARNs}
 	inService := map[string]bool{}
 	var ids []string
 	for _, i := range found.Instances {
@@ -209,8 +218,13 @@ func (c *awsCloud) targets(ctx context.Context, arns []string) (map[string]strin
 // Source: Amazon EC2 Auto Scaling User Guide, "Target tracking scaling policies".
 const scaling = "TargetTracking-"
 
-func (c *awsCloud) alarms(ctx context.Context, prefix string) ([]string, error) {
-	var found []string
+func (c *awsCloud) alarms(ctx context.Context, prefix string) ([]alarm, error) {
+	var found []alarm
+	add := func(name *string, since ...*time.Time) {
+		// Every evaluation with another reason moves the time of the update; the time of the transition is missing in old alarms.
+		i := slices.IndexFunc(since, func(t *time.Time) bool { return t != nil })
+		found = append(found, alarm{aws.ToString(name), aws.ToTime(since[max(i, 0)])})
+	}
 	pages := cloudwatch.NewDescribeAlarmsPaginator(c.cloudwatch, &cloudwatch.DescribeAlarmsInput{
 		StateValue: cwtypes.StateValueAlarm, AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm, cwtypes.AlarmTypeCompositeAlarm},
 	})
@@ -220,13 +234,13 @@ func (c *awsCloud) alarms(ctx context.Context, prefix string) ([]string, error) 
 			return nil, failed(err, "ask for alarms")
 		}
 		for _, a := range page.MetricAlarms {
-			found = append(found, aws.ToString(a.AlarmName))
+			add(a.AlarmName, a.StateTransitionedTimestamp, a.StateUpdatedTimestamp)
 		}
 		for _, a := range page.CompositeAlarms {
-			found = append(found, aws.ToString(a.AlarmName))
+			add(a.AlarmName, a.StateTransitionedTimestamp, a.StateUpdatedTimestamp)
 		}
 	}
-	found = slices.DeleteFunc(found, func(name string) bool { return !strings.HasPrefix(name, prefix) || strings.HasPrefix(name, scaling) })
-	slices.Sort(found)
+	found = slices.DeleteFunc(found, func(a alarm) bool { return !strings.HasPrefix(a.name, prefix) || strings.HasPrefix(a.name, scaling) })
+	slices.SortFunc(found, func(a, b alarm) int { return cmp.Compare(a.name, b.name) })
 	return found, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
 	"github.com/calldata/calldata-foundation/stacks"
+	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
 
 // BlueGreen is the way of releasing that there is.
@@ -78,12 +79,13 @@ func newCmd(o *Options) *cobra.Command {
   drain        one old SBC after the other refuses new calls, lets those that are up end, and gives its address back
   keep         the old colour stays as it is until --finish removes it, or --back moves the calls there again
 
-Each step from "addresses" on is judged after --soak: machines and endpoints are well as by calldata health, a test phone calls by each
-SBC that is to take calls, no more calls fail than in the hour before (by the Routers' records, --limit percent), and no alarm of the
-stack has come on. A step that fails moves the calls back, and ends with code 3.
+Each step from "addresses" on is judged after --soak: machines of the new colour, fixed machines and endpoints are well as by calldata
+health, a test phone calls by each SBC that is to take calls, no larger share of calls fails than in the hour before the release (by the
+Routers' records, --limit percent more), and no alarm whose name begins with STACK- has come on since the release began. A step that fails
+moves the calls back, and ends with code 3.
 
-How far it is stands in the settings blueFleets and greenFleets, which this command changes: commit Pulumi.STACK.yaml afterwards. A
-deployment at any moment keeps it. Ctrl-C, and any failure, leave a state from which the same command goes on, or --back goes back.
+When it began, and how far it is, stand in the settings releaseBegan, blueFleets and greenFleets, which this command changes: commit
+Pulumi.STACK.yaml afterwards. A deployment at any moment keeps it. Ctrl-C, and any failure, leave a state from which the same command goes on, or --back goes back.
 Engines have no colour: see docs/decisions/0019.
 
 The test phone is the one of calldata smoke, with its password in the file that CALLDATA_SECRETS_FILE names; --domain is a domain that the
@@ -150,7 +152,11 @@ func (o *Options) validate() (*release, error) {
 		return nil, cli.WithCode(cli.ExitUsage, errors.Join(errs...))
 	}
 	r := &release{Options: o}
-	topology, _, err := o.Source.Load()
+	file, _, err := o.Source.File()
+	var topology stacks.Topology
+	if err == nil {
+		topology, err = stackarg.Topology(file)
+	}
 	errs = append(errs, err)
 	if err == nil {
 		bad(len(topology.Fleets) == 0, "stack %s has no fleets: only those of a %s stack have colours", o.Source.Stack, stacks.KindProd)
@@ -163,6 +169,7 @@ func (o *Options) validate() (*release, error) {
 			errs = append(errs, err)
 		}
 		r.pooled = topology.SIPEdge != nil && topology.SIPEdge.Phones
+		r.begin(file)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, cli.WithCode(cli.ExitUsage, err)
@@ -170,6 +177,15 @@ func (o *Options) validate() (*release, error) {
 	r.report = &Report{Stack: o.Source.Stack, Base: r.place.base, Fresh: r.place.fresh, Standings: r.place.standings, Steps: []Step{}}
 	r.root, err = repo.Find(o.Source.Dir)
 	return r, err
+}
+
+// begin reads when the release began. One that begins now does so with this second: AWS tells its times by milliseconds.
+func (r *release) begin(file *stackfile.File) {
+	text, _ := file.Get(stacks.Project + ":" + stacks.ReleaseBegan)
+	var err error
+	if r.began, err = time.Parse(time.RFC3339, text); err != nil || r.stage == alone { // settings that are wrong have been refused
+		r.began, r.unwritten = time.Now().UTC().Truncate(time.Second), true
+	}
 }
 
 func run(ctx context.Context, o *Options) error {

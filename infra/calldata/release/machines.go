@@ -82,11 +82,14 @@ func parseBusy(out string) (calls int, phones time.Duration, err error) {
 	return calls, time.Duration(seconds) * time.Second, err
 }
 
-// The machine's way out changes with its address, and with it the way that the operator has come: what it does goes on by itself.
+// The machine's way out changes with its address, and with it the way that the operator has come: what it does goes on by itself, as a
+// unit that stays active when it has succeeded. "inactive" is then a unit that has not begun, and never one that is done.
+// Source: systemd.service(5), RemainAfterExit=; systemd-run(1), --no-block.
 const (
-	claimScript = `systemctl is-active -q calldata-claim || case $(systemctl show -P ActiveState calldata-claim) in activating) ;; *)
-  sudo -n systemctl reset-failed calldata-claim 2>/dev/null
-  sudo -n systemd-run --quiet --unit=calldata-claim --property=Type=oneshot --no-block --setenv=CALLDATA_CLAIM=yes /usr/local/sbin/calldata-boot ;; esac`
+	// claimScript lets an earlier try go on, whether it has begun or waits to begin, and clears away one that has ended.
+	claimScript = `case $(systemctl show -P ActiveState calldata-claim)$(systemctl show -P Job calldata-claim) in activating*|inactive[1-9]*) exit ;; esac
+sudo -n systemctl stop calldata-claim 2>/dev/null; sudo -n systemctl reset-failed calldata-claim 2>/dev/null
+sudo -n systemd-run --quiet --unit=calldata-claim --property=Type=oneshot --property=RemainAfterExit=yes --no-block --setenv=CALLDATA_CLAIM=yes /usr/local/sbin/calldata-boot`
 	claimedScript = `systemctl show -P ActiveState calldata-claim`
 )
 
@@ -97,13 +100,16 @@ func (s *sshMachines) claim(ctx context.Context, n stacks.Node) error {
 	for deadline := time.Now().Add(claimTime); ; {
 		state, err := s.run(ctx, n, claimedScript)
 		switch state = strings.TrimSpace(state); {
-		case err == nil && state == "inactive":
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil && state == "active":
 			return nil
 		case err == nil && state == "failed":
 			return fmt.Errorf("%s did not take an address: /var/log/calldata/boot.log says why", n.Name)
-		case ctx.Err() != nil:
-			return ctx.Err()
 		case time.Now().After(deadline):
+			if err == nil {
+				err = fmt.Errorf("its unit calldata-claim is %s", state)
+			}
 			return cli.WithCode(cli.ExitTimeout, fmt.Errorf("%s has not taken an address within %s: %w", n.Name, claimTime, err))
 		}
 		if err := sleep(ctx, s.pause); err != nil {

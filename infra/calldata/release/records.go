@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -30,12 +31,34 @@ func (o outcome) share() float64 {
 
 func (o outcome) String() string { return fmt.Sprintf("%d of %d calls failed", o.failed, o.calls) }
 
-// someFailures is how many calls may fail without anybody's fault: a share of few calls says nothing.
-const someFailures = 2
+const (
+	// someFailures is how many calls may fail by chance where there are many: more are judged by their share alone.
+	someFailures = 2
+	// chance is how likely so many failures among so few calls may be where nothing has changed, for them to count.
+	chance = 0.01
+)
 
-// worse reports whether more calls fail than before, by more than limit percent of all.
+// worse reports whether more calls fail than before. The share that fails has to be above that of before by more than limit percent of all
+// calls, in any case. A share of few calls says little, since one call is much of it: more than two failures are enough, which is the rule
+// for platforms that have many calls in the time of a step. Where there are few, one or two failures count if they are no chance: if they
+// would come in less than one of a hundred such whiles, did each call fail with the share that is allowed (binomial distribution). With
+// the defaults, and no failures before, these are two of up to seven calls, and never one.
 func (o outcome) worse(before outcome, limit float64) bool {
-	return o.failed > someFailures && o.share() > before.share()+limit
+	allowed := before.share() + limit
+	if o.share() <= allowed {
+		return false
+	}
+	return o.failed > someFailures || atLeast(o.failed, o.calls, allowed/100) < chance
+}
+
+// atLeast is how likely at least k of n calls fail where each does with the likelihood p.
+func atLeast(k, n int, p float64) float64 {
+	below, term := 0.0, math.Pow(1-p, float64(n)) // the term of i failures, from 0 on
+	for i := range k {
+		below += term
+		term *= float64(n-i) / float64(i+1) * p / (1 - p)
+	}
+	return 1 - below
 }
 
 // fileVariable names a file with the database's URL, as for calldata routing, where the way is another than over a Router.
@@ -58,8 +81,8 @@ func records(ctx context.Context, stack stacks.Outputs, getenv func(string) stri
 	return config, func() {}, nil
 }
 
-// calls reads the Routers' records. A time-out of the one who is called, 408, is a failure of the way there as well as a 5xx.
-func calls(ctx context.Context, stack stacks.Outputs, getenv func(string) string, since time.Time) (outcome, error) {
+// calls reads the Routers' records of calls that began from since on and before until. A time-out of the one who is called, 408, is a failure of the way there as well as a 5xx.
+func calls(ctx context.Context, stack stacks.Outputs, getenv func(string) string, since, until time.Time) (outcome, error) {
 	config, done, err := records(ctx, stack, getenv)
 	if err != nil {
 		return outcome{}, err
@@ -72,7 +95,7 @@ func calls(ctx context.Context, stack stacks.Outputs, getenv func(string) string
 	}
 	defer func() { _ = db.Close(context.WithoutCancel(ctx)) }()
 	var o outcome
-	err = db.QueryRow(ctx, `SELECT count(*), count(*) FILTER (WHERE code = 408 OR code BETWEEN 500 AND 599) FROM cdr WHERE started_at >= $1`, since).Scan(&o.calls, &o.failed)
+	err = db.QueryRow(ctx, `SELECT count(*), count(*) FILTER (WHERE code = 408 OR code BETWEEN 500 AND 599) FROM cdr WHERE started_at >= $1 AND started_at < $2`, since, until).Scan(&o.calls, &o.failed)
 	if err != nil {
 		return o, fmt.Errorf("read the Routers' records: %w", err)
 	}

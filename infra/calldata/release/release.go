@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
@@ -29,9 +30,13 @@ type release struct {
 	stack    stacks.Outputs
 	cloud    cloud
 	machines machines
-	// before is how calls went in the hour before, on which alarms were on: what was so already is nobody's fault.
-	before outcome
-	on     []string
+	// began is when the release began, which the settings keep from the first try on; unwritten that they do not have it yet. Before is how
+	// calls went in the hour before that: what was so already is nobody's fault, and what a first try has spoilt is not usual.
+	began     time.Time
+	unwritten bool
+	before    outcome
+	// passed are SBCs that did not hear on the way back.
+	passed []string
 }
 
 // memory is how far back calls are looked at for what is usual.
@@ -68,18 +73,36 @@ func (r *release) look(ctx context.Context) error {
 		return err
 	}
 	r.machines = r.tools.machines(r.stack, r.IO)
-	if r.Finish {
+	if r.Finish || r.Back { // nothing of which is judged
 		return nil
 	}
-	if r.on, err = r.cloud.alarms(ctx, r.Source.Stack+"-"); err != nil {
+	if r.stage == alone && r.pooled {
+		if err := r.room(ctx); err != nil {
+			return err
+		}
+	}
+	return r.usual(ctx)
+}
+
+// usual reads how calls went in the hour before the release began, and which alarms are on.
+func (r *release) usual(ctx context.Context) error {
+	on, err := r.cloud.alarms(ctx, r.Source.Stack+"-")
+	if err != nil {
 		return err
 	}
-	if r.before, err = r.tools.calls(ctx, r.stack, r.IO.Getenv, time.Now().Add(-memory)); err != nil {
+	if r.before, err = r.tools.calls(ctx, r.stack, r.IO.Getenv, r.began.Add(-memory), r.began); err != nil {
 		return err
 	}
-	r.report.Notes = append(r.report.Notes, fmt.Sprintf("in the hour before, %s", r.before))
-	for _, alarm := range r.on {
-		r.report.Notes = append(r.report.Notes, fmt.Sprintf("the alarm %s is on already, and does not count", alarm))
+	note := func(format string, args ...any) {
+		r.report.Notes = append(r.report.Notes, fmt.Sprintf(format, args...))
+	}
+	note("in the hour before %s, when the release began, %s", r.began.Format(time.RFC3339), r.before)
+	for _, a := range on {
+		if a.since.Before(r.began) {
+			note("the alarm %s was on already, and does not count", a.name)
+		} else {
+			note("the alarm %s has come on since: no step is judged well until it is off", a.name)
+		}
 	}
 	return nil
 }
@@ -137,6 +160,11 @@ func (r *release) question() string {
 // forward brings up the new colour where that is to be done, and moves the calls there. A step that fails takes them back.
 func (r *release) forward(ctx context.Context) error {
 	p := r.place
+	if r.unwritten {
+		if err := r.tools.set(ctx, r.root, r.Source.Stack, stacks.ReleaseBegan, r.began.Format(time.RFC3339)); err != nil {
+			return err
+		}
+	}
 	if r.stage == alone || r.stage == beside {
 		if err := r.bringUp(ctx); err != nil {
 			r.report.Next = fmt.Sprintf("no calls have moved: mend the cause and run the same command again, or remove %s with --finish", p.fresh)
@@ -169,6 +197,9 @@ func (r *release) back(ctx context.Context, cause error) error {
 	}
 	r.report.Result = WentBack
 	r.report.Next = fmt.Sprintf("commit Pulumi.%s.yaml; %s takes no calls: mend it and release again, or remove it with --finish", r.Source.Stack, r.place.fresh)
+	if len(r.passed) > 0 {
+		r.report.Next += fmt.Sprintf("; passed over, with their addresses, until --finish: %s", strings.Join(r.passed, ", "))
+	}
 	if cause == nil {
 		return nil
 	}
@@ -191,7 +222,7 @@ func (r *release) bringUp(ctx context.Context) error {
 		if err := r.match(ctx, p.fresh, p.base); err != nil {
 			return "", err
 		}
-		if err := r.settled(ctx, p.fresh, step); err != nil {
+		if err := r.settled(ctx, p.fresh, every, step); err != nil {
 			return "", err
 		}
 		return r.phone(ctx, p.fresh, step)

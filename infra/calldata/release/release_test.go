@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -43,6 +44,8 @@ type box struct {
 	level   drain.Level
 	calls   int
 	address int // of the pool, counted from 1; 0 is none
+	deaf    bool // to SSH
+	booting bool
 }
 
 // world is a prod stack whose deployments do what the settings say, whose calls end one with each question, and that does wrong what it
@@ -60,8 +63,13 @@ type world struct {
 	stop         func() // is called before the thing that fail names
 	size         int    // of the pool
 	before, now  outcome
-	on           []string
+	on           []alarm
 	failing      []string // alarms that come on with a deployment
+	// grown are the machines that were asked for beside the two of each fleet.
+	grown map[string]int
+	// since are the times that calls before the release were asked from, checked the machines whose health was asked last.
+	since   []time.Time
+	checked []string
 	colourless   bool     // was deployed before there were colours
 
 	notes    []string
@@ -74,7 +82,7 @@ func newWorld(t *testing.T, blue, green stacks.Standing) *world {
 	require.NoError(t, err)
 	project, err := os.ReadFile(filepath.Join(root, "Pulumi.yaml"))
 	require.NoError(t, err)
-	w := &world{t: t, dir: t.TempDir(), size: 7, file: map[string]string{}, stood: map[stacks.Colour]stacks.Standing{}}
+	w := &world{t: t, dir: t.TempDir(), size: 7, file: map[string]string{}, stood: map[stacks.Colour]stacks.Standing{}, grown: map[string]int{}}
 	require.NoError(t, os.Mkdir(filepath.Join(w.dir, "ansible"), 0o750))
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "Pulumi.yaml"), project, 0o600))
 	w.set(stacks.Blue, blue)
@@ -89,13 +97,13 @@ func newWorld(t *testing.T, blue, green stacks.Standing) *world {
 	return w
 }
 
-func (w *world) set(c stacks.Colour, s stacks.Standing) {
-	w.file[c.Setting()] = string(s)
+func (w *world) set(c stacks.Colour, s stacks.Standing) { w.write(c.Setting(), string(s)) }
+
+func (w *world) write(setting, value string) {
+	w.file[setting] = value
 	text := settings
-	for _, c := range stacks.Colours() {
-		if v := w.file[c.Setting()]; v != "" {
-			text += fmt.Sprintf("  calldata-foundation:%s: %s\n", c.Setting(), v)
-		}
+	for _, name := range slices.Sorted(maps.Keys(w.file)) {
+		text += fmt.Sprintf("  calldata-foundation:%s: %q\n", name, w.file[name])
 	}
 	require.NoError(w.t, os.WriteFile(filepath.Join(w.dir, "Pulumi.prod.yaml"), []byte(text), 0o600))
 }
@@ -157,7 +165,7 @@ func (w *world) group(_ context.Context, name string) (*group, error) {
 			if stacks.FleetName("prod", role, c) != name || w.stood[c] == stacks.StandingNone {
 				continue
 			}
-			g := &group{desired: 2}
+			g := &group{desired: 2 + w.grown[name], least: 2}
 			if role == stacks.RoleC4SBC && w.stood[c].Serves() {
 				g.targets = []string{"arn:sip"}
 			}
@@ -167,7 +175,7 @@ func (w *world) group(_ context.Context, name string) (*group, error) {
 					if b.address > 0 {
 						public = netip.MustParseAddr(fmt.Sprintf("203.0.113.%d", b.address))
 					}
-					g.members = append(g.members, member{Node: stacks.Node{Name: b.id, InstanceID: b.id}, public: public, inService: true, aside: b.aside})
+					g.members = append(g.members, member{Node: stacks.Node{Name: b.id, InstanceID: b.id}, public: public, inService: !b.booting, aside: b.aside})
 				}
 			}
 			return g, nil
@@ -176,8 +184,37 @@ func (w *world) group(_ context.Context, name string) (*group, error) {
 	return nil, nil
 }
 
+// grow makes machines that take an address at their boot, where calls are to come to them and one is free.
 func (w *world) grow(_ context.Context, name string, n int) error {
+	for _, c := range stacks.Colours() {
+		for _, role := range roles {
+			for stacks.FleetName("prod", role, c) == name && 2+w.grown[name] < n {
+				w.grown[name]++
+				w.made++
+				b := &box{id: fmt.Sprintf("i-%d", w.made), role: role, colour: c, aside: !w.stood[c].Serves(), level: drain.Normal}
+				w.boxes = append(w.boxes, b)
+				if role == stacks.RoleC4SBC && !b.aside {
+					assert.True(w.t, w.take(b), "%s finds no address", b.id)
+				}
+			}
+		}
+	}
 	return w.note("grow %s %d", name, n)
+}
+
+// take gives a machine a free address of the pool.
+func (w *world) take(b *box) bool {
+	taken := map[int]bool{}
+	for _, b := range w.boxes {
+		taken[b.address] = true
+	}
+	for i := range w.size {
+		if !taken[i+1] {
+			b.address = i + 1
+			return true
+		}
+	}
+	return false
 }
 
 func (w *world) mark(_ context.Context, ids []string, aside bool) error {
@@ -216,18 +253,24 @@ func (w *world) targets(_ context.Context, arns []string) (map[string]string, er
 	for _, b := range w.boxes {
 		if len(arns) > 0 && b.role == stacks.RoleC4SBC && w.stood[b.colour].Serves() {
 			found[b.id] = healthy
+			if b.level != drain.Normal {
+				found[b.id] = "unhealthy"
+			}
 		}
 	}
 	return found, nil
 }
 
-func (w *world) alarms(context.Context, string) ([]string, error) { return w.on, nil }
+func (w *world) alarms(context.Context, string) ([]alarm, error) { return w.on, nil }
 
 // ---- machines
 
 func (w *world) level(_ context.Context, n stacks.Node, l drain.Level) error {
 	b := w.find(n.InstanceID)
-	if b.level == l {
+	switch {
+	case b.deaf:
+		return cli.WithCode(cli.ExitUnreachable, errors.New(n.Name+" does not hear"))
+	case b.level == l:
 		return nil
 	}
 	b.level = l
@@ -241,17 +284,12 @@ func (w *world) busy(_ context.Context, n stacks.Node) (int, time.Duration, erro
 }
 
 func (w *world) claim(_ context.Context, n stacks.Node) error {
-	taken := map[int]bool{}
-	for _, b := range w.boxes {
-		taken[b.address] = true
+	b := w.find(n.InstanceID)
+	assert.False(w.t, !b.aside && b.level == drain.Normal, "%s may have calls, and gets another address", b.id)
+	if !w.take(b) {
+		return errors.New("no address is free")
 	}
-	for i := range w.size {
-		if !taken[i+1] {
-			w.find(n.InstanceID).address = i + 1
-			return w.note("claim %s", n.Name)
-		}
-	}
-	return errors.New("no address is free")
+	return w.note("claim %s", n.Name)
 }
 
 // reachable fails the test where calls of carriers or phones come to nobody, or to a machine that its makers have not tried.
@@ -272,7 +310,10 @@ func (w *world) tools() tools {
 	return tools{
 		set: func(_ context.Context, _, stack, setting, value string) error {
 			require.Equal(w.t, "prod", stack)
-			w.set(stacks.Colour(strings.TrimSuffix(setting, "Fleets")), stacks.Standing(value))
+			w.write(setting, value)
+			if setting == stacks.ReleaseBegan {
+				return w.note("began")
+			}
 			return w.note("set %s %s", setting, value)
 		},
 		deploy: func(_ context.Context, o *deploy.Options) (*deploy.Report, error) {
@@ -280,7 +321,9 @@ func (w *world) tools() tools {
 			err := w.note("deploy %s", o.Message)
 			if err == nil {
 				w.happen()
-				w.on = append(w.on, w.failing...)
+				for _, name := range w.failing {
+					w.on = append(w.on, alarm{name, time.Now()})
+				}
 			}
 			return &deploy.Report{}, err
 		},
@@ -299,16 +342,21 @@ func (w *world) tools() tools {
 		},
 		cloud:    func(context.Context, string) (cloud, error) { return w, nil },
 		machines: func(stacks.Outputs, *cli.IO) machines { return w },
-		health: func(context.Context, *cli.IO, stacks.Outputs, time.Duration, progress.Step) (health.Report, error) {
+		health: func(_ context.Context, _ *cli.IO, stack stacks.Outputs, _ time.Duration, _ progress.Step) (health.Report, error) {
 			w.reachable(strings.Join(w.notes, "; "))
+			w.checked = nil
+			for _, n := range stack.Nodes {
+				w.checked = append(w.checked, n.Name)
+			}
 			return health.Report{}, w.note("health")
 		},
 		call: func(_ context.Context, _ *cli.IO, domain string, server netip.Addr, _ progress.Step) error {
 			assert.Equal(w.t, "acme.voice.example.com", domain)
 			return w.note("call %s", server)
 		},
-		calls: func(_ context.Context, _ stacks.Outputs, _ func(string) string, since time.Time) (outcome, error) {
-			if time.Since(since) > memory/2 {
+		calls: func(_ context.Context, _ stacks.Outputs, _ func(string) string, since, until time.Time) (outcome, error) {
+			if until.Sub(since) == memory {
+				w.since = append(w.since, since)
 				return w.before, nil
 			}
 			return w.now, w.note("calls")

@@ -27,7 +27,7 @@ type tools struct {
 	machines func(stacks.Outputs, *cli.IO) machines
 	health   func(context.Context, *cli.IO, stacks.Outputs, time.Duration, progress.Step) (health.Report, error)
 	call     func(ctx context.Context, streams *cli.IO, domain string, server netip.Addr, step progress.Step) error
-	calls    func(ctx context.Context, stack stacks.Outputs, getenv func(string) string, since time.Time) (outcome, error)
+	calls    func(ctx context.Context, stack stacks.Outputs, getenv func(string) string, since, until time.Time) (outcome, error)
 	pause    time.Duration
 }
 
