@@ -2,6 +2,7 @@ package release
 
 import (
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
@@ -50,6 +51,7 @@ func TestCloud(t *testing.T) {
 	g, err := c.group(ctx, "prod-c4-sbc")
 	require.NoError(t, err)
 	assert.Equal(t, 2, g.desired)
+	assert.Equal(t, 1, g.least)
 	assert.Equal(t, arns, g.targets)
 	require.Len(t, g.members, 2)
 	for _, m := range g.members {
@@ -106,7 +108,9 @@ func TestCloud(t *testing.T) {
 	}
 	on, err := c.alarms(ctx, "prod-")
 	require.NoError(t, err)
-	assert.Equal(t, []string{"prod-calls"}, on, "of this stack alone, and no fleet's thermostat")
+	require.Len(t, on, 1, "of this stack alone, and no fleet's thermostat: %v", on)
+	assert.Equal(t, "prod-calls", on[0].name)
+	assert.WithinDuration(t, time.Now(), on[0].since, time.Hour)
 }
 
 func autoscalingTemplate(id *string) *asgtypes.LaunchTemplateSpecification {

@@ -60,6 +60,9 @@ func (r *release) health(ctx context.Context, to stacks.Colour, step progress.St
 	return fmt.Sprintf("%d checks", len(report.Checks)), err
 }
 
+// phoneTries is how often the test phone calls by an SBC: the operator's own line may lose some sound.
+const phoneTries = 3
+
 // phone has the test phone call by each SBC of a colour. Before it has an address of the pool, an SBC has one of its own.
 func (r *release) phone(ctx context.Context, colour stacks.Colour, step progress.Step) (string, error) {
 	sbcs, err := r.sbcs(ctx, colour)

@@ -1,6 +1,10 @@
 package release
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +24,7 @@ func TestMachines(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var commands []string
-	states := []string{"activating", "activating", "inactive"}
+	states := []string{"inactive", "activating", "active"} // at first it has not begun
 	server := sshtest.Start(t, func(command string) sshtest.Reply {
 		mu.Lock()
 		defer mu.Unlock()
@@ -30,7 +34,7 @@ func TestMachines(t *testing.T) {
 			return sshtest.Reply{Stdout: "7\n61\n"}
 		case command == claimedScript:
 			state := states[0]
-			states = states[min(1, len(states)-1):]
+			states = states[min(1, len(states)-1):] // the last one stays
 			return sshtest.Reply{Stdout: state + "\n"}
 		}
 		return sshtest.Reply{}
@@ -56,6 +60,46 @@ func TestMachines(t *testing.T) {
 	away.PrivateIP = "127.0.0.9"
 	_, _, err = m.busy(t.Context(), away)
 	assert.Equal(t, cli.ExitUnreachable, cli.Code(err), err)
+}
+
+// A claim is begun once: an earlier one that has begun, or is about to, goes on, and one that has ended is cleared away.
+func TestClaimScript(t *testing.T) {
+	t.Parallel()
+	const begin = "systemd-run --quiet --unit=calldata-claim --property=Type=oneshot --property=RemainAfterExit=yes --no-block --setenv=CALLDATA_CLAIM=yes /usr/local/sbin/calldata-boot"
+	for name, c := range map[string]struct {
+		state, job string
+		begins     bool
+	}{
+		"never":      {"inactive", "", true},
+		"waits":      {"inactive", "4711", false},
+		"runs":       {"activating", "4711", false},
+		"has done":   {"active", "", true},
+		"has failed": {"failed", "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			write := func(name, script string) {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/bash\n"+script+"\n"), 0o700))
+			}
+			write("sudo", `shift; exec "$@"`)
+			write("systemd-run", `echo "systemd-run $*" >>`+dir+`/did`)
+			write("systemctl", fmt.Sprintf(`case "$*" in
+"show -P ActiveState calldata-claim") echo %s ;;
+"show -P Job calldata-claim") echo %s ;;
+*) echo "systemctl $*" >>%s/did; [ "$1" != reset-failed ] ;; esac`, c.state, c.job, dir))
+			cmd := exec.CommandContext(t.Context(), "bash", "-c", claimScript)
+			cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			did, _ := os.ReadFile(filepath.Join(dir, "did")) // nothing is done where it is missing
+			if !c.begins {
+				assert.Empty(t, string(did))
+				return
+			}
+			assert.Equal(t, "systemctl stop calldata-claim\nsystemctl reset-failed calldata-claim\n"+begin+"\n", string(did))
+		})
+	}
 }
 
 func TestParseBusy(t *testing.T) {

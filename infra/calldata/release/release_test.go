@@ -43,7 +43,7 @@ type box struct {
 	aside   bool
 	level   drain.Level
 	calls   int
-	address int // of the pool, counted from 1; 0 is none
+	address int  // of the pool, counted from 1; 0 is none
 	deaf    bool // to SSH
 	booting bool
 }
@@ -62,15 +62,16 @@ type world struct {
 	fail, broken string
 	stop         func() // is called before the thing that fail names
 	size         int    // of the pool
+	thief        bool   // takes a free address with each claim
 	before, now  outcome
 	on           []alarm
 	failing      []string // alarms that come on with a deployment
 	// grown are the machines that were asked for beside the two of each fleet.
 	grown map[string]int
 	// since are the times that calls before the release were asked from, checked the machines whose health was asked last.
-	since   []time.Time
-	checked []string
-	colourless   bool     // was deployed before there were colours
+	since      []time.Time
+	checked    []string
+	colourless bool // was deployed before there were colours
 
 	notes    []string
 	out, err bytes.Buffer
@@ -252,6 +253,7 @@ func (w *world) targets(_ context.Context, arns []string) (map[string]string, er
 	found := map[string]string{}
 	for _, b := range w.boxes {
 		if len(arns) > 0 && b.role == stacks.RoleC4SBC && w.stood[b.colour].Serves() {
+			assert.False(w.t, b.level == drain.Normal && b.address == 0, "the load balancer sends calls to %s, which has no address", b.id)
 			found[b.id] = healthy
 			if b.level != drain.Normal {
 				found[b.id] = "unhealthy"
@@ -288,6 +290,9 @@ func (w *world) claim(_ context.Context, n stacks.Node) error {
 	assert.False(w.t, !b.aside && b.level == drain.Normal, "%s may have calls, and gets another address", b.id)
 	if !w.take(b) {
 		return errors.New("no address is free")
+	}
+	if w.thief {
+		w.size--
 	}
 	return w.note("claim %s", n.Name)
 }
@@ -433,6 +438,7 @@ func TestReleaseMovesTheCalls(t *testing.T) {
 		assert.Equal(t, verdict.OK, s.Status, s.Name)
 	}
 	assert.Contains(t, r.Next, "blue is kept")
+	assert.Equal(t, []string{"i-5", "i-6", "i-7", "i-8"}, w.checked, "health asks the machines that calls come to")
 
 	t.Log("once more has nothing left to do")
 	require.NoError(t, w.auto())
@@ -462,8 +468,8 @@ func TestReleaseGoesBackByItself(t *testing.T) {
 		"the next one, too":        {fail: "deploy release: blue old"},
 		"an old SBC does not hear": {fail: "level i-2 drain"},
 		"the last address":         {fail: "release i-2"},
-		"more calls fail":          {with: func(w *world) { w.before, w.now = outcome{1000, 10}, outcome{100, 4} }, want: "4 of 100 calls failed since this step began; in the hour before, 10 of 1000"},
-		"an alarm":                 {with: func(w *world) { w.on, w.failing = []string{"prod-old"}, []string{"prod-new"} }, want: "alarms that were not on before: prod-new"},
+		"more calls fail":          {with: func(w *world) { w.before, w.now = outcome{1000, 10}, outcome{100, 4} }, want: "in the hour before the release, 10 of 1000 calls failed"},
+		"an alarm":                 {with: func(w *world) { w.on, w.failing = []alarm{{"prod-old", time.Now().Add(-memory)}}, []string{"prod-new"} }, want: "since the release began: prod-new"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -479,7 +485,7 @@ func TestReleaseGoesBackByItself(t *testing.T) {
 			w.reachable("going back")
 
 			t.Log("mended, the same command goes on")
-			w.before, w.now, w.failing, w.broken = outcome{}, outcome{}, nil, ""
+			w.before, w.now, w.failing, w.on, w.broken = outcome{}, outcome{}, nil, nil, ""
 			require.NoError(t, w.auto())
 			w.assertStanding(stacks.StandingOld, stacks.StandingLive)
 		})
@@ -540,32 +546,133 @@ func TestReleaseGoesOnAfterCtrlC(t *testing.T) {
 
 func TestBackFromAnOldColour(t *testing.T) {
 	t.Parallel()
+	w := wentForward(t)
+	require.NoError(t, w.run(t.Context(), "prod\n", "--back", "--domain", "acme.voice.example.com"), w.err.String())
+	w.assertStanding(stacks.StandingHeld, stacks.StandingNew)
+	assert.Contains(t, w.err.String(), "The calls of stack prod go back to blue. Type prod to go on")
+	assert.Contains(t, w.out.String(), "prod: went back; blue held, green new")
+	assert.Empty(t, w.since, "nothing is judged that could keep them from it")
+}
+
+// Where the pool has too few addresses for both colours, the new one begins with fewer SBCs, and grows as old ones give theirs back.
+func TestPoolThatIsShort(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stacks.StandingLive, stacks.StandingNone)
+	w.size = 5
+	require.NoError(t, w.grow(t.Context(), "prod-c4-sbc", 3))
+	require.NoError(t, w.auto(), w.err.String())
+	w.assertStanding(stacks.StandingOld, stacks.StandingLive)
+	assert.Equal(t, []string{
+		"claim i-6", "claim i-7", "mark [i-6 i-7 i-8 i-9] false", "mark [i-1 i-2 i-5 i-3 i-4] true", "release i-1", "grow prod-c4-sbc-green 3", "release i-2", "release i-5",
+	}, w.happened("claim", "mark", "release", "grow"), "no SBC waits for an address where calls come to it")
+
+	full := newWorld(t, stacks.StandingLive, stacks.StandingNone)
+	full.size = 3
+	err := full.auto()
+	require.ErrorContains(t, err, "the pool has 1 free addresses, and the first SBCs of green need 2 (sbcMin)")
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
+	assert.Empty(t, full.notes)
+}
+
+// SBCs that boot in the middle of it take addresses, too.
+func TestAddressThatSomebodyElseTakes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stacks.StandingLive, stacks.StandingNone)
+	w.size, w.thief = 4, true
+	err := w.auto()
+	require.ErrorContains(t, err, "1 of 2 SBCs of green have an address of the pool, and no other is free")
+	assert.Equal(t, []string{"claim i-5"}, w.happened("claim"), "the pool is asked again before each claim")
+	assert.Equal(t, WentBack, w.report().Result)
+}
+
+// On the way back an SBC that has to wait refuses calls until it has an address.
+func TestBackWithAPoolThatIsShort(t *testing.T) {
+	t.Parallel()
+	w := wentForward(t)
+	w.boxes[4].address, w.boxes[5].address, w.size = 1, 2, 3
+	require.NoError(t, w.auto("--back"), w.err.String())
+	w.assertStanding(stacks.StandingHeld, stacks.StandingNew)
+	assert.Equal(t, []string{
+		"level i-1 normal", "level i-3 normal", "level i-4 normal", "mark [i-1 i-3 i-4] false", "mark [i-5 i-6 i-7 i-8] true",
+		"level i-5 drain", "release i-5", "level i-2 normal", "mark [i-2] false", "level i-6 drain", "release i-6",
+	}, w.happened("level", "mark", "release"))
+}
+
+// wentForward is a world whose calls have moved to green.
+func wentForward(t *testing.T) *world {
+	t.Helper()
 	w := newWorld(t, stacks.StandingOld, stacks.StandingLive)
 	for _, b := range w.boxes {
 		if b.colour == stacks.Blue {
 			b.level, b.calls = drain.Drain, 0
 		}
 	}
-	require.NoError(t, w.run(t.Context(), "prod\n", "--back", "--domain", "acme.voice.example.com"), w.err.String())
-	w.assertStanding(stacks.StandingHeld, stacks.StandingNew)
-	assert.Contains(t, w.err.String(), "The calls of stack prod go back to blue. Type prod to go on")
-	assert.Contains(t, w.out.String(), "prod: went back; blue held, green new")
+	return w
 }
 
-// An old SBC that is drained gives its address to a new one that has waited for it.
-func TestPoolThatIsShort(t *testing.T) {
+// An SBC that nobody can log in to keeps its address, and does not keep the calls from going back.
+func TestBackPassesOverWhoDoesNotHear(t *testing.T) {
+	t.Parallel()
+	w := wentForward(t)
+	w.boxes[4].deaf = true
+	require.NoError(t, w.auto("--back"), w.err.String())
+	r := w.report()
+	assert.Equal(t, WentBack, r.Result)
+	assert.Contains(t, r.Next, "passed over, with their addresses, until --finish: i-5")
+	assert.NotZero(t, w.boxes[4].address)
+	assert.Zero(t, w.boxes[5].address, "the other one has given its address back")
+	w.reachable("going back")
+	i := slices.IndexFunc(r.Steps, func(s Step) bool { return s.Name == "green: drain i-5" })
+	require.GreaterOrEqual(t, i, 0)
+	assert.Equal(t, verdict.Fail, r.Steps[i].Status)
+}
+
+// What a first try has spoilt is not usual for the second one.
+func TestSecondTryIsJudgedLikeTheFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stacks.StandingLive, stacks.StandingNone)
-	w.size = 3
-	require.NoError(t, w.auto(), w.err.String())
-	w.assertStanding(stacks.StandingOld, stacks.StandingLive)
-	assert.Equal(t, []string{"claim i-5", "mark [i-5 i-7 i-8] false", "mark [i-1 i-2 i-3 i-4] true", "release i-1", "claim i-6", "mark [i-6] false", "release i-2"},
-		w.happened("claim", "mark", "release"), "who has no address is not sent calls to carriers")
+	w.failing = []string{"prod-new"}
+	require.Error(t, w.auto())
+	_, err := time.Parse(time.RFC3339, w.file[stacks.ReleaseBegan])
+	require.NoError(t, err, "the settings keep when it began")
 
-	full := newWorld(t, stacks.StandingLive, stacks.StandingNone)
-	full.size = 2
-	require.ErrorContains(t, full.auto(), "no address of the pool is free for SBCs of green")
-	full.assertStanding(stacks.StandingHeld, stacks.StandingNew)
+	began := time.Now().Add(-3 * time.Hour).UTC().Truncate(time.Second)
+	w.write(stacks.ReleaseBegan, began.Format(time.RFC3339))
+	w.failing, w.since = nil, nil
+	err = w.auto()
+	require.ErrorContains(t, err, "since the release began: prod-new", "it has not come on before the release")
+	assert.Equal(t, []time.Time{began.Add(-memory)}, w.since)
+	assert.Equal(t, began.Format(time.RFC3339), w.file[stacks.ReleaseBegan])
+	assert.Contains(t, w.err.String(), "the alarm prod-new has come on since")
+
+	t.Log("another release begins anew")
+	w.on = nil
+	require.NoError(t, w.auto())
+	require.NoError(t, w.run(t.Context(), "", "--finish", "--yes", "--json"))
+	require.NoError(t, w.auto())
+	assert.NotEqual(t, began.Format(time.RFC3339), w.file[stacks.ReleaseBegan])
+}
+
+func TestHealthOfFleets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stacks.StandingHeld, stacks.StandingLive)
+	r := &release{Options: &Options{Source: stackarg.Source{Stack: "prod"}, tools: w.tools()}, cloud: w}
+	step := progress.Discard.Step("health")
+	w.boxes[5].booting = true
+	_, err := r.health(t.Context(), stacks.Green, step)
+	require.ErrorContains(t, err, "1 of 2 machines of prod-c4-sbc-green are in service")
+	assert.Equal(t, cli.ExitUnhealthy, cli.Code(err))
+	assert.Empty(t, w.checked)
+
+	require.NoError(t, w.grow(t.Context(), "prod-c4-sbc-green", 3))
+	_, err = r.health(t.Context(), stacks.Green, step)
+	require.NoError(t, err, "a fleet that grows is not ill")
+	assert.Equal(t, []string{"i-5", "i-9", "i-7", "i-8"}, w.checked)
+
+	w.boxes[4].level = drain.Drain
+	_, err = r.health(t.Context(), stacks.Green, step)
+	require.ErrorContains(t, err, `the load balancer says of i-5: "unhealthy"`)
+	assert.Equal(t, cli.ExitUnhealthy, cli.Code(err))
 }
 
 func TestFinishWaitsForCalls(t *testing.T) {
@@ -652,9 +759,17 @@ func TestStackWithoutColours(t *testing.T) {
 
 func TestWorse(t *testing.T) {
 	t.Parallel()
-	assert.False(t, outcome{2, 2}.worse(outcome{}, 2), "two may be anybody's")
-	assert.True(t, outcome{3, 3}.worse(outcome{}, 2))
+	assert.False(t, outcome{1, 1}.worse(outcome{}, 2), "one call may be anybody's")
+	assert.True(t, outcome{2, 2}.worse(outcome{}, 2), "two of two are not, on a platform however small")
+	assert.True(t, outcome{7, 2}.worse(outcome{}, 2))
+	assert.False(t, outcome{8, 2}.worse(outcome{}, 2))
+	assert.False(t, outcome{7, 2}.worse(outcome{50, 5}, 2), "where each tenth fails anyhow, two of seven are no news")
+	assert.True(t, outcome{30, 3}.worse(outcome{}, 2))
+	assert.True(t, outcome{1, 1}.worse(outcome{100, 0}, 0), "who allows none gets none")
 	assert.False(t, outcome{1000, 20}.worse(outcome{}, 2))
 	assert.True(t, outcome{1000, 21}.worse(outcome{}, 2))
 	assert.False(t, outcome{1000, 60}.worse(outcome{100, 5}, 2), "what fails anyhow does not count")
+	assert.False(t, outcome{}.worse(outcome{}, 0))
+	assert.InDelta(t, 0.0079, atLeast(2, 7, 0.02), 0.00005)
+	assert.InDelta(t, 0.5, atLeast(1, 1, 0.5), 1e-9)
 }
