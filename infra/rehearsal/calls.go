@@ -289,12 +289,17 @@ func (p progressLines) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
+// tenantFile writes the scene's tenant for calldata setup.
+func (w *world) tenantFile(plan calls.Plan) (string, error) {
+	file := filepath.Join(w.dir, "tenant.yml")
+	return file, os.WriteFile(file, []byte(sceneTenant(plan)), 0o600)
+}
+
 // applyTenant makes the scene's tenant on the first engine.
 func (w *world) applyTenant(ctx context.Context, o Options, plan calls.Plan, outputs string, s progress.Step) Check {
 	c := Check{Name: "tenant applied"}
 	step := s.Step("tenant")
-	file := filepath.Join(w.dir, "tenant.yml")
-	err := os.WriteFile(file, []byte(sceneTenant(plan)), 0o600)
+	file, err := w.tenantFile(plan)
 	if err == nil {
 		c.Raw, err = w.calldata(ctx, o, nil, "setup", o.Stack, "--file", file, "--outputs", outputs, "--yes", "--json")
 	}

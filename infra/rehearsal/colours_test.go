@@ -1,6 +1,8 @@
 package rehearsal
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/automation"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -96,4 +99,34 @@ func TestColoursOnEmulator(t *testing.T) {
 	up()
 	gone, _ := b.scaling(t, blue)
 	assert.Nil(t, gone)
+}
+
+// A rehearsal's first release has to go back, and for the alarm that was rung.
+func TestWentBack(t *testing.T) {
+	t.Parallel()
+	report := func(text string) reported {
+		var r reported
+		require.NoError(t, json.Unmarshal([]byte(text), &r))
+		return r
+	}
+	ill := cli.WithCode(cli.ExitUnhealthy, errors.New("calldata release ended with code 3"))
+	good := report(`{"result": "went back", "steps": [{"name": "green: addresses", "status": "ok"}, {"name": "green: judged", "status": "fail", "detail": "alarms: prod-rehearsal"}]}`)
+	detail, err := wentBack(good, ill, "prod-rehearsal")
+	require.NoError(t, err)
+	assert.Equal(t, "exit code 3: green: judged: alarms: prod-rehearsal", detail)
+
+	for name, c := range map[string]struct {
+		report string
+		err    error
+		want   string
+	}{
+		"not noticed":    {`{"result": "released"}`, nil, `code 0 and the result "released"`},
+		"not back":       {`{"result": "failed"}`, ill, `code 3 and the result "failed"`},
+		"another reason": {`{"result": "went back", "steps": [{"name": "green: judged", "status": "fail", "detail": "no sound"}]}`, ill, "another reason than the alarm prod-rehearsal: green: judged: no sound"},
+		"no reason":      {`{"result": "went back"}`, ill, "no step had failed"},
+		"no report":      {`{}`, errors.New("killed"), "killed"},
+	} {
+		_, err := wentBack(report(c.report), c.err, "prod-rehearsal")
+		assert.ErrorContains(t, err, c.want, name)
+	}
 }

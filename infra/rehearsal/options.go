@@ -43,8 +43,8 @@ type Options struct {
 	// Rollback then deploys a commit that breaks the SBC and rolls it back, and repairs a damaged state. For stacks of the shape stage;
 	// needs calls and git.
 	Rollback bool
-	// Release brings up the other colour of the fleets while calls are up, moves the calls there, and removes the one that was there
-	// before. For stacks of the shape prod.
+	// Release brings up the other colour of the fleets while calls are up, has the calls go back by themselves, moves them there by a
+	// second try, and removes the colour that was there before. For stacks of the shape prod.
 	Release bool
 	// CacheDir holds what every rehearsal shares: engine, image, environments. Default: see cache.Default.
 	CacheDir string

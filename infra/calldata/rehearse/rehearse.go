@@ -64,7 +64,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
 	f.StringVar(&opts.Calls, "calls", rehearsal.CallsQuick, "how much calling: quick, full (with load, losses and draining) or none")
 	f.BoolVar(&opts.Restore, "restore", false, "stage: then lose the engine, the Router and their data, and restore them from a backup")
 	f.BoolVar(&opts.Rollback, "rollback", false, "stage: then deploy a commit that breaks the SBC, roll it back, and repair a damaged state")
-	f.BoolVar(&opts.Release, "release", false, "prod: then release the other colour of the fleets while calls are up, and remove the first")
+	f.BoolVar(&opts.Release, "release", false, "prod: then release the other colour of the fleets while calls are up, go back once, and remove the first")
 	f.BoolVar(&opts.JSON, "json", false, "print the report as JSON")
 	cmd.MarkFlagsMutuallyExclusive("stop", "keep")
 	cmd.MarkFlagsMutuallyExclusive("stop", "stop-after")

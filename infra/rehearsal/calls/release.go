@@ -21,8 +21,8 @@ const (
 	// releaseTry is how long an address may take to answer a call before the caller tries the next one. An address that no machine has
 	// never answers; RFC 3263, section 4.3, has callers go on.
 	releaseTry = 6 * time.Second
-	// releaseTime is how long a release may take.
-	releaseTime = 90 * time.Minute
+	// releaseTime is how long a release may take that goes back once.
+	releaseTime = 120 * time.Minute
 )
 
 // releaseScenario calls while machines change, until the plan's file says that they have. Callers know the addresses of the platform and
