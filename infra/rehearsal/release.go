@@ -21,7 +21,6 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
-	"github.com/calldata/calldata-foundation/infra/calldata/release"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -165,10 +164,13 @@ func (w *world) ring(ctx context.Context, stack, alarm string) error {
 	return err
 }
 
+// resultWentBack is what the JSON of calldata release says where the calls are back.
+const resultWentBack = "went back"
+
 // wentBack answers what the release says of the alarm, or why it is not what was wanted.
 func wentBack(report reported, err error, alarm string) (string, error) {
-	if code := cli.Code(err); code != cli.ExitUnhealthy || report.Result != release.WentBack {
-		return "", errors.Join(fmt.Errorf("the release ended with code %d and the result %q, want %d and %q", code, report.Result, cli.ExitUnhealthy, release.WentBack), err)
+	if code := cli.Code(err); code != cli.ExitUnhealthy || report.Result != resultWentBack {
+		return "", errors.Join(fmt.Errorf("the release ended with code %d and the result %q, want %d and %q", code, report.Result, cli.ExitUnhealthy, resultWentBack), err)
 	}
 	for _, s := range report.Steps {
 		if s.Status == verdict.Fail {
