@@ -28,7 +28,7 @@ const claimTime = 15 * time.Minute
 
 // busyScript prints calls, and the seconds until the last registration by this machine runs out: both are what 50-c4 waits for.
 const busyScript = `sudo -n c4-active-calls && sudo -n kamcmd -s unix:/run/kamailio/ctl.sock htable.get state registered 2>/dev/null |
-  awk -v now="$(date +%s)" '$1 == "value:" { left = $2 - now } END { print left > 0 ? left : 0 }'`
+  awk -v now="$(date +%s)" '$1 == "value:" { left = $2 - now } END { print (left > 0 ? left : 0) }'`
 
 type sshMachines struct {
 	stack  stacks.Outputs

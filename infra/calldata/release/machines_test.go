@@ -102,6 +102,36 @@ func TestClaimScript(t *testing.T) {
 	}
 }
 
+// What a machine prints is what is read: calls, and the seconds until the last registration runs out.
+func TestBusyScript(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		registered string
+		least      time.Duration
+	}{
+		"a phone is registered":  {`echo "name: registered"; echo "value: $(($(date +%s) + 60))"`, 55 * time.Second},
+		"all have gone":          {`echo "name: registered"; echo "value: $(($(date +%s) - 60))"`, 0},
+		"nobody was ever called": {"exit 1", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for name, script := range map[string]string{"sudo": `shift; exec "$@"`, "c4-active-calls": "echo 7", "kamcmd": c.registered} {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/bash\n"+script+"\n"), 0o700))
+			}
+			cmd := exec.CommandContext(t.Context(), "bash", "-c", busyScript)
+			cmd.Dir, cmd.Env = t.TempDir(), []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			calls, phones, err := parseBusy(string(out))
+			require.NoError(t, err, string(out))
+			assert.Equal(t, 7, calls)
+			assert.GreaterOrEqual(t, phones, c.least)
+			assert.LessOrEqual(t, phones, c.least+5*time.Second)
+		})
+	}
+}
+
 func TestParseBusy(t *testing.T) {
 	t.Parallel()
 	for _, out := range []string{"", "7", "7 8 9", "many 0", "0 soon"} {
