@@ -76,7 +76,7 @@ func (r *release) look(ctx context.Context) error {
 	if r.Finish || r.Back { // nothing of which is judged
 		return nil
 	}
-	if r.stage == alone && r.pooled {
+	if r.stage == alone && r.pooled && deployed(r.stack)[r.place.fresh] == stacks.StandingNone {
 		if err := r.room(ctx); err != nil {
 			return err
 		}
