@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,8 @@ type machines interface {
 	busy(ctx context.Context, n stacks.Node) (calls int, phones time.Duration, err error)
 	// claim has an SBC take a free address of the pool, and tell it to Kamailio and rtpengine.
 	claim(ctx context.Context, n stacks.Node) error
+	// announce has an SBC tell callers this address, where it tells them another one.
+	announce(ctx context.Context, n stacks.Node, address netip.Addr) error
 }
 
 // claimTime is how long an SBC may take to configure itself anew with another address: it runs its playbook.
@@ -116,6 +119,16 @@ func (s *sshMachines) claim(ctx context.Context, n stacks.Node) error {
 			return err
 		}
 	}
+}
+
+// announceScript is about the file that an SBC's configuration leaves for c4-public-address, which says "changed" where callers were told
+// another address.
+const announceScript = `sudo -n sed -i 's/^PUBLIC_ADDRESS=.*/PUBLIC_ADDRESS=%s/' /etc/calldata/c4-public-address.env &&
+  case $(sudo -n c4-public-address) in *changed*) sudo -n systemctl restart rtpengine-daemon kamailio ;; esac`
+
+func (s *sshMachines) announce(ctx context.Context, n stacks.Node, address netip.Addr) error {
+	_, err := s.run(ctx, n, fmt.Sprintf(announceScript, address))
+	return err
 }
 
 // sleep waits, or for the end of ctx.

@@ -2,6 +2,7 @@ package release
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,6 +53,9 @@ func TestMachines(t *testing.T) {
 	assert.Equal(t, 61*time.Second, phones)
 	require.NoError(t, m.claim(t.Context(), nodes[0]))
 	assert.Equal(t, []string{"sudo -n c4-maintenance drain", busyScript, claimScript, claimedScript, claimedScript, claimedScript}, commands)
+
+	require.NoError(t, m.announce(t.Context(), nodes[0], netip.MustParseAddr("192.0.2.5")))
+	assert.Contains(t, commands[len(commands)-1], "s/^PUBLIC_ADDRESS=.*/PUBLIC_ADDRESS=192.0.2.5/")
 
 	states = []string{"failed"}
 	assert.ErrorContains(t, m.claim(t.Context(), nodes[0]), "boot.log says why")

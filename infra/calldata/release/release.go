@@ -225,8 +225,32 @@ func (r *release) bringUp(ctx context.Context) error {
 		if err := r.settled(ctx, p.fresh, every, step); err != nil {
 			return "", err
 		}
+		if err := r.announce(ctx, p.fresh); err != nil {
+			return "", err
+		}
 		return r.phone(ctx, p.fresh, step)
 	})
+}
+
+// announce has SBCs without an address of the pool tell callers the one that EC2 has given them: those that an earlier try has taken the
+// pool's away from tell them that one still.
+func (r *release) announce(ctx context.Context, colour stacks.Colour) error {
+	sbcs, err := r.sbcs(ctx, colour)
+	if err != nil {
+		return err
+	}
+	waiting, err := r.waiting(ctx, sbcs)
+	if err != nil {
+		return err
+	}
+	for _, m := range sbcs {
+		if waiting[m.InstanceID] && m.public.IsValid() { // the test call says where there is none
+			if err := r.machines.announce(ctx, m.Node, m.public); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // standing is how a colour is to stand.

@@ -46,6 +46,7 @@ type box struct {
 	address int  // of the pool, counted from 1; 0 is none
 	deaf    bool // to SSH
 	booting bool
+	tells   netip.Addr // is the address that callers are told
 }
 
 // world is a prod stack whose deployments do what the settings say, whose calls end one with each question, and that does wrong what it
@@ -170,19 +171,23 @@ func (w *world) group(_ context.Context, name string) (*group, error) {
 			if role == stacks.RoleC4SBC && w.stood[c].Serves() {
 				g.targets = []string{"arn:sip"}
 			}
-			for i, b := range w.boxes {
+			for _, b := range w.boxes {
 				if b.colour == c && b.role == role {
-					public := netip.MustParseAddr(fmt.Sprintf("192.0.2.%d", i+1))
-					if b.address > 0 {
-						public = netip.MustParseAddr(fmt.Sprintf("203.0.113.%d", b.address))
-					}
-					g.members = append(g.members, member{Node: stacks.Node{Name: b.id, InstanceID: b.id}, public: public, inService: !b.booting, aside: b.aside})
+					g.members = append(g.members, member{Node: stacks.Node{Name: b.id, InstanceID: b.id}, public: w.public(b), inService: !b.booting, aside: b.aside})
 				}
 			}
 			return g, nil
 		}
 	}
 	return nil, nil
+}
+
+// public is the address of the pool that a machine has, or else its own.
+func (w *world) public(b *box) netip.Addr {
+	if b.address > 0 {
+		return netip.MustParseAddr(fmt.Sprintf("203.0.113.%d", b.address))
+	}
+	return netip.MustParseAddr("192.0.2." + strings.TrimPrefix(b.id, "i-"))
 }
 
 // grow makes machines that take an address at their boot, where calls are to come to them and one is free.
@@ -196,6 +201,7 @@ func (w *world) grow(_ context.Context, name string, n int) error {
 				w.boxes = append(w.boxes, b)
 				if role == stacks.RoleC4SBC && !b.aside {
 					assert.True(w.t, w.take(b), "%s finds no address", b.id)
+					b.tells = w.public(b)
 				}
 			}
 		}
@@ -291,10 +297,18 @@ func (w *world) claim(_ context.Context, n stacks.Node) error {
 	if !w.take(b) {
 		return errors.New("no address is free")
 	}
+	b.tells = w.public(b)
 	if w.thief {
 		w.size--
 	}
 	return w.note("claim %s", n.Name)
+}
+
+func (w *world) announce(_ context.Context, n stacks.Node, address netip.Addr) error {
+	b := w.find(n.InstanceID)
+	assert.True(w.t, b.aside, "%s may have calls, and tells callers another address", b.id)
+	b.tells = address
+	return nil
 }
 
 // reachable fails the test where calls of carriers or phones come to nobody, or to a machine that its makers have not tried.
@@ -357,6 +371,8 @@ func (w *world) tools() tools {
 		},
 		call: func(_ context.Context, _ *cli.IO, domain string, server netip.Addr, _ progress.Step) error {
 			assert.Equal(w.t, "acme.voice.example.com", domain)
+			i := slices.IndexFunc(w.boxes, func(b *box) bool { return b.tells == server })
+			assert.GreaterOrEqual(w.t, i, 0, "nobody that tells callers %s has sound", server)
 			return w.note("call %s", server)
 		},
 		calls: func(_ context.Context, _ stacks.Outputs, _ func(string) string, since, until time.Time) (outcome, error) {
