@@ -290,16 +290,37 @@ func (p progressLines) Write(data []byte) (int, error) {
 }
 
 // tenantFile writes the scene's tenant for calldata setup.
-func (w *world) tenantFile(plan calls.Plan) (string, error) {
+func (w *world) tenantFile(o Options, plan calls.Plan) (string, error) {
+	topology, err := w.topology(o)
+	if err != nil {
+		return "", err
+	}
 	file := filepath.Join(w.dir, "tenant.yml")
-	return file, os.WriteFile(file, []byte(sceneTenant(plan)), 0o600)
+	return file, os.WriteFile(file, []byte(sceneTenant(plan, routerNetworks(*topology.Network, plan.Routers))), 0o600)
+}
+
+// routerNetworks are the networks that Routers are in, and those of the same tier, in which Auto Scaling may put others.
+func routerNetworks(network stacks.Network, routers []calls.Machine) []netip.Prefix {
+	var tiers []string
+	for _, s := range network.Subnets {
+		if slices.ContainsFunc(routers, func(r calls.Machine) bool { return s.CIDR.Contains(r.Private) }) {
+			tiers = append(tiers, s.Tier)
+		}
+	}
+	var found []netip.Prefix
+	for _, s := range network.Subnets {
+		if slices.Contains(tiers, s.Tier) {
+			found = append(found, s.CIDR)
+		}
+	}
+	return found
 }
 
 // applyTenant makes the scene's tenant on the first engine.
 func (w *world) applyTenant(ctx context.Context, o Options, plan calls.Plan, outputs string, s progress.Step) Check {
 	c := Check{Name: "tenant applied"}
 	step := s.Step("tenant")
-	file, err := w.tenantFile(plan)
+	file, err := w.tenantFile(o, plan)
 	if err == nil {
 		c.Raw, err = w.calldata(ctx, o, nil, "setup", o.Stack, "--file", file, "--outputs", outputs, "--yes", "--json")
 	}

@@ -41,7 +41,7 @@ func (w *world) released(ctx context.Context, o Options, d *deployment, step pro
 			var file string
 			var err error
 			if plan, err = w.callPlan(ctx, d.outputs); err == nil {
-				file, err = w.tenantFile(plan)
+				file, err = w.tenantFile(o, plan)
 			}
 			if err != nil {
 				return Check{Name: "tenant applied", Detail: err.Error()}

@@ -228,6 +228,14 @@ func (r *release) bringUp(ctx context.Context) error {
 		if err := r.announce(ctx, p.fresh); err != nil {
 			return "", err
 		}
+		// An earlier try has drained them on its way back. No call comes to them yet.
+		members, err := r.members(ctx, p.fresh)
+		if err != nil {
+			return "", err
+		}
+		if err := r.levels(ctx, members, nil); err != nil {
+			return "", err
+		}
 		return r.phone(ctx, p.fresh, step)
 	})
 }
