@@ -104,7 +104,9 @@ func FromOutputs(o stacks.Outputs) (Inventory, error) {
 			Firewall: slices.Clone(n.Firewall), Carriers: append([]netip.Prefix{}, o.Carriers...), LogPrefix: stacks.LogPrefix(o.Stack),
 		}
 		for _, f := range o.Fleets {
-			h.Fleets = append(h.Fleets, f.Role)
+			if !slices.Contains(h.Fleets, f.Role) { // the other colour has the same ones
+				h.Fleets = append(h.Fleets, f.Role)
+			}
 		}
 		if n.Access == stacks.AccessSSM {
 			h.Address, h.Access = n.PrivateIP, n.Access

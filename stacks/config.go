@@ -101,6 +101,10 @@ type FleetsConfig struct {
 	CPUTarget int
 	// DrainTimeout is how long calls may last before a machine goes without waiting for them.
 	DrainTimeout time.Duration
+	// Standings are how the fleets of each colour stand (blueFleets, greenFleets).
+	Standings map[Colour]Standing
+	// ReleaseBegan is when the release that is under way, or the last one, began; zero where there was none.
+	ReleaseBegan time.Time
 }
 
 // FleetSize is how many machines a fleet has.
@@ -457,6 +461,8 @@ func readFleets(r *reader) FleetsConfig {
 		Routers:      readSize(r, "router", 2000),
 		CPUTarget:    r.number("cpuTarget", 50, 10, 90),
 		DrainTimeout: time.Duration(r.number("drainTimeoutMinutes", 60, 1, maxDrainMinutes)) * time.Minute,
+		Standings:    readStandings(r),
+		ReleaseBegan: readBegan(r),
 	}
 	return f
 }

@@ -56,7 +56,7 @@ func TestReadConfigDefaults(t *testing.T) {
 			CarrierCIDRs: []netip.Prefix{}, SSHPublicKey: testKey,
 		},
 		Machines:  MachinesConfig{InstanceType: InstanceType{"t3.xlarge", 4, 16}, RootVolumeGiB: 50, DetailedMonitoring: true},
-		Fleets:    FleetsConfig{SBCInstanceType: small, RouterInstanceType: small, SBCs: FleetSize{2, 6, 400}, Routers: FleetSize{2, 6, 2000}, CPUTarget: 50, DrainTimeout: time.Hour},
+		Fleets:    FleetsConfig{SBCInstanceType: small, RouterInstanceType: small, SBCs: FleetSize{2, 6, 400}, Routers: FleetSize{2, 6, 2000}, CPUTarget: 50, DrainTimeout: time.Hour, Standings: map[Colour]Standing{Blue: StandingLive, Green: StandingNone}},
 		Database:  DatabaseConfig{Version: 15},
 		Web:       WebConfig{BlueWeight: 100},
 		Account:   AccountConfig{Environments: []Environment{{Name: "dev", BudgetUSD: 100}, {Name: "stage", BudgetUSD: 300}, {Name: "prod", BudgetUSD: 1000}}, AnomalyUSD: 20},

@@ -69,6 +69,10 @@ type Fleet struct {
 	Name string `json:"name"`
 	// Role is what runs on its machines.
 	Role Role `json:"role"`
+	// Colour is the set of fleets that it belongs to, Standing how that set stands. Stacks that were deployed before there were
+	// colours name neither.
+	Colour   Colour   `json:"colour,omitempty"`
+	Standing Standing `json:"standing,omitempty"`
 }
 
 // Database says where PostgreSQL is, and where its password is kept.

@@ -18,9 +18,14 @@ func prod(stack string, c Config) (Topology, error) {
 	if t.SIPEdge = sipEdge(stack, c, c.Fleets.SBCs.Max+spareAddresses); t.SIPEdge == nil {
 		return Topology{}, errors.New("it has no SIP edge")
 	}
-	sbc := fleet(stack, c, RoleC4SBC, c.Fleets.SBCInstanceType, TierPublic, c.Fleets.SBCs)
-	sbc.AddressPool, sbc.Balanced = t.SIPEdge.Phones, t.SIPEdge.Carriers
-	t.Fleets = []FleetSpec{sbc, fleet(stack, c, RoleC4Router, c.Fleets.RouterInstanceType, TierPrivate, c.Fleets.Routers)}
+	for _, colour := range Colours() {
+		if c.Fleets.Standings[colour] == StandingNone {
+			continue
+		}
+		sbc := fleet(stack, c, colour, RoleC4SBC, c.Fleets.SBCInstanceType, TierPublic, c.Fleets.SBCs)
+		sbc.AddressPool, sbc.Balanced = t.SIPEdge.Phones, t.SIPEdge.Carriers
+		t.Fleets = append(t.Fleets, sbc, fleet(stack, c, colour, RoleC4Router, c.Fleets.RouterInstanceType, TierPrivate, c.Fleets.Routers))
+	}
 	t.Database, t.Web, t.Backup = database(stack, c), web(stack, c), backups(stack, c)
 	watch(&t, c)
 	t.Firewall = firewall(t, edgeRanges(c))
@@ -30,10 +35,24 @@ func prod(stack string, c Config) (Topology, error) {
 // spareAddresses are for SBCs that come before those go that they replace.
 const spareAddresses = 1
 
-func fleet(stack string, c Config, role Role, t InstanceType, tier string, size FleetSize) FleetSpec {
+// fleet is one of a colour. Only what serves is protected: what does not may go without a deployment that first lets it.
+func fleet(stack string, c Config, colour Colour, role Role, t InstanceType, tier string, size FleetSize) FleetSpec {
+	standing := c.Fleets.Standings[colour]
 	return FleetSpec{
-		Name: stack + "-" + string(role), Role: role, Type: t, Tier: tier, Size: size, CPUTarget: c.Fleets.CPUTarget,
+		Name: FleetName(stack, role, colour), Role: role, Colour: colour, Standing: standing, Type: t, Tier: tier, Size: size, CPUTarget: c.Fleets.CPUTarget,
 		VolumeGiB: c.Machines.RootVolumeGiB, AMIID: c.Machines.AMIID, DrainTimeout: c.Fleets.DrainTimeout,
-		DetailedMonitoring: c.Machines.DetailedMonitoring, Protect: c.Protect, SSHPublicKey: c.Access.SSHPublicKey,
+		DetailedMonitoring: c.Machines.DetailedMonitoring, Protect: c.Protect && standing.Serves(), SSHPublicKey: c.Access.SSHPublicKey,
 	}
+}
+
+// AddressPool is the tag by which the SBCs of a stack, of whatever colour, find the Elastic IPs that they may claim.
+func AddressPool(stack string) string { return FleetName(stack, RoleC4SBC, Blue) }
+
+// FleetName is the name of a fleet and of its Auto Scaling group. That of blue has no word for the colour: it was there first.
+func FleetName(stack string, role Role, colour Colour) string {
+	name := stack + "-" + string(role)
+	if colour == Green {
+		name += "-" + string(Green)
+	}
+	return name
 }

@@ -202,6 +202,9 @@ type FleetSpec struct {
 	Name string `json:"name"`
 	// Role is what runs on its machines.
 	Role Role `json:"role"`
+	// Colour is the set of fleets that it belongs to, Standing how that set stands.
+	Colour   Colour   `json:"colour"`
+	Standing Standing `json:"standing"`
 	// Type is their EC2 instance type.
 	Type InstanceType `json:"type"`
 	// Tier is the tier of their subnets.
@@ -401,7 +404,9 @@ func (t Topology) Rules() ports.Firewall {
 func (t Topology) FleetRoles() []Role {
 	roles := []Role{}
 	for _, f := range t.Fleets {
-		roles = append(roles, f.Role)
+		if !slices.Contains(roles, f.Role) { // the other colour has the same ones
+			roles = append(roles, f.Role)
+		}
 	}
 	return roles
 }

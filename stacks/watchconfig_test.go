@@ -79,6 +79,28 @@ func TestThePagerIsInNoPrint(t *testing.T) {
 	assert.NotContains(t, fmt.Sprintf("%v %+v", top, top), "hidden")
 }
 
+// A colour that takes no calls wakes nobody.
+func TestWatchedIsWhoTakesCalls(t *testing.T) {
+	t.Parallel()
+	for standings, want := range map[[2]string][]string{
+		{"held", "new"}:  {"prod-c4-sbc", "prod-c4-router"},
+		{"held", "live"}: {"prod-c4-sbc", "prod-c4-router", "prod-c4-sbc-green", "prod-c4-router-green"},
+		{"old", "live"}:  {"prod-c4-sbc-green", "prod-c4-router-green"},
+	} {
+		c, err := ReadConfig("prod", of(KindProd, "blueFleets", standings[0], "greenFleets", standings[1]))
+		require.NoError(t, err)
+		top, err := New("prod", c)
+		require.NoError(t, err)
+		var fleets []string
+		for _, thing := range top.Watched() {
+			if thing.Kind == alarms.Fleet {
+				fleets = append(fleets, thing.Name)
+			}
+		}
+		assert.Equal(t, want, fleets, standings)
+	}
+}
+
 func TestWatched(t *testing.T) {
 	t.Parallel()
 	c, err := ReadConfig("prod", of(KindProd))

@@ -28,6 +28,9 @@ func (t Topology) Watched() []alarms.Thing {
 		things = append(things, alarms.Thing{Name: n.Name, Kind: alarms.Machine, Role: string(n.Roles[0])})
 	}
 	for _, f := range t.Fleets {
+		if f.Standing == StandingNew || f.Standing == StandingOld {
+			continue // it takes no calls: a release looks at it, and nobody is woken for it
+		}
 		capacity := map[alarms.Capacity]float64{alarms.Least: float64(f.Size.Min), alarms.Calls: float64(f.Size.Calls)}
 		if f.Size.Max > f.Size.Min {
 			capacity[alarms.Most] = float64(f.Size.Max)
@@ -55,7 +58,7 @@ func (t Topology) RoutersAtOnce() int {
 	n := 0
 	for _, f := range t.Fleets {
 		if f.Role == RoleC4Router {
-			n += 2 * f.Size.Max
+			n = max(n, 2*f.Size.Max) // the other colour takes the place of those that it replaces
 		}
 	}
 	for _, spec := range t.Nodes {

@@ -1,6 +1,7 @@
 package wazofleet
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -27,8 +28,11 @@ const (
 type Args struct {
 	// Role is what the machines serve: RoleC4SBC or RoleC4Router.
 	Role string
-	// Stack is the stack's name. The group is called Stack-Role.
+	// Stack is the stack's name.
 	Stack string
+	// Group is the name of the Auto Scaling group, by default Stack-Role. It is fixed, so that permissions, metrics and alarms can
+	// name it.
+	Group string
 	// Region is the AWS region.
 	Region string
 	// Domain completes the machines' host names.
@@ -91,6 +95,12 @@ type Args struct {
 	BootTimeout time.Duration
 	// DrainTimeout is how long a machine that is to go waits for its calls to end. Calls that last longer are cut.
 	DrainTimeout time.Duration
+	// Aside is a fleet that calls are not to come to: its machines leave the load balancers' groups, and carry the tag ServiceKey, by
+	// which others pass over them. New ones take no address of the pool by themselves.
+	Aside bool
+	// Frozen keeps the machines as they are, whatever the other fields say of them: nothing replaces them.
+	Frozen bool
+
 	// ScaleInProtection keeps the group from shrinking by itself: only an operator or a new bundle removes machines.
 	ScaleInProtection bool
 	// Protect keeps Pulumi from deleting the group.
@@ -98,6 +108,13 @@ type Args struct {
 	// Tags are given to everything that takes tags, the machines and their volumes included.
 	Tags tags.Tags
 }
+
+// ServiceKey is the key of the tag that says that calls are not to come to a machine, by the value ServiceAside. Machines without it
+// are in service.
+const (
+	ServiceKey   = "Service"
+	ServiceAside = "aside"
+)
 
 const (
 	// minRootVolumeGiB is what Debian's image itself has. Source: wiki.debian.org, Cloud/AmazonEC2Image/Bookworm.
@@ -108,6 +125,8 @@ const (
 	// and a label has 63 characters (RFC 1123).
 	maxGroupName = 63 - 1 - 17
 )
+
+var groupForm = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
 
 var (
 	stackForm    = regexp.MustCompile(`^[a-z][a-z0-9-]*[a-z0-9]$`)
@@ -130,6 +149,7 @@ func (a Args) Validate() error {
 	}
 	need(a.Role == RoleC4SBC || a.Role == RoleC4Router, "role: %q is neither %s nor %s", a.Role, RoleC4SBC, RoleC4Router)
 	need(stackForm.MatchString(a.Stack), "stack: %q is not a lower case name", a.Stack)
+	need(a.Group == "" || groupForm.MatchString(a.Group), "group: %q is not a lower case name", a.Group)
 	need(len(a.group()) <= maxGroupName, "stack: %q makes the group's name longer than %d characters, which host names begin with", a.Stack, maxGroupName)
 	need(regionForm.MatchString(a.Region), "region: %q is not like us-east-1", a.Region)
 	need(domainForm.MatchString(a.Domain), "domain: %q is not a domain name in lower case", a.Domain)
@@ -180,8 +200,8 @@ func (a Args) Validate() error {
 	return errors.Join(errs...)
 }
 
-// group is the name of the Auto Scaling group. It is fixed, so that permissions, metrics and alarms can name it.
-func (a Args) group() string { return a.Stack + "-" + a.Role }
+// group is the name of the Auto Scaling group.
+func (a Args) group() string { return cmp.Or(a.Group, a.Stack+"-"+a.Role) }
 
 func (a Args) public() bool { return a.Public || a.AddressPool != "" }
 

@@ -47,6 +47,7 @@ case "$*" in
   *complete-lifecycle-action*) [ ! -e "$CLOUD/complete-fails" ] ;;
   *record-lifecycle-action-heartbeat*) ;;
   "s3api get-object --bucket artifacts --key bundles/"*) cp "$CLOUD/bundle" "$last" 2>/dev/null || { echo NoSuchKey >&2; exit 254; } ;;
+  *describe-instances*"--instance-ids $ME"*) if [ -e "$CLOUD/service" ]; then echo "$(<"$CLOUD/service")"; else echo None; fi ;;
   *describe-addresses*instance-id*) grep -ls "$ME" "$CLOUD"/taken/*/by | sed 's,.*taken/,,; s,/by,,' ;;
   *describe-addresses*allocation-ids*) echo 203.0.113.10 ;;
   *describe-addresses*tag:Pool,Values=stage-sbc*) [ ! -e "$CLOUD/deaf" ] || exit 255
@@ -115,9 +116,10 @@ func (m machine) write(name, text string, mode os.FileMode) {
 	require.NoError(m.t, os.WriteFile(path, []byte(text), mode))
 }
 
-func (m machine) boot() (string, error) {
+func (m machine) boot(env ...string) (string, error) {
 	cmd := exec.Command("/bin/bash", filepath.Join(m.root, "usr/local/sbin/calldata-boot"))
 	cmd.Env = []string{"PATH=" + filepath.Join(m.root, "tools"), "CALLDATA_ROOT=" + m.root, "CLOUD=" + m.dir, "ME=" + m.id}
+	cmd.Env = append(cmd.Env, env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -355,4 +357,24 @@ func TestPlaybookFindsItsFacts(t *testing.T) {
 			assert.FileExists(t, content+"roles/"+name+"/tasks/main.yml")
 		}
 	}
+}
+
+// A machine that is launched while its fleet stands aside is dark: phones are sent to every address of the pool.
+func TestBootAside(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, "eipalloc-1")
+	c.bundle(":\n")
+	c.put("service", "aside")
+	m := c.machine(testInstance, func(a *Args) { a.AddressPool = "stage-sbc" })
+	out, err := m.boot()
+	require.NoError(t, err, out)
+	assert.Equal(t, []string{"CONTINUE"}, m.verdicts())
+	assert.NotContains(t, m.read("calls"), "associate-address")
+	assert.Contains(t, m.read("etc/calldata/instance.json"), `"public_ip":""`)
+
+	t.Log("when it is told to, it takes one, and Auto Scaling is not told again that it is ready")
+	out, err = m.boot("CALLDATA_CLAIM=yes")
+	require.NoError(t, err, out)
+	assert.Contains(t, m.read("etc/calldata/instance.json"), `"public_ip":"203.0.113.10"`)
+	assert.Len(t, m.verdicts(), 1)
 }

@@ -77,13 +77,22 @@ func (b *builder) build() error {
 	return b.ctx.RegisterResourceOutputs(b.self, pulumi.Map{"groupName": b.self.GroupName, "launchTemplateId": b.self.LaunchTemplateID})
 }
 
+// frozen is everything about a launch template that would make another version of it, and so replace the fleet's machines.
+var frozen = []string{
+	"blockDeviceMappings", "description", "ebsOptimized", "iamInstanceProfile", "imageId", "instanceType", "metadataOptions", "monitoring",
+	"networkInterfaces", "tagSpecifications", "userData",
+}
+
 // template registers what a machine of the fleet is.
 func (b *builder) template(image string, profile pulumi.StringInput) (*ec2.LaunchTemplate, error) {
 	a := b.args
 	var ignored []string
-	if a.AMIID == "" {
+	switch {
+	case a.Frozen:
+		ignored = frozen
+	case a.AMIID == "":
 		// A newer Debian image appears every few weeks. It is no reason to replace a fleet: to move to it, set the AMI id.
-		ignored = append(ignored, "imageId")
+		ignored = []string{"imageId"}
 	}
 	var key pulumi.StringPtrInput
 	if a.VolumeKMSKeyARN != nil {

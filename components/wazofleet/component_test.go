@@ -105,6 +105,23 @@ func TestGroup(t *testing.T) {
 	assert.Equal(t, true, other.Inputs["protectFromScaleIn"])
 }
 
+// AWS keeps the groups of a balancer that nothing is said about: none is an empty list.
+func TestAside(t *testing.T) {
+	t.Parallel()
+	rec := run(t, func(a *Args) { a.Aside, a.Frozen = true, true })
+	group, template := rec.One(t, groupToken), rec.One(t, templateToken)
+	assert.Equal(t, []any{}, group.Inputs["targetGroupArns"])
+	assert.Equal(t, "EC2", group.Inputs["healthCheckType"])
+	assert.Contains(t, group.Inputs["tags"], map[string]any{"key": "Service", "value": "aside", "propagateAtLaunch": true})
+	for name := range template.Inputs {
+		if name != "tags" && name != "updateDefaultVersion" {
+			assert.Contains(t, template.IgnoreChanges, name, "another %s would replace the machines", name)
+		}
+	}
+	routers := run(t, func(a *Args) { a.Aside, a.TargetGroupARNs = true, nil }).One(t, groupToken)
+	assert.NotContains(t, routers.Inputs, "targetGroupArns", "who never had one has nothing to leave")
+}
+
 func TestHooks(t *testing.T) {
 	t.Parallel()
 	rec := run(t, nil)

@@ -30,11 +30,18 @@ var groupMetrics = []string{
 // group registers the Auto Scaling group.
 func (b *builder) group(template *ec2.LaunchTemplate) (*autoscaling.Group, error) {
 	a := b.args
-	health := "EC2"
-	if a.TargetGroupARNs != nil {
+	health, targets := "EC2", a.TargetGroupARNs
+	switch {
+	case targets == nil:
+	case a.Aside:
+		targets = pulumi.StringArray{} // none at all would leave it where it is registered
+	default:
 		health = "ELB"
 	}
 	all := a.Tags.Named(b.name)
+	if a.Aside {
+		all[ServiceKey] = ServiceAside
+	}
 	var tags autoscaling.GroupTagArray
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		tags = append(tags, autoscaling.GroupTagArgs{Key: pulumi.String(key), Value: pulumi.String(all[key]), PropagateAtLaunch: pulumi.Bool(true)})
@@ -46,7 +53,7 @@ func (b *builder) group(template *ec2.LaunchTemplate) (*autoscaling.Group, error
 		LaunchTemplate: autoscaling.GroupLaunchTemplateArgs{
 			Id: template.ID(), Version: template.LatestVersion.ApplyT(func(v int) string { return fmt.Sprint(v) }).(pulumi.StringOutput),
 		},
-		TargetGroupArns: a.TargetGroupARNs, HealthCheckType: pulumi.String(health), HealthCheckGracePeriod: pulumi.Int(int(grace / time.Second)),
+		TargetGroupArns: targets, HealthCheckType: pulumi.String(health), HealthCheckGracePeriod: pulumi.Int(int(grace / time.Second)),
 		DefaultInstanceWarmup: pulumi.Int(int(warmup / time.Second)),
 		InitialLifecycleHooks: initial(a.hooks()),
 		InstanceRefresh:       refresh(),

@@ -35,6 +35,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
 	"github.com/calldata/calldata-foundation/infra/calldata/preview"
 	"github.com/calldata/calldata-foundation/infra/calldata/rehearse"
+	"github.com/calldata/calldata-foundation/infra/calldata/release"
 	"github.com/calldata/calldata-foundation/infra/calldata/rollback"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup"
@@ -124,6 +125,7 @@ func root(io *cli.IO) *cobra.Command {
 		policy.NewCmdPolicy(io),
 		preflight.NewCmdPreflight(io),
 		preview.NewCmdPreview(io),
+		release.NewCmdRelease(io),
 		rehearse.NewCmdRehearse(io, nil),
 		rollback.NewCmdRollback(io),
 		routing.NewCmdRouting(io),

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/calldata/calldata-foundation/components/wazofleet"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/database"
@@ -192,7 +193,7 @@ func (w *world) certificates(ctx context.Context, plan calls.Plan) error {
 	return os.WriteFile(plan.CertificatesFile, all, 0o600)
 }
 
-// machinesByRole are the running machines, by the tag Role.
+// machinesByRole are the running machines that calls come to, by the tag Role.
 func (w *world) machinesByRole(ctx context.Context) (map[string][]calls.Machine, error) {
 	client := ec2.NewFromConfig(w.emulator.AWSConfig())
 	elastic := map[string]netip.Addr{}
@@ -220,18 +221,20 @@ func (w *world) machinesByRole(ctx context.Context) (map[string][]calls.Machine,
 				if m.Private, err = netip.ParseAddr(aws.ToString(i.PrivateIpAddress)); err != nil {
 					return nil, fmt.Errorf("machine %s: %w", m.Name, err)
 				}
-				role := ""
+				role, service := "", ""
 				for _, t := range i.Tags {
 					switch aws.ToString(t.Key) {
 					case "Role":
 						role = aws.ToString(t.Value)
+					case wazofleet.ServiceKey:
+						service = aws.ToString(t.Value)
 					case "aws:autoscaling:groupName": // whose machines nobody logs in to but by Systems Manager
 						if m.Leader, err = w.watcher.Machines.Leader(m.Name); err != nil {
 							return nil, err
 						}
 					}
 				}
-				if role != "" {
+				if role != "" && service != wazofleet.ServiceAside {
 					out[role] = append(out[role], m)
 				}
 			}
@@ -286,12 +289,38 @@ func (p progressLines) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
+// tenantFile writes the scene's tenant for calldata setup.
+func (w *world) tenantFile(o Options, plan calls.Plan) (string, error) {
+	topology, err := w.topology(o)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(w.dir, "tenant.yml")
+	return file, os.WriteFile(file, []byte(sceneTenant(plan, routerNetworks(*topology.Network, plan.Routers))), 0o600)
+}
+
+// routerNetworks are the networks that Routers are in, and those of the same tier, in which Auto Scaling may put others.
+func routerNetworks(network stacks.Network, routers []calls.Machine) []netip.Prefix {
+	var tiers []string
+	for _, s := range network.Subnets {
+		if slices.ContainsFunc(routers, func(r calls.Machine) bool { return s.CIDR.Contains(r.Private) }) {
+			tiers = append(tiers, s.Tier)
+		}
+	}
+	var found []netip.Prefix
+	for _, s := range network.Subnets {
+		if slices.Contains(tiers, s.Tier) {
+			found = append(found, s.CIDR)
+		}
+	}
+	return found
+}
+
 // applyTenant makes the scene's tenant on the first engine.
 func (w *world) applyTenant(ctx context.Context, o Options, plan calls.Plan, outputs string, s progress.Step) Check {
 	c := Check{Name: "tenant applied"}
 	step := s.Step("tenant")
-	file := filepath.Join(w.dir, "tenant.yml")
-	err := os.WriteFile(file, []byte(sceneTenant(plan)), 0o600)
+	file, err := w.tenantFile(o, plan)
 	if err == nil {
 		c.Raw, err = w.calldata(ctx, o, nil, "setup", o.Stack, "--file", file, "--outputs", outputs, "--yes", "--json")
 	}

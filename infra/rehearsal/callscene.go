@@ -60,17 +60,19 @@ var sceneTemplates = template.Must(template.New("").Funcs(template.FuncMap{
 	"digits": func(number string) string { return strings.TrimPrefix(number, "+") },
 }).ParseFS(sceneFiles, "*.tmpl"))
 
-// sceneRouting is the routing document of a plan, sceneTenant what its engines have.
-func sceneRouting(p calls.Plan) string { return sceneText("routing.yml.tmpl", p) }
+// sceneRouting is the routing document of a plan, sceneTenant what its engines have; Routers call them from the networks.
+func sceneRouting(p calls.Plan) string { return sceneText("routing.yml.tmpl", p, nil) }
 
-func sceneTenant(p calls.Plan) string { return sceneText("tenant.yml.tmpl", p) }
+func sceneTenant(p calls.Plan, networks []netip.Prefix) string {
+	return sceneText("tenant.yml.tmpl", p, networks)
+}
 
-func sceneText(name string, p calls.Plan) string {
+func sceneText(name string, p calls.Plan, networks []netip.Prefix) string {
 	nobody := p.Engines[0].Private.As4()
 	nobody[3] = noEngine
 	var out strings.Builder
 	// A template that its test executes does not fail.
-	_ = sceneTemplates.ExecuteTemplate(&out, name, map[string]any{"Plan": p, "Silent": carrierSilent, "Nobody": netip.AddrFrom4(nobody)})
+	_ = sceneTemplates.ExecuteTemplate(&out, name, map[string]any{"Plan": p, "Silent": carrierSilent, "Nobody": netip.AddrFrom4(nobody), "Networks": networks})
 	return out.String()
 }
 

@@ -200,6 +200,9 @@ func (w *world) verify(ctx context.Context, o Options, d *deployment, s progress
 		checks = append(checks, w.unchanged(ctx, o, d, s)...)
 	}
 	// The last of all: an operator's deployment comes by sessions, and closes SSH to whoever comes straight.
+	if o.Release && len(failing(checks)) == 0 {
+		checks = append(checks, w.released(ctx, o, d, s)...)
+	}
 	if o.Rollback && len(failing(checks)) == 0 {
 		checks = append(checks, w.rolledBack(ctx, o, d, s)...)
 	}

@@ -43,6 +43,9 @@ type Options struct {
 	// Rollback then deploys a commit that breaks the SBC and rolls it back, and repairs a damaged state. For stacks of the shape stage;
 	// needs calls and git.
 	Rollback bool
+	// Release brings up the other colour of the fleets while calls are up, has the calls go back by themselves, moves them there by a
+	// second try, and removes the colour that was there before. For stacks of the shape prod.
+	Release bool
 	// CacheDir holds what every rehearsal shares: engine, image, environments. Default: see cache.Default.
 	CacheDir string
 	// Calldata is the calldata binary that the configuration stage and the checks run. Default: this process's own.
@@ -91,6 +94,12 @@ func (o Options) withDefaults() (Options, error) {
 				errs = append(errs, fmt.Errorf("%s is for %s, which has a machine of each role and a database; %s is of the shape %s", flag, stacks.KindStage, o.Stack, kind))
 			}
 		}
+		if o.Release && kind != stacks.KindProd && err == nil {
+			errs = append(errs, fmt.Errorf("--release is for %s, whose fleets have two colours; %s is of the shape %s", stacks.KindProd, o.Stack, kind))
+		}
+	}
+	if o.Release && (o.StopAfter != "" || o.Calls == CallsNone) {
+		errs = append(errs, errors.New("--release comes after the calls, which --stop-after and --calls none leave out: give one of them"))
 	}
 	if o.StopAfter != "" {
 		for _, flag := range o.drills() {

@@ -93,14 +93,11 @@ func (d *deployment) sipEdgeArgs() sipedge.Args {
 			Pool: spec.Pool, Addresses: d.edgeAddresses(), Domain: spec.Domain, ZoneID: d.made.zoneID, HealthChecks: spec.HealthChecks,
 		}
 		if spec.Pool > 0 {
-			args.Phones.PoolTag = d.pool()
+			args.Phones.PoolTag = stacks.AddressPool(d.topology.Stack)
 		}
 	}
 	return args
 }
-
-// pool is the tag by which SBCs find the addresses that they may claim.
-func (d *deployment) pool() string { return d.topology.Stack + "-" + string(stacks.RoleC4SBC) }
 
 // openWeb lets the load balancer send people to the engines once they are configured: until its wizard has run, an engine
 // lets whoever comes first choose the root password.

@@ -99,19 +99,20 @@ func (d *deployment) fleets() error {
 func (d *deployment) fleetArgs(spec stacks.FleetSpec) wazofleet.Args {
 	group := spec.Role.Group()
 	args := wazofleet.Args{
-		Role: string(spec.Role), Stack: d.topology.Stack, Region: d.topology.Region, Domain: stacks.Domain,
+		Role: string(spec.Role), Stack: d.topology.Stack, Group: spec.Name, Region: d.topology.Region, Domain: stacks.Domain,
 		SubnetIDs: d.subnetIDs(spec.Tier), Zones: len(d.topology.Network.Of(spec.Tier)),
 		SecurityGroupIDs: pulumi.StringArray{d.made.groups[group]}, Firewall: d.made.rules[group],
 		InstanceType: spec.Type.Name, AMIID: spec.AMIID, RootVolumeGiB: spec.VolumeGiB, VolumeKMSKeyARN: d.made.keys[stacks.KeyVolumes],
 		Min: spec.Size.Min, Max: spec.Size.Max, CallsPerNode: spec.Size.Calls, CPUTarget: float64(spec.CPUTarget),
 		Bundle: d.made.bundle, Playbook: "playbooks/fleet.yml", Facts: d.facts(spec.Role), Variables: d.variables(spec.Role),
-		DrainTimeout: spec.DrainTimeout, BootTimeout: bootTimeout, Grants: d.grants(spec.Role), ScaleInProtection: spec.Protect, Protect: spec.Protect,
+		DrainTimeout: spec.DrainTimeout, BootTimeout: bootTimeout, Grants: d.grants(spec.Role), ScaleInProtection: d.topology.Protect, Protect: spec.Protect,
+		Aside: !spec.Standing.Serves(), Frozen: spec.Standing.Frozen(),
 		DetailedMonitoring: spec.DetailedMonitoring, SSHPublicKey: spec.SSHPublicKey, Tags: d.tags(string(spec.Role)),
 	}
 	args.Grants.ArtifactsBucketARN, args.Grants.ArtifactsPrefix = d.made.bucketARN[stacks.BucketArtifacts], "bundles/"
 	args.Public = spec.Tier == stacks.TierPublic
 	if spec.AddressPool {
-		args.AddressPool = d.pool()
+		args.AddressPool = stacks.AddressPool(d.topology.Stack)
 	}
 	if spec.Balanced {
 		args.TargetGroupARNs = d.made.sipEdge.TargetGroupARNs

@@ -45,7 +45,10 @@ func (d *deployment) export() error {
 	if len(t.Fleets) > 0 {
 		fleets := make(pulumi.Array, len(t.Fleets))
 		for i, spec := range t.Fleets {
-			fleets[i] = pulumi.Map{"name": d.made.fleets[i].GroupName, "role": pulumi.String(string(spec.Role))}
+			fleets[i] = pulumi.Map{
+				"name": d.made.fleets[i].GroupName, "role": pulumi.String(string(spec.Role)),
+				"colour": pulumi.String(string(spec.Colour)), "standing": pulumi.String(string(spec.Standing)),
+			}
 		}
 		d.ctx.Export("fleets", fleets)
 	}
@@ -136,7 +139,7 @@ func (d *deployment) inventory() pulumi.StringOutput {
 			outputs.Backups = &stacks.Backups{Bucket: text(4), KeyARN: text(5)}
 		}
 		for _, spec := range t.Fleets {
-			outputs.Fleets = append(outputs.Fleets, stacks.Fleet{Name: spec.Name, Role: spec.Role})
+			outputs.Fleets = append(outputs.Fleets, stacks.Fleet{Name: spec.Name, Role: spec.Role, Colour: spec.Colour, Standing: spec.Standing})
 		}
 		outputs.Endpoints = t.Endpoints(outputs.Nodes[t.Engine()].Address(), text(0))
 		inventory, err := d.options.Inventory(outputs)

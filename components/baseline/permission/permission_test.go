@@ -22,7 +22,7 @@ func dev() Scope {
 
 // readOnly stands for AWS's ReadOnlyAccess, with those of its actions that matter here.
 var readOnly = []iamdoc.Statement{{Resources: []string{"*"}, Actions: []string{
-	"acm:Describe*", "acm:List*", "autoscaling:Describe*", "dynamodb:Get*", "dynamodb:Query", "dynamodb:Scan", "ec2:Describe*", "ec2:Get*", "iam:Get*", "iam:List*",
+	"acm:Describe*", "acm:List*", "autoscaling:Describe*", "cloudwatch:Describe*", "dynamodb:Get*", "dynamodb:Query", "dynamodb:Scan", "ec2:Describe*", "ec2:Get*", "elasticloadbalancing:Describe*", "iam:Get*", "iam:List*",
 	"kms:Describe*", "kms:Get*", "kms:List*", "logs:Describe*", "logs:FilterLogEvents", "logs:Get*", "rds:Describe*", "rds:Download*", "rds:List*", "s3:Get*", "s3:List*",
 	"secretsmanager:Describe*", "secretsmanager:List*", "sqs:Receive*", "ssm:Describe*", "ssm:Get*", "ssm:List*", "route53:Get*", "route53:List*",
 }}}
@@ -148,6 +148,12 @@ var deployments = []struct {
 	{request{"ec2:RunInstances", "arn:aws:ec2:eu-central-1::image/ami-1", nil}, true},
 	{request{"ec2:DeleteNetworkAclEntry", arn("ec2", "network-acl/acl-default"), nil}, true},
 	{request{"ec2:AssociateAddress", arn("ec2", "elastic-ip/eipalloc-1"), tagged("shared")}, true},
+	// What calldata release asks and does beside Pulumi.
+	{request{"cloudwatch:DescribeAlarms", "*", nil}, true},
+	{request{"elasticloadbalancing:DescribeTargetHealth", "*", nil}, true},
+	{request{"autoscaling:SetDesiredCapacity", arn("autoscaling", "autoScalingGroup:1:autoScalingGroupName/dev-c4-sbc-green"), nil}, true},
+	{request{"ec2:DeleteTags", arn("ec2", "instance/i-1"), tagged("dev")}, true},
+	{request{"ec2:DisassociateAddress", arn("ec2", "elastic-ip/eipalloc-1"), tagged("dev")}, true},
 	{request{"rds:CreateDBInstance", arn("rds", "db:dev-db"), nil}, true},
 	{request{"rds:CreateDBInstance", arn("rds", "og:default:postgres-16"), nil}, true},
 	{request{"secretsmanager:CreateSecret", arn("secretsmanager", "secret:rds!db-1"), nil}, true},

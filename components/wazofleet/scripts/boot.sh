@@ -13,7 +13,7 @@ export DEBIAN_FRONTEND=noninteractive HOME=${HOME:-/root} LC_ALL=C.UTF-8 TZ=UTC
 # The command line keeps a list of authorities of its own beside the system's.
 export AWS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt AWS_PAGER='' AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5
 
-instance='' region='' public_ip='' beat=''
+instance='' region='' public_ip='' beat='' service=''
 deadline=$((SECONDS + CALLDATA_BOOT_SECONDS))
 
 say() { printf '%(%FT%TZ)T calldata-boot: %s\n' -1 "$*"; }
@@ -70,12 +70,18 @@ finish() {
   [ "$code" -eq 0 ] || result=ABANDON
   [ -z "$beat" ] || kill "$beat"
   say "$result after $SECONDS s"
-  [ -n "$instance" ] || return 0
+  # Whoever makes a machine in service take an address waits for the script itself.
+  if [ -z "$instance" ] || [ -n "${CALLDATA_CLAIM:-}" ]; then return 0; fi
   for _ in 1 2 3 4 5; do
     if lifecycle complete-lifecycle-action --lifecycle-action-result "$result"; then return 0; fi
     sleep 5
   done
   say 'Auto Scaling did not take that: it will go by its own heartbeat'
+}
+
+# standing tells whether calls may come to this machine: "aside" where they may not yet.
+standing() {
+  service=$(aws ec2 describe-instances --instance-ids "$instance" --output text --query "Reservations[0].Instances[0].Tags[?Key=='Service'].Value | [0]")
 }
 
 addresses() { aws ec2 describe-addresses --output text --filters "Name=tag:Pool,Values=$CALLDATA_POOL" "${@:2}" --query "$1"; }
@@ -132,7 +138,12 @@ boot() {
   heartbeats >/dev/null 2>&1 &
   beat=$!
 
-  if [ -n "$CALLDATA_POOL" ]; then
+  # Phones are sent to the addresses of the pool. A machine that is to stand aside takes none before somebody tells it to:
+  # CALLDATA_CLAIM=yes calldata-boot
+  if [ -n "$CALLDATA_POOL" ] && [ -z "${CALLDATA_CLAIM:-}" ]; then
+    retry 8 standing || fail 'EC2 does not tell whether calls may come to this machine'
+  fi
+  if [ -n "$CALLDATA_POOL" ] && [ "$service" != aside ]; then
     retry 1000 claim || fail 'there is no address for this machine'
     retry 1000 claimed_ip || fail "the address $claimed did not come"
   else

@@ -108,6 +108,17 @@ smoke, 4 a machine does not answer, 5 out of time, 6 a tool is missing, 7 the pl
 // skippable are the steps that --skip may leave out.
 var skippable = []string{StepPreflight, StepHealth, StepSmoke}
 
+// CheckSkip reports every step that --skip may not leave out.
+func CheckSkip(steps []string) error {
+	var errs []error
+	for _, name := range steps {
+		if !slices.Contains(skippable, name) {
+			errs = append(errs, fmt.Errorf("--skip has %q, want %s", name, strings.Join(skippable, ", ")))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // validate answers the deployment, or everything that is wrong with the options.
 func (o *Options) validate() (*deployment, error) {
 	var errs []error
@@ -117,11 +128,7 @@ func (o *Options) validate() (*deployment, error) {
 	if o.Yes && o.DryRun {
 		errs = append(errs, errors.New("--yes and --dry-run exclude each other: a dry run asks nothing"))
 	}
-	for _, name := range o.Skip {
-		if !slices.Contains(skippable, name) {
-			errs = append(errs, fmt.Errorf("--skip has %q, want %s", name, strings.Join(skippable, ", ")))
-		}
-	}
+	errs = append(errs, CheckSkip(o.Skip))
 	if o.Wait < 0 {
 		errs = append(errs, fmt.Errorf("--wait is %s, want 0 or more", o.Wait))
 	}

@@ -4,10 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
 	"github.com/calldata/calldata-foundation/infra/calldata/login"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -37,6 +41,7 @@ type checker struct {
 	stack   stacks.Outputs
 	web     *web
 	login   *login.Login
+	getenv  func(string) string
 	timeout time.Duration // of one check
 	aws     func(context.Context, stacks.Outputs) map[string]found
 
@@ -110,14 +115,17 @@ func (c *checker) node(ctx context.Context, node stacks.Node) {
 		inside = append(inside, remote{CheckSIP, func(ctx context.Context, h *host) found { return sbc(ctx, h, node.PrivateIP) }})
 	}
 	var connected *host
+	closed := func() {}
 	c.check(ctx, CheckSSH, node.Name, func(ctx context.Context) found {
-		client, err := c.login.Dial(ctx, node)
+		client, end, err := c.dial(ctx, node)
+		where := c.login.Where(node) + ": "
 		if err != nil {
-			return found{status: verdict.Fail, detail: c.login.Where(node) + ": " + whyNot(err), unreachable: true}
+			return found{status: verdict.Fail, detail: where + strings.TrimPrefix(whyNot(err), where), unreachable: true}
 		}
-		connected = &host{client: client}
+		connected, closed = &host{client: client}, end
 		return ok("%s@%s", node.User, c.login.Where(node))
 	})
+	defer closed()
 	if connected == nil {
 		for _, r := range inside {
 			c.record(r.name, node.Name, skip("no SSH"), 0)
@@ -130,6 +138,17 @@ func (c *checker) node(ctx context.Context, node stacks.Node) {
 			c.check(ctx, r.name, node.Name, func(ctx context.Context) found { return r.run(ctx, connected) })
 		})
 	}
-	all.Wait()
-	_ = connected.Close() // every session has ended
+	all.Wait() // every session has ended
+}
+
+// dial logs in. A machine of a fleet comes and goes, so that its host key is learnt, as by calldata ssh.
+func (c *checker) dial(ctx context.Context, node stacks.Node) (*ssh.Client, func(), error) {
+	if fleet.IsMember(node) {
+		return login.To(ctx, c.stack, node, c.getenv, c.login.Port)
+	}
+	client, err := c.login.Dial(ctx, node)
+	if err != nil {
+		return nil, nil, err
+	}
+	return client, func() { _ = client.Close() }, nil
 }

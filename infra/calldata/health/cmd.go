@@ -106,7 +106,8 @@ func run(ctx context.Context, o *Options) error {
 	return o.report(ctx, c)
 }
 
-// Check runs the checks of the command, with its defaults, on a stack with these outputs, until all are well or wait is over. An
+// Check runs the checks of the command, with its defaults, on a stack with these outputs, until all are well or wait is over. Nodes may
+// have machines of fleets added, named by their instance ids: their host keys are learnt where they are not known. An
 // error of the codes cli.ExitUnhealthy and cli.ExitUnreachable says what is not well; with any other error there is no report.
 func Check(ctx context.Context, streams *cli.IO, stack stacks.Outputs, wait time.Duration, step progress.Step) (Report, error) {
 	o := &Options{IO: streams, Timeout: defaultTimeout, Wait: wait, CertDays: defaultCertDays, pause: pause}
@@ -132,7 +133,7 @@ func (o *Options) prepare(ctx context.Context, stack stacks.Outputs) (*checker, 
 	if err != nil {
 		return nil, err
 	}
-	return &checker{stack: stack, web: site, login: access, timeout: o.Timeout, aws: instanceStatuses}, nil
+	return &checker{stack: stack, web: site, login: access, getenv: o.IO.Getenv, timeout: o.Timeout, aws: instanceStatuses}, nil
 }
 
 // report runs the checks, once or until they pass, and prints the last round.

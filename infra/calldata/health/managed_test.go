@@ -110,6 +110,29 @@ func TestStage(t *testing.T) {
 	}
 }
 
+// A release asks the machines of fleets as well, whose host keys nobody has seen yet.
+func TestMachinesOfFleets(t *testing.T) {
+	w, m := newStage(t, sound(), map[string]string{tunnel.Variable: "direct"})
+	t.Chdir(t.TempDir())
+	w.checker.getenv = environment(map[string]string{login.KeyVariable: m.KeyFile, tunnel.Variable: "direct"})
+	member := w.checker.stack.Nodes[2]
+	member.Name = member.InstanceID
+	gone := member
+	gone.Name, gone.InstanceID, gone.PrivateIP = "i-0bbbbbbbbbbbbbbb2", "i-0bbbbbbbbbbbbbbb2", "127.0.0.9"
+	w.checker.stack.Nodes = append(w.checker.stack.Nodes, member, gone)
+	report, _, err := w.run(t)
+	assert.Equal(t, cli.ExitUnreachable, cli.Code(err), err)
+	found := byNode(report)
+	for _, name := range []string{CheckSSH, CheckUnits, CheckSIP} {
+		assert.Equal(t, verdict.OK, found[managedID+" "+name].Status, found[managedID+" "+name].Detail)
+	}
+	assert.Equal(t, verdict.Fail, found[gone.Name+" ssh"].Status)
+	assert.Equal(t, verdict.Skip, found[gone.Name+" sip"].Status)
+	known, err := os.ReadFile(filepath.Join(".calldata", "stage", "known_hosts"))
+	require.NoError(t, err)
+	assert.Contains(t, string(known), managedID)
+}
+
 func TestUnitsOfClass4(t *testing.T) {
 	for name, c := range map[string]struct {
 		command, answer string

@@ -16,8 +16,6 @@ type host struct {
 	client *ssh.Client
 }
 
-func (h *host) Close() error { return h.client.Close() }
-
 // run runs a shell command and answers what it printed. A non-zero exit is an error that carries its message.
 func (h *host) run(ctx context.Context, command string) (string, error) {
 	return login.Output(ctx, h.client, command)

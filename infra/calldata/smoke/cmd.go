@@ -139,6 +139,21 @@ func Check(ctx context.Context, streams *cli.IO, stack stacks.Outputs, step prog
 	return o.try(ctx, stack, target{user: stacks.SmokeUser, password: password, extension: o.Extension, tone: o.Tone}, step)
 }
 
+// Call has the test line call its echo by the machine at an address, as a phone that registers with domain, which has to lead to an
+// engine. Unlike Check it tries no wrong password: SBCs and engines count those, and somebody may call often. An error says which
+// step failed.
+func Call(ctx context.Context, streams *cli.IO, domain string, server netip.Addr, step progress.Step) error {
+	o := &Options{IO: streams, SecretsFile: streams.Getenv(fileVariable), Extension: stacks.SmokeExtension, Timeout: defaultTimeout, Tone: defaultTone}
+	_, _, password, err := o.validate()
+	if err != nil {
+		return err
+	}
+	_, err = o.try(ctx, stacks.Outputs{Endpoints: stacks.Endpoints{SIP: "sip:" + domain}}, target{
+		server: netip.AddrPortFrom(server, 0), user: stacks.SmokeUser, password: password, extension: o.Extension, tone: o.Tone, trusting: true,
+	}, step)
+	return err
+}
+
 // try places the call, within the time limit. Where the target has no address, it is what the endpoint's name resolves to.
 func (o *Options) try(ctx context.Context, stack stacks.Outputs, t target, work progress.Reporter) (*Report, error) {
 	where, err := parseEndpoint(stack.Endpoints.SIP)

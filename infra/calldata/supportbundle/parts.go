@@ -164,7 +164,12 @@ func machines(ctx context.Context, s *site) error {
 	}
 	nodes := slices.Clone(s.stack.Nodes)
 	var errs []error
+	asked := map[stacks.Role]bool{}
 	for _, f := range s.stack.Fleets {
+		if asked[f.Role] { // the other colour has the same one
+			continue
+		}
+		asked[f.Role] = true
 		running, err := s.members(ctx, s.stack, f.Role)
 		errs = append(errs, err)
 		nodes = append(nodes, running...)

@@ -28,7 +28,7 @@ type Options struct {
 
 // Groups are all groups, in the order in which they run.
 func Groups() []string {
-	return []string{GroupCalls, GroupFailover, GroupRecords, GroupAttacks, GroupShortLoad, GroupLoad, GroupLoss, GroupDrain}
+	return []string{GroupCalls, GroupFailover, GroupRecords, GroupAttacks, GroupShortLoad, GroupLoad, GroupLoss, GroupDrain, GroupRelease}
 }
 
 // Quick are those that break nothing, take little time, and whose answer does not depend on how fast this machine is.
@@ -68,7 +68,7 @@ func (o Options) validate() error {
 // scenarios are those asked for, in their order.
 func (o Options) scenarios() []Scenario {
 	all := slices.Concat(callScenarios(), []Scenario{recordsScenario()}, routerScenarios(), attackScenarios(), []Scenario{shortLoad()}, loadScenarios(), lossScenarios(),
-		[]Scenario{drainScenario(o.DrainCalls)})
+		[]Scenario{drainScenario(o.DrainCalls), releaseScenario()})
 	return slices.DeleteFunc(all, func(s Scenario) bool {
 		return !slices.Contains(o.Groups, s.Group) || !strings.Contains(s.Name, o.Only)
 	})

@@ -38,6 +38,9 @@ type Plan struct {
 	DatabaseURLFile string `json:"databaseUrlFile,omitempty"`
 	// SSH is the way into the machines, for what breaks them; nil where nothing may be broken.
 	SSH *SSH `json:"ssh,omitempty"`
+	// Pool are the addresses that SBCs take, whoever has them now; Until is a file whose appearance ends the group release.
+	Pool  []netip.Addr `json:"pool,omitempty"`
+	Until string       `json:"until,omitempty"`
 	// CertificatesFile is PEM with the SBCs' own certificates, where no authority signed them: these are taken, and no others.
 	// Empty verifies them as a phone does, for Domain.
 	CertificatesFile string `json:"certificatesFile,omitempty"`

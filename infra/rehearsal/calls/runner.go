@@ -21,6 +21,7 @@ const (
 	GroupLoss      = "loss"
 	GroupDrain     = "drain"
 	GroupRecords   = "records"
+	GroupRelease   = "release"
 )
 
 // heartbeat is how often a running scenario says what it does.

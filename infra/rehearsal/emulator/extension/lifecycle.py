@@ -273,6 +273,17 @@ def update_attached_target_groups(original, self, group_name):
         target_group.register([{"Id": s.instance.id} for s in in_service(group) if _running(s)])
 
 
+@around(models.AutoScalingBackend, "detach_load_balancer_target_groups")
+def detach_load_balancer_target_groups(original, self, group_name, target_group_arns):
+    """moto fails where an instance was never registered, as one that is not in service yet."""
+    group = self.autoscaling_groups[group_name]
+    members = {state.instance.id for state in group.instance_states}
+    for target_group in _target_groups(group):
+        if target_group.arn in target_group_arns:
+            target_group.deregister([{"Id": target} for target in list(target_group.targets) if target in members])
+    group.target_group_arns = [arn for arn in group.target_group_arns if arn not in target_group_arns]
+
+
 @around(models.AutoScalingBackend, "notify_terminate_instances")
 def notify_terminate_instances(original, self, instance_ids):
     """Somebody ended instances of a group: it launches others."""
