@@ -164,7 +164,7 @@ func (a Args) checkAlerts(e *errs) {
 	if a.Parts.notices() || a.Parts.Budgets || a.Parts.CostAnomalies {
 		e.need(len(a.AlertEmails) >= 1 && len(a.AlertEmails) <= maxEmails, "alert e-mails: there are %d, want 1 to %d", len(a.AlertEmails), maxEmails)
 	}
-	if err := notices.CheckEmails(a.AlertEmails); err != nil {
+	if err := notices.CheckEmails("alert e-mails", a.AlertEmails); err != nil {
 		*e = append(*e, err)
 	}
 	e.need(a.AnomalyMonitorARN == "" || monitorForm.MatchString(a.AnomalyMonitorARN), "anomaly monitor: %q is not like arn:aws:ce::ACCOUNT:anomalymonitor/ID", a.AnomalyMonitorARN)

@@ -447,7 +447,7 @@ func TestArgsAreCheckedBeforeTheFirstResource(t *testing.T) {
 		"baseline dev-account: ", `name: "dev-account" begins with the environment "dev"`, `repository: "calldata" is not like OWNER/NAME`, "repository: the owner's id 1 and its own id 0",
 		`state bucket: "-"`, `secrets key: "x"`, `other regions: "mars"`, "environments: the budget of dev is 0 USD",
 		`environments: "*" of dev is not a domain`, `environments: "dev-preview" begins with "dev"`, `environments: "account" is the account itself`, `environments: "P" is not a stack's name`,
-		`environments: the project "calldata-foundation" begins with "calldata"`, `e-mails: "Ops <ops@example.com>" is not an address`, `e-mails: "a@example.com" is there twice`,
+		`environments: the project "calldata-foundation" begins with "calldata"`, `alert e-mails: "Ops <ops@example.com>" is not an address`, `alert e-mails: "a@example.com" is there twice`,
 		"log retention: 0 days", "trail lock: 30 days, want 0 to the 10", `anomaly monitor: "x"`, "anomaly: -1 USD", "tags: tag CostCenter: the value is empty",
 	} {
 		assert.ErrorContains(t, err, want)

@@ -35,15 +35,15 @@ type Topic struct {
 	Told pulumi.CustomResource
 }
 
-// CheckEmails reports every address that is none, or is there twice.
-func CheckEmails(addresses []string) error {
+// CheckEmails reports every address of a field that is none, or is there twice.
+func CheckEmails(field string, addresses []string) error {
 	var errs []error
 	for i, address := range addresses {
 		if parsed, err := mail.ParseAddress(address); err != nil || parsed.Address != address {
-			errs = append(errs, fmt.Errorf("e-mails: %q is not an address", address))
+			errs = append(errs, fmt.Errorf("%s: %q is not an address", field, address))
 		}
 		if slices.Contains(addresses[:i], address) {
-			errs = append(errs, fmt.Errorf("e-mails: %q is there twice", address))
+			errs = append(errs, fmt.Errorf("%s: %q is there twice", field, address))
 		}
 	}
 	return errors.Join(errs...)

@@ -47,9 +47,9 @@ func TestTopic(t *testing.T) {
 
 func TestCheckEmails(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, CheckEmails(nil))
-	require.NoError(t, CheckEmails([]string{"a@example.com", "b@example.com"}))
-	err := CheckEmails([]string{"nobody", "a@example.com", "A <a@example.com>", "a@example.com"})
+	require.NoError(t, CheckEmails("e-mails", nil))
+	require.NoError(t, CheckEmails("e-mails", []string{"a@example.com", "b@example.com"}))
+	err := CheckEmails("e-mails", []string{"nobody", "a@example.com", "A <a@example.com>", "a@example.com"})
 	require.ErrorContains(t, err, `"nobody" is not an address`)
 	require.ErrorContains(t, err, `"A <a@example.com>" is not an address`)
 	require.ErrorContains(t, err, `"a@example.com" is there twice`)

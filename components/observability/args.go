@@ -78,7 +78,7 @@ func (a Args) Validate() error {
 	if a.KMSKeyARN == nil {
 		errs = append(errs, errors.New("KMS key ARN: it is missing"))
 	}
-	errs = append(errs, notices.CheckEmails(a.Emails))
+	errs = append(errs, notices.CheckEmails("e-mails", a.Emails))
 	if a.PagerURL != "" {
 		if u, err := url.Parse(a.PagerURL); err != nil || u.Scheme != "https" || u.Host == "" {
 			errs = append(errs, errors.New("pager URL: want https://HOST/PATH; it is a secret and not shown"))

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,10 +36,9 @@ const (
 
 // gauge is the number of calls that a machine or a fleet carries, as CloudWatch knows it.
 type gauge struct {
-	name  string
-	fleet bool
-	// dimensions are pairs of a name and a value.
-	dimensions []string
+	name       string
+	fleet      bool
+	dimensions map[string]string
 	// known says that there is a value; most is the largest.
 	known bool
 	most  float64
@@ -70,7 +71,7 @@ func (w *world) gauges(ctx context.Context) ([]gauge, error) {
 	var out []gauge
 	for role, list := range roles {
 		for _, m := range list {
-			out = append(out, gauge{name: m.Name, dimensions: []string{metrics.DimInstance, m.Name, metrics.DimRole, role}})
+			out = append(out, gauge{name: m.Name, dimensions: map[string]string{metrics.DimInstance: m.Name, metrics.DimRole: role}})
 		}
 	}
 	pages := autoscaling.NewDescribeAutoScalingGroupsPaginator(autoscaling.NewFromConfig(w.emulator.AWSConfig()), &autoscaling.DescribeAutoScalingGroupsInput{})
@@ -81,7 +82,7 @@ func (w *world) gauges(ctx context.Context) ([]gauge, error) {
 		}
 		for _, g := range page.AutoScalingGroups {
 			name := aws.ToString(g.AutoScalingGroupName)
-			out = append(out, gauge{name: name, fleet: true, dimensions: []string{metrics.DimGroup, name}})
+			out = append(out, gauge{name: name, fleet: true, dimensions: map[string]string{metrics.DimGroup: name}})
 		}
 	}
 	return out, nil
@@ -140,12 +141,12 @@ func (g *gauge) ask(ctx context.Context, config aws.Config) error {
 	return nil
 }
 
-// setDimensions puts pairs of a name and a value into a request.
-func setDimensions(form url.Values, pairs []string) {
-	for i := 0; i < len(pairs); i += 2 {
-		member := fmt.Sprintf("Dimensions.member.%d.", i/2+1)
-		form.Set(member+"Name", pairs[i])
-		form.Set(member+"Value", pairs[i+1])
+// setDimensions puts dimensions into a request.
+func setDimensions(form url.Values, dimensions map[string]string) {
+	for i, name := range slices.Sorted(maps.Keys(dimensions)) {
+		member := fmt.Sprintf("Dimensions.member.%d.", i+1)
+		form.Set(member+"Name", name)
+		form.Set(member+"Value", dimensions[name])
 	}
 }
 

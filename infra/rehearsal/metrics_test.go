@@ -58,9 +58,9 @@ func TestMetricsAreWaitedFor(t *testing.T) {
 	put("1", metrics.DimGroup, "prod-c4-sbc")
 	gauges := func() []gauge {
 		return []gauge{
-			{name: "i-1", dimensions: []string{metrics.DimInstance, "i-1", metrics.DimRole, "c4-sbc"}},
-			{name: "i-2", dimensions: []string{metrics.DimInstance, "i-2", metrics.DimRole, "c4-sbc"}},
-			{name: "prod-c4-sbc", fleet: true, dimensions: []string{metrics.DimGroup, "prod-c4-sbc"}},
+			{name: "i-1", dimensions: map[string]string{metrics.DimInstance: "i-1", metrics.DimRole: "c4-sbc"}},
+			{name: "i-2", dimensions: map[string]string{metrics.DimInstance: "i-2", metrics.DimRole: "c4-sbc"}},
+			{name: "prod-c4-sbc", fleet: true, dimensions: map[string]string{metrics.DimGroup: "prod-c4-sbc"}},
 		}
 	}
 	missing, err := wrong(t.Context(), config, gauges())

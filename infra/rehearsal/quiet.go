@@ -27,7 +27,7 @@ const checkQuiet = "alarms quiet"
 type watched struct {
 	alarms.Alarm
 	thing      string
-	dimensions []string // pairs of a name and a value
+	dimensions map[string]string
 }
 
 // fired says when an alarm went off first.
@@ -73,20 +73,21 @@ func (w *world) quiet(ctx context.Context, o Options, outputs stacks.Outputs, si
 func watchedBy(topology stacks.Topology, outputs stacks.Outputs) []watched {
 	var found []watched
 	for _, thing := range topology.Watched() {
-		var dimensions []string
+		ids := map[string]string{}
 		switch thing.Kind {
 		case alarms.Fleet:
-			dimensions = []string{metrics.DimGroup, thing.Name}
+			ids[metrics.DimGroup] = thing.Name
 		case alarms.Machine:
 			for _, n := range outputs.Nodes {
 				if n.Name == thing.Name {
-					dimensions = []string{metrics.DimInstance, n.InstanceID, metrics.DimRole, thing.Role}
+					ids[metrics.DimInstance] = n.InstanceID
 				}
 			}
 		}
-		if dimensions == nil {
+		if len(ids) == 0 {
 			continue
 		}
+		dimensions := alarms.Dimensions(thing, metrics.Namespace, ids, func(role string) string { return role })
 		for _, a := range alarms.Pages.Watched(thing, false) {
 			if a.Namespace == metrics.Namespace {
 				found = append(found, watched{a, thing.Name, dimensions})

@@ -23,13 +23,13 @@ func TestWhatIsWatched(t *testing.T) {
 		Fleets:   []stacks.FleetSpec{{Name: "prod-c4-router", Role: stacks.RoleC4Router, Size: stacks.FleetSize{Min: 2, Max: 4}}},
 		Database: &stacks.DatabaseSpec{Name: "prod-router"},
 	}
-	dimensions := map[string][]string{}
+	dimensions := map[string]map[string]string{}
 	for _, a := range watchedBy(topology, stacks.Outputs{Nodes: []stacks.Node{{Name: "prod-uc-1", InstanceID: "i-1"}}}) {
 		assert.Equal(t, metrics.Namespace, a.Namespace)
 		dimensions[a.thing] = a.dimensions
 	}
-	assert.Equal(t, map[string][]string{
-		"prod-uc-1": {metrics.DimInstance, "i-1", metrics.DimRole, "uc-engine"}, "prod-c4-router": {metrics.DimGroup, "prod-c4-router"},
+	assert.Equal(t, map[string]map[string]string{
+		"prod-uc-1": {metrics.DimInstance: "i-1", metrics.DimRole: "uc-engine"}, "prod-c4-router": {metrics.DimGroup: "prod-c4-router"},
 	}, dimensions)
 }
 
@@ -78,7 +78,7 @@ func TestAlarmsAreJudgedByWhatWasTold(t *testing.T) {
 	for _, fleet := range []string{"ill", "well", "silent"} {
 		for _, a := range alarms.Pages.Watched(alarms.Thing{Name: fleet, Kind: alarms.Fleet, Role: alarms.Router}, false) {
 			if a.Name == "targets-down" || a.Name == "calls-fail" {
-				list = append(list, watched{a, fleet, []string{metrics.DimGroup, fleet}})
+				list = append(list, watched{a, fleet, map[string]string{metrics.DimGroup: fleet}})
 			}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/backup"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/dr/promise"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
@@ -22,9 +23,6 @@ import (
 
 // drillTime is how long all of a restore may take, without the calls.
 const drillTime = 30 * time.Minute
-
-// sharedSource is whose backups those of the Routers' database are.
-const sharedSource = "database"
 
 // restored is the restore drill: a backup of everything, then the engine, the Router and their data are lost; Pulumi makes
 // the machines anew, the backup comes back, and the platform is looked at again and called again.
@@ -125,7 +123,7 @@ type source struct {
 // sources are the engine's own backups and, on the Router, those of the database: the Router's files name the machine that they
 // were saved on, and those of a new one are Ansible's.
 func (r *drill) sources() []source {
-	return []source{{r.engine, r.engine.Name}, {r.router, sharedSource}}
+	return []source{{r.engine, r.engine.Name}, {r.router, backup.SharedSource}}
 }
 
 // fillEngine gives the engine's database something to lose: the double keeps nothing there.

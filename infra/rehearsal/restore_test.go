@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/automation"
+	"github.com/calldata/calldata-foundation/infra/calldata/backup"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -20,12 +21,12 @@ func TestNewestBackup(t *testing.T) {
 		{"id": "database/20261129T020000Z-bbbb", "source": "database", "failed": {"database": "cut off"}},
 		{"id": "stage-router-1/20261129T030000Z-cccc", "source": "stage-router-1", "failed": {}},
 		{"id": "database/20261128T230000Z-dddd", "damaged": "no JSON", "parts": [], "failed": {}}]`)
-	id, err := newestBackup(list, sharedSource)
+	id, err := newestBackup(list, backup.SharedSource)
 	require.NoError(t, err)
 	assert.Equal(t, "database/20261129T010000Z-aaaa", id)
 	_, err = newestBackup(list, "stage-uc-1")
 	require.ErrorContains(t, err, "none of 4 backups is a whole one of stage-uc-1")
-	_, err = newestBackup([]byte("none"), sharedSource)
+	_, err = newestBackup([]byte("none"), backup.SharedSource)
 	assert.ErrorContains(t, err, "not JSON")
 }
 

@@ -45,6 +45,9 @@ Exit codes: 0 done, 1 a machine could not list them, 2 wrong input, 4 a machine 
 	return cmd
 }
 
+// SharedSource is whose backups those of the Routers' database are: each Router can make and restore them.
+const SharedSource = "database"
+
 // Backup is one backup.
 type Backup struct {
 	// ID is its name, SOURCE/TIME-XXXX: what `calldata backup restore --backup` takes.

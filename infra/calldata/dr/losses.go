@@ -12,9 +12,6 @@ import (
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
-// sharedSource is whose backups those of the Routers' database are.
-const sharedSource = "database"
-
 const noBackups = "this kind of stack keeps no backups: what is not in the repository is lost"
 
 // Loss is one thing that a stack can lose.
@@ -188,7 +185,7 @@ func (p planner) data() Loss {
 		return p.unknown(what, promise.Data, db.err, p.pointInTime("INSTANCE")...)
 	}
 	l := p.restorable(what, promise.Data, db.value)
-	if b, ok := newest(p.facts.backups[stacks.RoleC4Router].value, sharedSource); ok {
+	if b, ok := newest(p.facts.backups[stacks.RoleC4Router].value, backup.SharedSource); ok {
 		l.Detail += fmt.Sprintf("; our own backup %s is %s old", b.ID, progress.Short(p.age(b)))
 		l.Steps = append(l.Steps, "Or, for a backup of ours: docs/runbook.md, The Routers' database.")
 	}
