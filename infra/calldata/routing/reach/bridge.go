@@ -75,16 +75,28 @@ type conn struct {
 // Read reads. Where the command broke off, the error has its last words.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if errors.Is(err, io.EOF) {
-		select {
-		case <-c.ended:
-			if c.why != nil {
-				err = c.why
-			}
-		case <-time.After(time.Second):
-		}
+	return n, c.told(err)
+}
+
+// Write writes. Where the command broke off, the error has its last words.
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n, c.told(err)
+}
+
+// told is what the command has said, where the pipe's error is that the command is gone.
+func (c *conn) told(err error) error {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
+		return err
 	}
-	return n, err
+	select {
+	case <-c.ended:
+		if c.why != nil {
+			return c.why
+		}
+	case <-time.After(time.Second):
+	}
+	return err
 }
 
 // Close ends the command.
