@@ -37,8 +37,8 @@ type Options struct {
 	StopAfter string
 	// Calls says how much calling there is: CallsQuick (the default), CallsFull, or CallsNone.
 	Calls string
-	// Restore loses the engine, the Router and their data after the calls, and brings them back from a backup. For stacks of
-	// the shape stage.
+	// Restore loses the engine, the Router and their data after the calls, and brings them back from a backup; then it brings the
+	// database back to the second before a mistake. For stacks of the shape stage.
 	Restore bool
 	// Rollback then deploys a commit that breaks the SBC and rolls it back, and repairs a damaged state. For stacks of the shape stage;
 	// needs calls and git.

@@ -30,16 +30,27 @@ func (w *world) restored(ctx context.Context, o Options, d *deployment, step pro
 	s := step.Step("restore")
 	checks := []Check{w.drill(ctx, o, d, s)}
 	if checks[0].OK {
-		again := []Check{w.check(ctx, o, s, "health", d.file, "health")}
-		if o.Calls != CallsNone && again[0].OK {
-			again = append(again, w.calls(ctx, o, d, calling{groups: []string{calls.GroupCalls, calls.GroupRecords}}, s)...)
-		}
-		for _, c := range again {
-			c.Name += " after restore"
-			checks = append(checks, c)
-		}
+		checks = append(checks, w.again(ctx, o, d, "after restore", s)...)
+	}
+	if len(failing(checks)) == 0 {
+		checks = append(checks, w.rewound(ctx, o, d, s))
+	}
+	if len(failing(checks)) == 0 {
+		checks = append(checks, w.again(ctx, o, d, "after restore to a time", s)...)
 	}
 	s.Done(failures(checks))
+	return checks
+}
+
+// again looks at the platform and calls through it.
+func (w *world) again(ctx context.Context, o Options, d *deployment, when string, step progress.Step) []Check {
+	checks := []Check{w.check(ctx, o, step, "health", d.file, "health")}
+	if o.Calls != CallsNone && checks[0].OK {
+		checks = append(checks, w.calls(ctx, o, d, calling{groups: []string{calls.GroupCalls, calls.GroupRecords}}, step)...)
+	}
+	for i := range checks {
+		checks[i].Name += " " + when
+	}
 	return checks
 }
 
@@ -301,7 +312,7 @@ runuser -u postgres -- pg_dump --data-only asterisk | grep -vE '^(--|\\(un)?rest
 	lookAtDatabase = `
 cd /
 runuser -u postgres -- pg_dump --data-only --exclude-table=routing_loaded --exclude-table=router_login --exclude-table=router_lease c4 |
-  grep -vE '^(--|\\(un)?restrict )' | sort | sha256sum | sed 's/-$/database c4/'
+  grep -vE '^(--|\\(un)?restrict )' | sort | sha256sum | sed 's/-$/` + databaseDigest + `/'
 `
 )
 
@@ -320,6 +331,9 @@ func (r *drill) look(ctx context.Context) (digests, error) {
 	}
 	return all, nil
 }
+
+// databaseDigest is the name of the Routers' database in them.
+const databaseDigest = "database c4"
 
 // digests are SHA-256 by the name of what they are of.
 type digests map[string]string

@@ -99,6 +99,31 @@ class RdsTest(test_backup.DatabaseTest):
             self.assertNotIn("old", out)
         self.assertEqual(self.sum(), before)
 
+    def test_another_server(self):
+        """What a server has that RDS has restored to a time is saved with its login, and restored to the usual one."""
+        want = self.sum()
+        part = json.loads((self.machine.root / "etc/calldata/backup.d/00.json").read_text())
+        self.machine.parts({**part, "host": "nowhere.invalid", "secret_arn": "arn:aws:secretsmanager:us-east-1:1:secret:none"})
+        server = self.machine.root / "then.json"
+        self.machine.put("then.json", json.dumps({"host": "127.0.0.1", "port": self.where["port"], "username": "master", "password": PASSWORD}), 0o600)
+        self.assertIn("choose it with --part", self.machine.run("now", "--server", str(server), code=1))
+        out = self.machine.run("now", "--server", str(server), "--part", "database")
+        self.assertNotIn(PASSWORD, out)
+        self.assertFalse((self.machine.root / "var/lib/calldata/backup/last.json").exists(), "the machine's own state has not changed")
+        self.machine.parts(part)
+        self.assertIn("there is no backup of database at all", self.machine.run("restore", "database/latest", "--identity", str(self.machine.key), code=3))
+        self.sql("c4", "DELETE FROM did WHERE id % 2 = 0")
+        self.assertNotEqual(self.sum(), want)
+        self.machine.run("restore", "database-then/latest", "--identity", str(self.machine.key))
+        self.assertEqual(self.sum(), want)
+        server.chmod(0o644)
+        self.assertIn("mode 0600", self.machine.run("now", "--server", str(server), "--part", "database", code=1))
+        server.write_text(PASSWORD)
+        server.chmod(0o600)
+        out = self.machine.run("now", "--server", str(server), "--part", "database", code=1)
+        self.assertIn("want JSON", out)
+        self.assertNotIn(PASSWORD, out)
+
     def working(self, pattern):
         """Whether PostgreSQL vacuums a database by itself just now."""
         return self.sql("postgres", f"SELECT 1 FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' AND datname LIKE '{pattern}'")

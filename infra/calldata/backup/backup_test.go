@@ -212,7 +212,7 @@ func TestPlaybooksKnowTheVariables(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../../ansible/playbooks/restore.yml")
 	require.NoError(t, err)
-	vars, err := (&restoring{Backups: []string{"x"}, Parts: []string{"x"}, Allow: []string{"x"}, IdentityFile: "x", IdentitySecret: "x"}).vars()
+	vars, err := (&restoring{Backups: []string{"x"}, Parts: []string{"x"}, Allow: []string{"x"}, Identity: identity{File: "x", Secret: "x"}}).vars()
 	require.NoError(t, err)
 	require.Len(t, vars, 6)
 	for name := range vars {

@@ -57,7 +57,7 @@ func newCmd(o *Options) *cobra.Command {
 		Long: `Every machine saves itself each night, to S3, encrypted; the role backup says what and how. These verbs are for the days
 in between: a backup before a change, a look at what there is, and bringing it back.`,
 	}
-	cmd.AddCommand(newCmdNow(o), newCmdList(o), newCmdRestore(o))
+	cmd.AddCommand(newCmdNow(o), newCmdList(o), newCmdRestore(o), newCmdRestoreDatabase(o))
 	return cmd
 }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/confirm"
-	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 )
@@ -26,7 +25,6 @@ var reasons = []string{"role", "stack", "wazo-version", "postgresql-version", "s
 var (
 	idForm   = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9.-]*/[A-Za-z0-9-]+$`)
 	partForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
-	arnForm  = regexp.MustCompile(`^arn:[A-Za-z0-9:/_+=.@!-]+$`)
 )
 
 // restoring is what `calldata backup restore` works with besides Options.
@@ -37,8 +35,8 @@ type restoring struct {
 	Backups []string
 	// Parts are all that is restored of them. Empty is everything.
 	Parts []string
-	// IdentityFile holds the private key of age, mode 0600. IdentitySecret is the secret that the machine reads it from.
-	IdentityFile, IdentitySecret string
+	// Identity is the private key.
+	Identity identity
 	// Allow are reasons to restore in spite of.
 	Allow []string
 	// Check fetches and compares everything, and touches nothing. Yes asks nobody.
@@ -73,8 +71,7 @@ of time, 6 a tool is missing.`,
 	f := cmd.Flags()
 	f.StringSliceVar(&o.Backups, "backup", nil, "backup to restore, as `calldata backup list` names it, or SOURCE/latest (default: the machine's own latest)")
 	f.StringSliceVar(&o.Parts, "part", nil, "restore only this part (default: all)")
-	f.StringVar(&o.IdentityFile, "identity", "", "file with the private key, mode 0600")
-	f.StringVar(&o.IdentitySecret, "identity-secret", "", "ARN of the secret that the machine reads the private key from")
+	o.Identity.addFlags(f)
 	f.StringSliceVar(&o.Allow, "allow", nil, "restore in spite of: "+strings.Join(reasons, ", "))
 	f.BoolVar(&o.Check, "check", false, "fetch and compare everything, and touch nothing")
 	f.BoolVarP(&o.Yes, "yes", "y", false, "do not ask for the stack's name")
@@ -92,25 +89,12 @@ func (o *restoring) validate() error {
 	}
 	words("--backup", o.Backups, idForm, "a name from `calldata backup list`, or SOURCE/latest")
 	words("--part", o.Parts, partForm, "the name of a part")
-	if o.IdentitySecret != "" {
-		words("--identity-secret", []string{o.IdentitySecret}, arnForm, "an ARN")
-	}
 	for _, reason := range o.Allow {
 		if !slices.Contains(reasons, reason) {
 			errs = append(errs, fmt.Errorf("--allow is %q, want one of %s", reason, strings.Join(reasons, ", ")))
 		}
 	}
-	if o.IdentityFile != "" && o.IdentitySecret != "" {
-		errs = append(errs, errors.New("--identity and --identity-secret say two places of the private key: give one"))
-	}
-	if o.IdentityFile != "" {
-		if err := private.Check(o.IdentityFile); err != nil {
-			errs = append(errs, fmt.Errorf("--identity: %w", err))
-		}
-		if strings.ContainsAny(o.IdentityFile, "{}") {
-			errs = append(errs, fmt.Errorf("--identity is %q: Ansible takes braces for its own, give the file a plainer name", o.IdentityFile))
-		}
-	}
+	errs = append(errs, o.Identity.validate()...)
 	return cli.WithCode(cli.ExitUsage, errors.Join(errs...))
 }
 
@@ -155,11 +139,11 @@ func (o *restoring) vars() (map[string]any, error) {
 			vars[name] = values
 		}
 	}
-	if o.IdentitySecret != "" {
-		vars["restore_identity_secret_arn"] = o.IdentitySecret
+	if o.Identity.Secret != "" {
+		vars["restore_identity_secret_arn"] = o.Identity.Secret
 	}
-	if o.IdentityFile != "" {
-		path, err := filepath.Abs(o.IdentityFile)
+	if o.Identity.File != "" {
+		path, err := filepath.Abs(o.Identity.File)
 		if err != nil {
 			return nil, err
 		}

@@ -110,24 +110,15 @@ func describeDatabase(ctx context.Context, stack stacks.Outputs) (Database, erro
 	if err != nil {
 		return Database{}, cli.WithCode(cli.ExitUsage, err)
 	}
-	pages := rds.NewDescribeDBInstancesPaginator(rds.NewFromConfig(settings), &rds.DescribeDBInstancesInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return Database{}, cli.WithCode(cli.ExitUnreachable, fmt.Errorf("ask RDS: %s", awsapi.Message(err)))
-		}
-		for _, i := range page.DBInstances {
-			if i.Endpoint == nil || !strings.EqualFold(aws.ToString(i.Endpoint.Address), stack.Database.Host) {
-				continue
-			}
-			found := Database{ID: aws.ToString(i.DBInstanceIdentifier), Standby: aws.ToBool(i.MultiAZ)}
-			if aws.ToInt32(i.BackupRetentionPeriod) > 0 {
-				found.Restorable = aws.ToTime(i.LatestRestorableTime)
-			}
-			return found, nil
-		}
+	i, err := awsapi.DatabaseAt(ctx, rds.NewFromConfig(settings), stack.Database.Host)
+	if err != nil {
+		return Database{}, err
 	}
-	return Database{}, cli.WithCode(cli.ExitUnreachable, fmt.Errorf("RDS knows no database at %s in %s", stack.Database.Host, stack.Region))
+	found := Database{ID: aws.ToString(i.DBInstanceIdentifier), Standby: aws.ToBool(i.MultiAZ)}
+	if aws.ToInt32(i.BackupRetentionPeriod) > 0 {
+		found.Restorable = aws.ToTime(i.LatestRestorableTime)
+	}
+	return found, nil
 }
 
 // replica is the bucket that S3 copies the stack's backups to, or empty.

@@ -170,7 +170,7 @@ func (p planner) database() Loss {
 	db := p.facts.database
 	switch {
 	case db.err != nil:
-		return p.unknown(what, promise.SingleDatabase, db.err, p.pointInTime("INSTANCE")...)
+		return p.unknown(what, promise.SingleDatabase, db.err, p.pointInTime())
 	case db.value.Standby:
 		return p.kept(what, promise.Database, 0, db.value.ID+" has a standby", "The standby takes over by itself.", "calldata health -s "+p.stack.Stack)
 	}
@@ -182,7 +182,7 @@ func (p planner) data() Loss {
 	const what = "data in the Routers' database"
 	db := p.facts.database
 	if db.err != nil {
-		return p.unknown(what, promise.Data, db.err, p.pointInTime("INSTANCE")...)
+		return p.unknown(what, promise.Data, db.err, p.pointInTime())
 	}
 	l := p.restorable(what, promise.Data, db.value)
 	if b, ok := newest(p.facts.backups[stacks.RoleC4Router].value, backup.SharedSource); ok {
@@ -193,19 +193,14 @@ func (p planner) data() Loss {
 }
 
 func (p planner) restorable(what string, of promise.Loss, db Database) Loss {
-	steps := p.pointInTime(db.ID)
 	if db.Restorable.IsZero() {
-		return p.failed(what, of, "RDS names no time that "+db.ID+" can be restored to", steps...)
+		return p.failed(what, of, "RDS names no time that "+db.ID+" can be restored to", p.pointInTime())
 	}
-	return p.kept(what, of, p.now.Sub(db.Restorable), "RDS restores "+db.ID+" to any time until "+db.Restorable.UTC().Format(time.RFC3339), steps...)
+	return p.kept(what, of, p.now.Sub(db.Restorable), "RDS restores "+db.ID+" to any time until "+db.Restorable.UTC().Format(time.RFC3339), p.pointInTime())
 }
 
-func (p planner) pointInTime(id string) []string {
-	return []string{
-		fmt.Sprintf("aws rds restore-db-instance-to-point-in-time --region %s --source-db-instance-identifier %s --target-db-instance-identifier %s-then "+
-			"--use-latest-restorable-time --db-subnet-group-name GROUP --vpc-security-group-ids SECURITYGROUP", p.stack.Region, id, id),
-		"Copy what is missing into the database: docs/runbook.md, The Routers' database.",
-	}
+func (p planner) pointInTime() string {
+	return fmt.Sprintf("calldata backup restore-database %s --to latest", p.stack.Stack)
 }
 
 func (p planner) state() Loss {

@@ -30,8 +30,11 @@ var setup string
 const (
 	pollInterval = time.Second
 	bootTimeout  = 3 * time.Minute
-	// fromTheEnd is how far from the end of its subnet a database has its address: the emulator gives out the first ones.
+	// fromTheEnd is how far from the end of its subnet the first database has its address, others before it: the emulator gives
+	// out the first ones.
 	fromTheEnd = 6
+	// originTag is by which the emulator says what an instance began as: see emulator/extension/rds.py. RDS itself says it nowhere.
+	originTag = "rehearsal:origin"
 )
 
 // Front is what makes a machine known by an AWS name. *awsfront.Front is one.
@@ -66,15 +69,21 @@ type Watcher struct {
 	done    chan struct{}
 
 	mu    sync.Mutex
-	known map[string]string // identifier to endpoint
+	known map[string]instance // by identifier
 	errs  []error
+}
+
+// instance is one that has a machine.
+type instance struct {
+	endpoint string
+	address  netip.Prefix
 }
 
 // Start begins to watch, until Stop is called or ctx ends.
 func Start(ctx context.Context, o Options) *Watcher {
 	w := &Watcher{
 		o: o, rds: rds.NewFromConfig(o.Config), ec2: ec2.NewFromConfig(o.Config), secrets: secretsmanager.NewFromConfig(o.Config),
-		done: make(chan struct{}), known: map[string]string{},
+		done: make(chan struct{}), known: map[string]instance{},
 	}
 	ctx, w.cancel = context.WithCancel(ctx)
 	go func() {
@@ -120,15 +129,15 @@ func (w *Watcher) poll(ctx context.Context) {
 			continue
 		}
 		there[id] = true
-		if w.known[id] == "" {
-			w.known[id] = aws.ToString(i.Endpoint.Address)
+		if _, known := w.known[id]; !known {
+			w.known[id] = instance{endpoint: aws.ToString(i.Endpoint.Address)}
 			w.note(w.boot(ctx, id, i))
 		}
 	}
-	for id, endpoint := range w.known {
+	for id, i := range w.known {
 		if !there[id] {
 			delete(w.known, id)
-			w.o.Front.SetHost(endpoint)
+			w.o.Front.SetHost(i.endpoint)
 			w.note(w.o.Machines.Terminate(ctx, Machine(id)))
 		}
 	}
@@ -158,6 +167,7 @@ func (w *Watcher) boot(ctx context.Context, id string, i types.DBInstance) (err 
 	if err != nil {
 		return err
 	}
+	w.known[id] = instance{w.known[id].endpoint, address}
 	settings, err := w.settings(ctx, i)
 	if err != nil {
 		return err
@@ -169,18 +179,38 @@ func (w *Watcher) boot(ctx context.Context, id string, i types.DBInstance) (err 
 	if err != nil {
 		return err
 	}
-	cmd := w.o.Network.Command(ctx, "ssh", "-i", w.o.KeyFile, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
-		"-o", "UserKnownHostsFile="+w.o.KnownHosts, "admin@"+address.Addr().String(), "--", "sudo", "bash", "-s")
+	if from, ok := origin(i.TagList); ok {
+		if err := w.copyLog(ctx, from.source, address); err != nil {
+			return fmt.Errorf("copy the log of %s: %w", from.source, err)
+		}
+		settings += from.settings()
+	}
+	cmd := w.ssh(ctx, address)
 	cmd.Stdin = strings.NewReader(settings + setup)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
-		}
-		return fmt.Errorf("set PostgreSQL up: %w", err)
+		return fmt.Errorf("set PostgreSQL up: %w", said(err, out))
 	}
 	w.o.Front.SetHost(aws.ToString(i.Endpoint.Address), address.Addr())
 	return nil
+}
+
+// ssh is a shell of root's on a machine. The program comes by standard input, or is words.
+func (w *Watcher) ssh(ctx context.Context, at netip.Prefix, words ...string) *exec.Cmd {
+	args := []string{"-i", w.o.KeyFile, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=" + w.o.KnownHosts,
+		"admin@" + at.Addr().String(), "--", "sudo"}
+	if len(words) == 0 {
+		words = []string{"bash", "-s"}
+	}
+	return w.o.Network.Command(ctx, "ssh", append(args, words...)...)
+}
+
+// said is a command's failure with what it printed.
+func said(err error, out []byte) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return err
 }
 
 // address is near the end of the group's first subnet.
@@ -207,15 +237,24 @@ func (w *Watcher) address(ctx context.Context, group *types.DBSubnetGroup) (neti
 	if len(subnets) == 0 {
 		return netip.Prefix{}, errors.New("its subnets are not there")
 	}
-	return address(slices.MinFunc(subnets, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })), nil
+	subnet := slices.MinFunc(subnets, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })
+	taken := map[netip.Prefix]bool{}
+	for _, i := range w.known {
+		taken[i.address] = true
+	}
+	n := uint32(0)
+	for taken[address(subnet, n)] {
+		n++
+	}
+	return address(subnet, n), nil
 }
 
-// address is the one that is fromTheEnd of a subnet.
-func address(subnet netip.Prefix) netip.Prefix {
+// address is that of the nth database of a subnet, from 0.
+func address(subnet netip.Prefix, n uint32) netip.Prefix {
 	first := subnet.Masked().Addr().As4()
 	last := binary.BigEndian.Uint32(first[:]) | (1<<(32-subnet.Bits()) - 1)
 	var at [4]byte
-	binary.BigEndian.PutUint32(at[:], last-fromTheEnd)
+	binary.BigEndian.PutUint32(at[:], last-fromTheEnd-n)
 	return netip.PrefixFrom(netip.AddrFrom4(at), subnet.Bits())
 }
 

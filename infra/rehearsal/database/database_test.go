@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,8 +31,9 @@ import (
 
 func TestAddress(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, netip.MustParsePrefix("10.20.3.249/24"), address(netip.MustParsePrefix("10.20.3.0/24")))
-	assert.Equal(t, netip.MustParsePrefix("10.20.15.249/20"), address(netip.MustParsePrefix("10.20.0.0/20")))
+	assert.Equal(t, netip.MustParsePrefix("10.20.3.249/24"), address(netip.MustParsePrefix("10.20.3.0/24"), 0))
+	assert.Equal(t, netip.MustParsePrefix("10.20.15.249/20"), address(netip.MustParsePrefix("10.20.0.0/20"), 0))
+	assert.Equal(t, netip.MustParsePrefix("10.20.3.247/24"), address(netip.MustParsePrefix("10.20.3.0/24"), 2))
 }
 
 // TestInstanceBecomesPostgreSQL logs in as a Router does: by the endpoint's name, with TLS, with the secret's password.
@@ -43,7 +45,7 @@ func TestInstanceBecomesPostgreSQL(t *testing.T) {
 	if missing := machines.Preflight(); len(missing) > 0 {
 		t.Skipf("this host cannot run machines: %v", missing)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
 	id := fmt.Sprintf("cd-test-database-%d", os.Getpid())
 	dir := machines.StateDir(id)
@@ -74,7 +76,7 @@ func TestInstanceBecomesPostgreSQL(t *testing.T) {
 	set := machines.NewSet(machines.SetOptions{Image: image, Network: network, Dir: filepath.Join(dir, "machines"), ConsoleDir: filepath.Join(dir, "console"),
 		KnownHosts: known, Resolver: front.Resolver(), Trust: front.Authority()})
 	t.Cleanup(func() { assert.NoError(t, set.Close(context.Background())) })
-	told := make(chan string, 1)
+	told := make(chan string, 2)
 	watcher := Start(ctx, Options{Config: moto.AWSConfig(), Machines: set, Network: network, PublicKey: public, KeyFile: key, KnownHosts: known,
 		Front: front, Secret: func(_, value string) { told <- value }, Progress: progress.Discard})
 	t.Cleanup(watcher.Stop)
@@ -105,10 +107,13 @@ func TestInstanceBecomesPostgreSQL(t *testing.T) {
 	require.NoError(t, err)
 
 	endpoint := aws.ToString(made.DBInstance.Endpoint.Address)
-	secret, err := secretsmanager.NewFromConfig(moto.AWSConfig()).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: made.DBInstance.MasterUserSecret.SecretArn})
-	require.NoError(t, err)
-	var login struct{ Username, Password string }
-	require.NoError(t, json.Unmarshal([]byte(*secret.SecretString), &login))
+	secretOf := func(i *types.DBInstance) (login struct{ Username, Password string }) {
+		secret, err := secretsmanager.NewFromConfig(moto.AWSConfig()).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: i.MasterUserSecret.SecretArn})
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal([]byte(*secret.SecretString), &login))
+		return login
+	}
+	login := secretOf(made.DBInstance)
 	sql := func(mode, statement string) (string, error) {
 		script := fmt.Sprintf("umask 077; cat >~/.pgpass <<'E'\n*:*:*:%s:%s\nE\npsql -At 'host=%s dbname=c4 user=%s sslmode=%s sslrootcert=/etc/ssl/certs/ca-certificates.crt' <<'E'\n%s\nE\n",
 			login.Username, strings.NewReplacer(`\`, `\\`, ":", `\:`).Replace(login.Password), endpoint, login.Username, mode, statement)
@@ -118,7 +123,7 @@ func TestInstanceBecomesPostgreSQL(t *testing.T) {
 		return strings.TrimSpace(string(out)), err
 	}
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		out, err := sql("verify-full", "CREATE TABLE IF NOT EXISTS called(); SELECT current_user || ' ' || split_part(version(), ' ', 2)")
+		out, err := sql("verify-full", "CREATE TABLE IF NOT EXISTS calls(n int); SELECT current_user || ' ' || split_part(version(), ' ', 2)")
 		require.NoError(c, errors.Join(err, watcher.Err()), out)
 		assert.Contains(c, out, "calldata 15.")
 	}, 90*time.Second, 2*time.Second, "the database answers under its endpoint")
@@ -129,7 +134,28 @@ func TestInstanceBecomesPostgreSQL(t *testing.T) {
 	out, err = sql("disable", "SELECT 1")
 	require.Error(t, err, "without TLS nobody gets in: %s", out)
 
-	_, err = client.DeleteDBInstance(ctx, &rds.DeleteDBInstanceInput{DBInstanceIdentifier: aws.String("test-db"), SkipFinalSnapshot: aws.Bool(true)})
+	out, err = sql("require", "INSERT INTO calls VALUES (1), (2)")
+	require.NoError(t, err, out)
+	out, err = sql("require", "SELECT extract(epoch FROM clock_timestamp())::float8")
+	require.NoError(t, err, out)
+	seconds, err := strconv.ParseFloat(out, 64)
 	require.NoError(t, err)
+	out, err = sql("require", "INSERT INTO calls VALUES (3)")
+	require.NoError(t, err, out)
+	then, err := client.RestoreDBInstanceToPointInTime(ctx, &rds.RestoreDBInstanceToPointInTimeInput{SourceDBInstanceIdentifier: aws.String("test-db"), TargetDBInstanceIdentifier: aws.String("then"),
+		RestoreTime: aws.Time(time.UnixMilli(int64(seconds*1000) + 1)), DBSubnetGroupName: aws.String("intra"), DBParameterGroupName: aws.String("ours"), ManageMasterUserPassword: aws.Bool(true)})
+	require.NoError(t, err)
+	endpoint, login = aws.ToString(then.DBInstance.Endpoint.Address), secretOf(then.DBInstance)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		out, err := sql("verify-full", "SELECT string_agg(n::text, ' ') FROM calls")
+		require.NoError(c, errors.Join(err, watcher.Err()), out)
+		assert.Equal(c, "1 2", out, "what there was at that time")
+	}, 150*time.Second, 2*time.Second, "the restored database answers under its own endpoint, with its own password")
+	assert.Equal(t, login.Password, <-told)
+
+	for _, id := range []string{"test-db", "then"} {
+		_, err = client.DeleteDBInstance(ctx, &rds.DeleteDBInstanceInput{DBInstanceIdentifier: aws.String(id), SkipFinalSnapshot: aws.Bool(true)})
+		require.NoError(t, err)
+	}
 	require.Eventually(t, func() bool { return len(set.IDs()) == 0 }, 30*time.Second, time.Second)
 }

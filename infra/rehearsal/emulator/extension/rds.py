@@ -1,10 +1,12 @@
-"""RDS: monitoring settings, read replicas, parameters and the master user's name, which moto forgets or invents."""
+"""RDS: monitoring settings, read replicas, restored instances, parameters and the master user's name, which moto forgets or invents."""
 
 import json
 import secrets
+from datetime import datetime, timezone
 
 import moto.rds.models as models
 from moto.moto_api._internal import mock_random
+from moto.rds.exceptions import InvalidParameterCombination, InvalidParameterValue
 
 from .hooks import around
 
@@ -55,6 +57,60 @@ def create_replica(original, self, db_kwargs):
     replica.dbi_resource_id = "db-" + mock_random.get_random_hex(26).upper()
     _keep(replica, db_kwargs)
     return replica
+
+
+# What a restored instance has of its source where the request does not say. Source: RDS API reference, RestoreDBInstanceToPointInTime.
+_INHERITED = (
+    "db_instance_class",
+    "engine",
+    "engine_version",
+    "port",
+    "allocated_storage",
+    "backup_retention_period",
+    "auto_minor_version_upgrade",
+    "db_name",
+    "copy_tags_to_snapshot",
+    "iops",
+    "master_username",
+    "license_model",
+    "preferred_backup_window",
+    "preferred_maintenance_window",
+    "publicly_accessible",
+    "storage_type",
+    "storage_encrypted",
+    "kms_key_id",
+    "storage_throughput",
+)
+# By this the stand-in of a restored instance finds its data. RDS tells it nowhere.
+_ORIGIN = "rehearsal:origin"
+
+
+@around(models.RDSBackend, "restore_db_instance_to_point_in_time")
+def restore_to_point_in_time(original, self, source_db_identifier, target_db_identifier, overrides):
+    """moto copies all of the source, down to its secret and its API, and forgets the time."""
+    source = self.describe_db_instances(db_instance_identifier=source_db_identifier)[0]
+    wanted = overrides.get("restore_time")
+    if bool(wanted) == bool(overrides.get("use_latest_restorable_time")):
+        raise InvalidParameterCombination("Give either RestoreTime or UseLatestRestorableTime.")
+    if wanted and not source.instance_create_time <= _time(wanted) <= source.latest_restorable_time:
+        raise InvalidParameterValue(f"The specified time, {wanted}, is not restorable.")
+    settings = {name: getattr(source, name, None) for name in _INHERITED}
+    settings |= {name: value for name, value in overrides.items() if value not in (None, "", [])}
+    settings["db_instance_identifier"] = target_db_identifier
+    settings.pop("source_db_instance_identifier", None)  # moto takes what has one for a replica
+    settings["tags"] = [*(overrides.get("tags") or []), {"Key": _ORIGIN, "Value": f"{source_db_identifier} {wanted or ''}".strip()}]
+    if not settings.get("manage_master_user_password"):
+        settings["master_user_password"] = getattr(source, "master_user_password", None)
+    made = self.create_db_instance(settings)
+    made.dbi_resource_id = "db-" + mock_random.get_random_hex(26).upper()
+    return made
+
+
+def _time(text):
+    """A time of the API, as moto keeps times: in UTC, without saying so."""
+    if isinstance(text, str):
+        text = datetime.fromisoformat(text)
+    return text.astimezone(timezone.utc).replace(tzinfo=None) if text.tzinfo else text
 
 
 @around(models.MasterUserSecret, "_generate_secret_string")

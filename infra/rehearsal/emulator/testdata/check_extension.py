@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
 import boto3
@@ -647,6 +648,33 @@ def database_password():
     secret = boto3.client("secretsmanager").get_secret_value(SecretId=made["DBInstance"]["MasterUserSecret"]["SecretArn"])
     login = json.loads(secret["SecretString"])
     assert login["username"] == "calldata" and len(login["password"]) > 8, login["username"]
+
+
+@check
+def database_of_a_time():
+    rds = boto3.client("rds")
+    made = rds.create_db_instance(
+        DBInstanceIdentifier="source", Engine="postgres", AllocatedStorage=20, DBInstanceClass="db.t3.small", DBName="c4", MultiAZ=True,
+        MasterUsername="calldata", ManageMasterUserPassword=True, DeletionProtection=True,
+    )["DBInstance"]  # fmt: skip
+    target = {"SourceDBInstanceIdentifier": "source", "TargetDBInstanceIdentifier": "then"}
+    for wrong in ({}, {"RestoreTime": made["InstanceCreateTime"] + timedelta(hours=1)}):
+        try:
+            rds.restore_db_instance_to_point_in_time(**target, **wrong)
+        except rds.exceptions.ClientError:
+            continue
+        raise AssertionError(f"{wrong} is restored")
+    when = datetime.now(timezone.utc)
+    found = rds.restore_db_instance_to_point_in_time(
+        **target, RestoreTime=when, ManageMasterUserPassword=True, Tags=[{"Key": "k", "Value": "v"}]
+    )["DBInstance"]
+    assert not found["MultiAZ"] and not found["DeletionProtection"] and found["DBName"] == "c4", found
+    assert found["DbiResourceId"] != made["DbiResourceId"]
+    assert found["MasterUserSecret"]["SecretArn"] != made["MasterUserSecret"]["SecretArn"]
+    assert "ReadReplicaSourceDBInstanceIdentifier" not in rds.describe_db_instances(DBInstanceIdentifier="then")["DBInstances"][0]
+    tags = {t["Key"]: t["Value"] for t in found["TagList"]}
+    assert tags["k"] == "v" and tags["rehearsal:origin"].startswith("source 20"), tags
+    rds.delete_db_instance(DBInstanceIdentifier="then", SkipFinalSnapshot=True)
 
 
 @check

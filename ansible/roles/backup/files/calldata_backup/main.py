@@ -34,6 +34,8 @@ def arguments():
     made = verb("now", save.now, "Save the parts of this machine.")
     made.add_argument("--part", action="append", help="only this part; may be repeated")
     made.add_argument("--scheduled", action="store_true", help="leave out what another machine has just saved; for the timer")
+    made.add_argument("--server", metavar="FILE", help="save the databases of the part that --part names from another server, which this file of "
+                      "mode 0600 names as JSON: host, port, username, password; the source has -then after its name, and the machine's own state stays")
     made = verb("list", list_backups, "List the backups of this machine's role.")
     made.add_argument("--source", default="", help="only of this source")
     made.add_argument("--json", action="store_true", help="print the manifests")

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 
 from .files import tar_of
 from .system import Busy, Failure, Refusal, aws, path, run
@@ -19,6 +20,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 SYSTEM = ("postgres", "template0", "template1", "rdsadmin")
 # RENAME waits 5 s for those who are told to go. A server that has much to do needs longer for that.
 RENAME_ATTEMPTS = 12
+# A server that AWS has just made answers before its name is known everywhere.
+READY_SECONDS = 300
 
 
 def literal(text):
@@ -26,11 +29,11 @@ def literal(text):
 
 
 class Server:
-    """A PostgreSQL server: the one of this machine as its owner, or another with the login in a secret of AWS."""
+    """A PostgreSQL server: the one of this machine as its owner, or another with a login, which a secret of AWS has where the part has none."""
 
     def __init__(self, part, settings):
         self.host, self.port = part.get("host", ""), str(part.get("port", 5432))
-        self.secret, self.settings = part.get("secret_arn", ""), settings
+        self.secret, self.login, self.settings = part.get("secret_arn", ""), part.get("login"), settings
         self.environment, self.before, self._pass = {**os.environ, "PGCONNECT_TIMEOUT": "10", "PGPORT": self.port}, [], None
         if not self.host:
             self.before = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -39,19 +42,30 @@ class Server:
         """RDS changes the password now and then: it is asked for each time the program runs."""
         if not self.host or self._pass:
             return
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            answer = aws("secretsmanager", self.settings).get_secret_value(SecretId=self.secret)
-        except (BotoCoreError, ClientError) as error:
-            raise Failure(f"login of {self.host}: {error}") from error
-        login = json.loads(answer["SecretString"])
+        login = self.login or self._ask()
         self._pass = tempfile.NamedTemporaryFile("w")  # noqa: SIM115 - mode 0600, gone with this object
         # Source: PostgreSQL 15, 34.16 "The Password File": backslashes and colons are escaped.
         escaped = login["password"].replace("\\", "\\\\").replace(":", "\\:")
         self._pass.write(f"*:*:*:*:{escaped}\n")
         self._pass.flush()
         self.environment |= {"PGHOST": self.host, "PGUSER": login["username"], "PGSSLMODE": "require", "PGPASSFILE": self._pass.name}
+
+    def _ask(self):
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            answer = aws("secretsmanager", self.settings).get_secret_value(SecretId=self.secret)
+        except (BotoCoreError, ClientError) as error:
+            raise Failure(f"login of {self.host}: {error}") from error
+        return json.loads(answer["SecretString"])
+
+    def wait(self):
+        """Wait until it answers. Source: PostgreSQL 15, pg_isready: 0 takes connections, 1 is starting, 2 does not answer."""
+        deadline = time.monotonic() + READY_SECONDS
+        while (code := subprocess.run(self.command("pg_isready", "--quiet"), env=self.environment, cwd="/", check=False).returncode) != 0:
+            if time.monotonic() > deadline or code > 2:
+                raise Failure(f"{self.host} takes no connections on port {self.port}, after {READY_SECONDS} s")
+            time.sleep(1)
 
     def command(self, *arguments):
         self._login()

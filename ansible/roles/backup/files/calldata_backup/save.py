@@ -1,6 +1,7 @@
 """calldata-backup now: data first, the manifest last, then what is too old goes."""
 
 import contextlib
+import json
 import os
 import time
 
@@ -19,6 +20,8 @@ def now(options):
     wanted = [p for p in known.values() if not options.part or p["name"] in options.part]
     if unknown := set(options.part or ()) - set(known):
         raise Failure(f"{', '.join(sorted(unknown))}: this machine has the parts {', '.join(known)}")
+    if options.server:
+        return from_server(options, config, wanted)
     store, changes, groups, busy = open_store(config), {}, {}, []
     for part in wanted:
         groups.setdefault(part.get("source") or config["host"], []).append(part)
@@ -42,6 +45,31 @@ def now(options):
         say("\n".join(busy))
     if failed:
         raise Failure("\n".join(f"part {name}: {reason}" for name, reason in failed.items()))
+
+
+# What a source is called whose databases another server has, usually as they were at an earlier time. A backup of it is never the
+# latest of the source itself.
+THEN = "-then"
+
+
+def from_server(options, config, wanted):
+    """Save one part's databases from another server."""
+    if not options.part or len(wanted) != 1 or wanted[0]["kind"] != "postgresql" or "databases" not in wanted[0]:
+        raise Failure("--server is for one part with named databases: choose it with --part")
+    part, text = wanted[0], read(options.server)
+    if not text or os.stat(options.server).st_mode & 0o077:
+        raise Failure(f"--server {options.server}: want a file that nobody else may read, mode 0600")
+    try:
+        server = json.loads(text)
+        part = {**part, "source": (part.get("source") or config["host"]) + THEN, "host": server["host"], "port": server["port"],
+                "login": {"username": server["username"], "password": server["password"]}}
+    except (ValueError, KeyError, TypeError):
+        raise Failure(f"--server {options.server}: want JSON with host, port, username and password") from None
+    with locked():
+        kind_of(part, config).server.wait()
+        changes = Run(open_store(config), config, part["source"], [part]).go(False)
+    if error := changes[part["name"]].get("error"):
+        raise Failure(f"part {part['name']}: {error}")
 
 
 class Run:
