@@ -165,6 +165,9 @@ func (m *machine) start() (*child.Process, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := setWeight(network, m.spec.InstanceID, booting); err != nil {
+		return nil, fmt.Errorf("give the machine its part of the processors: %w", err)
+	}
 	log, err := os.OpenFile(m.console(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open console log: %w", err)
@@ -222,6 +225,9 @@ const leaderField = "X_NSPAWN_LEADER_PID="
 // heard takes in one line of what systemd-nspawn tells.
 func (m *machine) heard(r *run, line string) {
 	if line == "READY=1" {
+		if err := setWeight(m.set.o.Network.id, m.spec.InstanceID, usual); err != nil {
+			m.set.o.Progress.Logf("machine %s: stays behind others on the processors: %v", m.spec.InstanceID, err)
+		}
 		r.once.Do(func() { close(r.booted) })
 	}
 	if text, ok := strings.CutPrefix(line, leaderField); ok {

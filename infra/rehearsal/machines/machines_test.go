@@ -6,12 +6,14 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -133,9 +135,13 @@ func TestMachineLife(t *testing.T) {
 	b.UserData = []byte("#!/bin/sh\necho shell > /var/lib/marker\n")
 	start := time.Now()
 	require.NoError(t, w.set.Launch(ctx, a))
+	behind := w.parts(t, a.InstanceID)
 	require.NoError(t, w.set.Launch(ctx, b))
 	require.NoError(t, w.set.WaitBooted(ctx, a.InstanceID))
 	require.NoError(t, w.set.WaitBooted(ctx, b.InstanceID))
+	for i, part := range w.parts(t, a.InstanceID) {
+		assert.Equal(t, 4*behind[i], part, "who boots stands behind")
+	}
 	t.Logf("two machines booted, user data run: %s", time.Since(start).Round(100*time.Millisecond))
 
 	// User data ran, with a package from the local repository; admin has sudo; the machine knows no public address.
@@ -204,6 +210,27 @@ func TestMachineLife(t *testing.T) {
 	mounts, err := ownMounts(w.id)
 	require.NoError(t, err)
 	assert.Empty(t, mounts)
+}
+
+// parts are the machine's parts of the processors, in each hierarchy that divides them.
+func (w *world) parts(t *testing.T, machine string) []int {
+	t.Helper()
+	dirs, err := cgroups(w.id, machine)
+	require.NoError(t, err)
+	var parts []int
+	for _, dir := range dirs {
+		for _, file := range []string{"cpu.weight", "cpu.shares"} {
+			data, err := os.ReadFile(filepath.Join(dir, file))
+			if errors.Is(err, os.ErrNotExist) {
+				continue
+			}
+			require.NoError(t, err)
+			part, err := strconv.Atoi(strings.TrimSpace(string(data)))
+			require.NoError(t, err)
+			parts = append(parts, part)
+		}
+	}
+	return parts
 }
 
 func TestVolumesOutliveMachines(t *testing.T) {
