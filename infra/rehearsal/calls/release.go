@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,7 +58,9 @@ func releaseScenario() Scenario {
 				case ctx.Err() != nil:
 					return ctx.Err()
 				case len(sum.lost) > 0:
-					return fmt.Errorf("%d of %d calls were lost, the first: %w", len(sum.lost), sum.calls, sum.lost[0])
+					// They begin with the time.
+					slices.SortFunc(sum.lost, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+					return fmt.Errorf("%d of %d calls were lost: %w", len(sum.lost), sum.calls, errors.Join(sum.lost...))
 				case sum.calls < releaseCallers:
 					return fmt.Errorf("there were %d calls only", sum.calls)
 				}
