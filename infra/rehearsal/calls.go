@@ -291,7 +291,10 @@ func (w *world) applyTenant(ctx context.Context, o Options, plan calls.Plan, out
 	c := Check{Name: "tenant applied"}
 	step := s.Step("tenant")
 	file := filepath.Join(w.dir, "tenant.yml")
-	err := os.WriteFile(file, []byte(sceneTenant(plan)), 0o600)
+	topology, err := w.topology(o)
+	if err == nil {
+		err = os.WriteFile(file, []byte(sceneTenant(plan, routerSources(topology, plan))), 0o600)
+	}
 	if err == nil {
 		c.Raw, err = w.calldata(ctx, o, nil, "setup", o.Stack, "--file", file, "--outputs", outputs, "--yes", "--json")
 	}

@@ -63,15 +63,36 @@ var sceneTemplates = template.Must(template.New("").Funcs(template.FuncMap{
 // sceneRouting is the routing document of a plan, sceneTenant what its engines have.
 func sceneRouting(p calls.Plan) string { return sceneText("routing.yml.tmpl", p) }
 
-func sceneTenant(p calls.Plan) string { return sceneText("tenant.yml.tmpl", p) }
+// Sources are the networks that the Routers' calls come from.
+func sceneTenant(p calls.Plan, sources []netip.Prefix) string {
+	return sceneText("tenant.yml.tmpl", p, sources...)
+}
 
-func sceneText(name string, p calls.Plan) string {
+func sceneText(name string, p calls.Plan, sources ...netip.Prefix) string {
 	nobody := p.Engines[0].Private.As4()
 	nobody[3] = noEngine
 	var out strings.Builder
 	// A template that its test executes does not fail.
-	_ = sceneTemplates.ExecuteTemplate(&out, name, map[string]any{"Plan": p, "Silent": carrierSilent, "Nobody": netip.AddrFrom4(nobody)})
+	_ = sceneTemplates.ExecuteTemplate(&out, name, map[string]any{"Plan": p, "Silent": carrierSilent, "Nobody": netip.AddrFrom4(nobody), "Sources": sources})
 	return out.String()
+}
+
+// routerSources are where Routers call from: their own addresses or, of those of a fleet, which come and go, its networks.
+func routerSources(topology stacks.Topology, p calls.Plan) []netip.Prefix {
+	var sources []netip.Prefix
+	for _, f := range topology.Fleets {
+		if f.Role == stacks.RoleC4Router {
+			for _, s := range topology.Network.Of(f.Tier) {
+				sources = append(sources, s.CIDR)
+			}
+		}
+	}
+	if len(sources) == 0 {
+		for _, r := range p.Routers {
+			sources = append(sources, netip.PrefixFrom(r.Private, r.Private.BitLen()))
+		}
+	}
+	return sources
 }
 
 // routingDatabaseFile is where a rehearsal whose files are in dir keeps the URL of the Routers' database.

@@ -10,6 +10,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/document"
 	tenant "github.com/calldata/calldata-foundation/infra/calldata/setup/document"
 	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
+	"github.com/calldata/calldata-foundation/stacks"
 )
 
 func scene(t *testing.T) calls.Plan {
@@ -30,6 +31,19 @@ func TestSceneRoutingIsSound(t *testing.T) {
 
 func TestSceneTenantIsSound(t *testing.T) {
 	t.Parallel()
-	_, err := tenant.Parse([]byte(sceneTenant(scene(t))), nil)
+	_, err := tenant.Parse([]byte(sceneTenant(scene(t), routerSources(stacks.Topology{}, scene(t)))), nil)
+	assert.NoError(t, err)
+}
+
+func TestWhereRoutersCallFrom(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, []netip.Prefix{netip.MustParsePrefix("10.30.0.5/32")}, routerSources(stacks.Topology{}, scene(t)))
+	networks := []netip.Prefix{netip.MustParsePrefix("10.40.64.0/20"), netip.MustParsePrefix("10.40.80.0/20")}
+	fleet := stacks.Topology{
+		Network: &stacks.Network{Subnets: []stacks.Subnet{{Tier: stacks.TierPublic}, {Tier: stacks.TierPrivate, CIDR: networks[0]}, {Tier: stacks.TierPrivate, CIDR: networks[1]}}},
+		Fleets:  []stacks.FleetSpec{{Role: stacks.RoleC4SBC, Tier: stacks.TierPublic}, {Role: stacks.RoleC4Router, Tier: stacks.TierPrivate}},
+	}
+	assert.Equal(t, networks, routerSources(fleet, scene(t)), "another Router of the fleet may have any address of them")
+	_, err := tenant.Parse([]byte(sceneTenant(scene(t), networks)), nil)
 	assert.NoError(t, err)
 }

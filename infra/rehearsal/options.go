@@ -43,6 +43,9 @@ type Options struct {
 	// Rollback then deploys a commit that breaks the SBC and rolls it back, and repairs a damaged state. For stacks of the shape stage;
 	// needs calls and git.
 	Rollback bool
+	// Zone loses everything in the first engine's availability zone at once, and brings the zone back. For stacks of the shape prod;
+	// needs calls.
+	Zone bool
 	// CacheDir holds what every rehearsal shares: engine, image, environments. Default: see cache.Default.
 	CacheDir string
 	// Calldata is the calldata binary that the configuration stage and the checks run. Default: this process's own.
@@ -93,9 +96,19 @@ func (o Options) withDefaults() (Options, error) {
 		}
 	}
 	if o.StopAfter != "" {
-		for _, flag := range o.drills() {
+		flags := o.drills()
+		if o.Zone {
+			flags = append(flags, "--zone")
+		}
+		for _, flag := range flags {
 			errs = append(errs, fmt.Errorf("%s comes after the checks, which --stop-after leaves out: give one of them", flag))
 		}
+	}
+	if o.Zone && o.kind != "" && o.kind != stacks.KindProd {
+		errs = append(errs, fmt.Errorf("--zone is for %s, which has fleets, a standby and two engines in different zones; %s is of the shape %s", stacks.KindProd, o.Stack, o.kind))
+	}
+	if o.Zone && o.Calls == CallsNone {
+		errs = append(errs, errors.New("--zone measures when calls work again, and --calls none sets up none: give one of them"))
 	}
 	if o.Rollback {
 		if o.Calls == CallsNone {

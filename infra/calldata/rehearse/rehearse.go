@@ -25,6 +25,7 @@ type Options struct {
 	Calls     string
 	Restore   bool
 	Rollback  bool
+	Zone      bool
 	JSON      bool
 }
 
@@ -47,6 +48,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
   calldata rehearse stage --calls full
   calldata rehearse stage --restore
   calldata rehearse stage --rollback
+  calldata rehearse prod --zone
   calldata rehearse dev --stop`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,6 +64,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
 	f.StringVar(&opts.Calls, "calls", rehearsal.CallsQuick, "how much calling: quick, full (with load, losses and draining) or none")
 	f.BoolVar(&opts.Restore, "restore", false, "stage: then lose the engine, the Router and their data, and restore them from a backup")
 	f.BoolVar(&opts.Rollback, "rollback", false, "stage: then deploy a commit that breaks the SBC, roll it back, and repair a damaged state")
+	f.BoolVar(&opts.Zone, "zone", false, "prod: then lose everything in one availability zone at once, and measure until calls succeed again")
 	f.BoolVar(&opts.JSON, "json", false, "print the report as JSON")
 	cmd.MarkFlagsMutuallyExclusive("stop", "keep")
 	cmd.MarkFlagsMutuallyExclusive("stop", "stop-after")
@@ -84,7 +87,7 @@ func rehearse(ctx context.Context, o *Options) error {
 	report, done := o.IO.Reporter()
 	result, err := rehearsal.Run(ctx, rehearsal.Options{
 		Stack: o.Stack, Repo: root, Keep: o.Keep, Twice: o.Twice, StopAfter: o.StopAfter, Calls: o.Calls, Restore: o.Restore,
-		Rollback: o.Rollback, Progress: report,
+		Rollback: o.Rollback, Zone: o.Zone, Progress: report,
 		Hold: func(a rehearsal.Access) { hold(ctx, o.IO, a) },
 	})
 	done()

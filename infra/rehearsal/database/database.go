@@ -185,8 +185,23 @@ func (w *Watcher) boot(ctx context.Context, id string, i types.DBInstance) (err 
 
 // address is near the end of the group's first subnet.
 func (w *Watcher) address(ctx context.Context, group *types.DBSubnetGroup) (netip.Prefix, error) {
+	places, err := w.places(ctx, group)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return places[0].address, nil
+}
+
+// place is where a database may be.
+type place struct {
+	zone    string
+	address netip.Prefix
+}
+
+// places are those of a subnet group, at least one, the lowest address first.
+func (w *Watcher) places(ctx context.Context, group *types.DBSubnetGroup) ([]place, error) {
 	if group == nil || len(group.Subnets) == 0 {
-		return netip.Prefix{}, errors.New("it has no subnets")
+		return nil, errors.New("it has no subnets")
 	}
 	ids := []string{}
 	for _, s := range group.Subnets {
@@ -194,20 +209,21 @@ func (w *Watcher) address(ctx context.Context, group *types.DBSubnetGroup) (neti
 	}
 	out, err := w.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: ids})
 	if err != nil {
-		return netip.Prefix{}, err
+		return nil, err
 	}
-	var subnets []netip.Prefix
+	var places []place
 	for _, s := range out.Subnets {
 		p, err := netip.ParsePrefix(aws.ToString(s.CidrBlock))
 		if err != nil {
-			return netip.Prefix{}, err
+			return nil, err
 		}
-		subnets = append(subnets, p)
+		places = append(places, place{aws.ToString(s.AvailabilityZone), address(p)})
 	}
-	if len(subnets) == 0 {
-		return netip.Prefix{}, errors.New("its subnets are not there")
+	if len(places) == 0 {
+		return nil, errors.New("its subnets are not there")
 	}
-	return address(slices.MinFunc(subnets, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })), nil
+	slices.SortFunc(places, func(a, b place) int { return a.address.Addr().Compare(b.address.Addr()) })
+	return places, nil
 }
 
 // address is the one that is fromTheEnd of a subnet.
