@@ -34,7 +34,7 @@ const (
 	// readyTime is how long that may take to begin.
 	readyTime = 2 * time.Minute
 	// lookAfter is when standing calls are looked at, unless calls succeed before: an SBC ends calls whose media has stopped for a minute.
-	lookAfter = 40 * time.Second
+	lookAfter = 30 * time.Second
 	// zoneAway is how long the zone stays away: until the last alarm that follows from it alone has gone off. A machine is silent when
 	// CloudWatch has had nothing for the 15 minutes that the alarm wants and the two that it looks at besides.
 	zoneAway = 18*time.Minute + 30*time.Second
@@ -88,8 +88,11 @@ func (w *world) zoneLost(ctx context.Context, o Options, d *deployment, step pro
 
 // afterZone proves that the platform is whole again.
 func (w *world) afterZone(ctx context.Context, o Options, d *deployment, s progress.Step) []Check {
-	again := []Check{w.check(ctx, o, s, "health", d.file, "health")}
+	again := []Check{w.booted(ctx, s)} // and those that are lost are gone
 	if again[0].OK {
+		again = append(again, w.check(ctx, o, s, "health", d.file, "health"))
+	}
+	if len(failing(again)) == 0 {
 		again = append(again, w.calls(ctx, o, d, calling{groups: []string{calls.GroupCalls}}, s)...)
 	}
 	for i := range again {
