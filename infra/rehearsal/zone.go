@@ -40,6 +40,8 @@ const (
 	zoneAway = 18*time.Minute + 30*time.Second
 	// phonesBack is how long calls are watched after the zone is back: until phones have registered anew by all that they may.
 	phonesBack = 150 * time.Second
+	// atTheEnd is how much of that time has to be well.
+	atTheEnd = 30 * time.Second
 	// clearTime is how long alarms may take to clear after that.
 	clearTime = 6 * time.Minute
 	// pollZone is how often the drill looks.
@@ -222,8 +224,7 @@ func (z *zoneDrill) choose(ctx context.Context, _ progress.Step) (string, error)
 // inventory finds the zone's machines and subnets.
 func (z *zoneDrill) inventory(ctx context.Context) error {
 	client := ec2.NewFromConfig(z.w.emulator.AWSConfig())
-	in := []types.Filter{{Name: aws.String("availability-zone"), Values: []string{z.zone}}}
-	subnets, err := client.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: in})
+	subnets, err := client.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: []types.Filter{{Name: aws.String("availability-zone"), Values: []string{z.zone}}}})
 	if err != nil {
 		return fmt.Errorf("ask for subnets: %w", err)
 	}
@@ -239,7 +240,7 @@ func (z *zoneDrill) inventory(ctx context.Context) error {
 	}
 	z.lost = map[string]string{}
 	pages := ec2.NewDescribeInstancesPaginator(client, &ec2.DescribeInstancesInput{
-		Filters: append(in, types.Filter{Name: aws.String("instance-state-name"), Values: []string{"pending", "running"}}),
+		Filters: []types.Filter{{Name: aws.String("instance-state-name"), Values: []string{"pending", "running"}}},
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -248,6 +249,9 @@ func (z *zoneDrill) inventory(ctx context.Context) error {
 		}
 		for _, r := range page.Reservations {
 			for _, i := range r.Instances {
+				if i.Placement == nil || aws.ToString(i.Placement.AvailabilityZone) != z.zone {
+					continue
+				}
 				role := "machine"
 				for _, t := range i.Tags {
 					if aws.ToString(t.Key) == "Role" {
@@ -502,7 +506,7 @@ func (z *zoneDrill) watch(ctx context.Context, p progress.Step) (string, error) 
 			errs = append(errs, fmt.Errorf("calls %s do not succeed within the %s promised", s.Way, promise.Span(rto)))
 		}
 	}
-	text += fmt.Sprintf("; %d of %d standing calls lost; %s promised until calls succeed, data of %s before", z.result.Standing.Lost, z.result.Standing.Up,
+	text += fmt.Sprintf("; %d of %d standing calls lost; promised are calls within %s, and data no older than %s", z.result.Standing.Lost, z.result.Standing.Up,
 		promise.Span(rto), promise.Span(promise.Of(promise.Zone).RPO))
 	return text, errors.Join(append(errs, troubleIf(len(errs) > 0, z.steady))...)
 }
@@ -610,8 +614,8 @@ func (z *zoneDrill) comeBack(ctx context.Context, p progress.Step) (string, erro
 	var errs []error
 	for _, s := range z.result.Return {
 		text = joinNonEmpty(text, s.String())
-		if last := serviceOf(tries, s.Way, time.Now().Add(-30*time.Second), time.Now()); last.Failed > 0 || last.Tried == 0 {
-			errs = append(errs, fmt.Errorf("calls %s still fail: %d of the last %d", s.Way, last.Failed, last.Tried))
+		if last := serviceOf(tries, s.Way, time.Now().Add(-atTheEnd), time.Now()); last.Again < 0 {
+			errs = append(errs, fmt.Errorf("calls %s do not succeed: %d of the last %d failed: %s", s.Way, last.Failed, last.Tried, last.Why))
 		}
 	}
 	missing, err := z.missingRecords(ctx, answered(tries))

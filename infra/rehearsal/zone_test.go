@@ -201,8 +201,10 @@ func TestAutoScalingAvoidsALostZone(t *testing.T) {
 	_, err = balancers.CreateListener(ctx, &elb.CreateListenerInput{LoadBalancerArn: balancer.LoadBalancers[0].LoadBalancerArn, Protocol: balancing.ProtocolEnumTcpUdp, Port: aws.Int32(5060),
 		DefaultActions: []balancing.Action{{Type: balancing.ActionTypeEnumForward, TargetGroupArn: targets.TargetGroups[0].TargetGroupArn}}})
 	require.NoError(t, err)
+	images, err := machines.DescribeImages(ctx, &ec2.DescribeImagesInput{Owners: []string{"136693071363"}}) // Debian
+	require.NoError(t, err)
 	_, err = machines.CreateLaunchTemplate(ctx, &ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("sbc"),
-		LaunchTemplateData: &types.RequestLaunchTemplateData{ImageId: aws.String("ami-12c6146b"), InstanceType: types.InstanceTypeC7iLarge}})
+		LaunchTemplateData: &types.RequestLaunchTemplateData{ImageId: images.Images[0].ImageId, InstanceType: types.InstanceTypeT3Small}})
 	require.NoError(t, err)
 	_, err = groups.CreateAutoScalingGroup(ctx, &autoscaling.CreateAutoScalingGroupInput{AutoScalingGroupName: aws.String("prod-c4-sbc"), MinSize: aws.Int32(2), MaxSize: aws.Int32(4),
 		LaunchTemplate:    &scaling.LaunchTemplateSpecification{LaunchTemplateName: aws.String("sbc"), Version: aws.String("$Latest")},
