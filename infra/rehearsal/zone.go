@@ -375,7 +375,7 @@ func (z *zoneDrill) before(ctx context.Context, p progress.Step) (string, error)
 		}
 		p.Progress(int64(len(tries)), 0, "calls made")
 		if time.Now().After(deadline) {
-			return "", errors.Join(fmt.Errorf("calls have not begun within %s", progress.Short(readyTime)), troubleOf(z.steady))
+			return "", errors.Join(fmt.Errorf("calls have not begun within %s", progress.Short(readyTime)), z.steady.troubled())
 		}
 		if err := pause(ctx, pollZone); err != nil {
 			return "", err
@@ -394,13 +394,6 @@ func (z *zoneDrill) allAnswered(tries []calls.Try) (string, error) {
 		all = append(all, fmt.Sprintf("%d %s", s.Tried, s.Way))
 	}
 	return strings.Join(all, ", ") + ", all answered; " + fmt.Sprintf("%d standing by way of each SBC", calls.StandingEach), errors.Join(errs...)
-}
-
-func troubleOf(s *steadyCalls) error {
-	if text := s.trouble(); text != "" {
-		return errors.New(text)
-	}
-	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -508,14 +501,10 @@ func (z *zoneDrill) watch(ctx context.Context, p progress.Step) (string, error) 
 	}
 	text += fmt.Sprintf("; %d of %d standing calls lost; promised are calls within %s, and data no older than %s", z.result.Standing.Lost, z.result.Standing.Up,
 		promise.Span(rto), promise.Span(promise.Of(promise.Zone).RPO))
-	return text, errors.Join(append(errs, troubleIf(len(errs) > 0, z.steady))...)
-}
-
-func troubleIf(wanted bool, s *steadyCalls) error {
-	if !wanted {
-		return nil
+	if len(errs) > 0 {
+		errs = append(errs, z.steady.troubled())
 	}
-	return troubleOf(s)
+	return text, errors.Join(errs...)
 }
 
 // summary is a line about calls and fleets as they are.
@@ -623,7 +612,10 @@ func (z *zoneDrill) comeBack(ctx context.Context, p progress.Step) (string, erro
 		text += fmt.Sprintf("; of %d answered calls %d have no record", answered(tries), missing)
 	}
 	z.result.Missing = missing
-	return text, errors.Join(append(errs, err, troubleIf(len(errs) > 0, z.steady))...)
+	if len(errs) > 0 {
+		errs = append(errs, z.steady.troubled())
+	}
+	return text, errors.Join(append(errs, err)...)
 }
 
 // missingRecords is how many of so many answered calls have no record. Routers write what has waited within seconds.

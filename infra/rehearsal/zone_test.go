@@ -79,6 +79,7 @@ func TestWhatCallersNotice(t *testing.T) {
 		got.Again, got.Slowest = c.want.Again, c.want.Slowest
 		assert.Equal(t, c.want, got, c.how)
 	}
+	assert.Equal(t, []string{lost.Add(time.Second).UTC().Format(time.TimeOnly) + " out: no answer 1"}, failed(tries(calls.WayOut, lost, "+-+")))
 	all := append(tries(calls.WayEngine, lost, "+++-"), append(tries(calls.WayPhone, lost, "++"), tries(calls.WayOut, lost, "+")...)...)
 	assert.Equal(t, 5, answered(all), "outgoing calls have another caller")
 	assert.Equal(t, 2, serviceOf(all, calls.WayEngine, lost, lost.Add(2*time.Second)).Tried, "later ones do not count")
@@ -99,7 +100,9 @@ func TestSteadyCallsAreHeard(t *testing.T) {
 	assert.Equal(t, &calls.Standing{Up: 10, Lost: 4}, standing)
 	require.Len(t, heard, 1)
 	assert.True(t, heard[0].OK())
-	assert.Contains(t, s.trouble(), "phone bob does not register")
+	require.ErrorContains(t, s.troubled(), "phone bob does not register")
+	require.Len(t, s.notes, 2)
+	assert.Contains(t, s.notes[0], " phone alice by i-1")
 	require.ErrorContains(t, s.read(strings.NewReader("no JSON")), "read what it tells")
 	close(s.ended)
 	_, _, _, err = s.heard()

@@ -55,7 +55,7 @@ type amazon struct {
 	ledger   ledger
 
 	mu sync.Mutex
-	// zone is what is lost, its subnets what Auto Scaling avoids; off are its machines, lost when they went.
+	// subnets are those of the lost zone, off its machines, lost when they went.
 	subnets []string
 	off     map[string]bool
 	lost    time.Time

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -29,8 +30,10 @@ type steadyCalls struct {
 	ready    bool
 	tries    []calls.Try
 	standing *calls.Standing
-	troubles []string
-	err      error
+	// notes are what phones did and could not do, with times, for the log; trouble is the last thing that was impossible.
+	notes   []string
+	trouble string
+	err     error
 }
 
 // steady begins to call.
@@ -59,8 +62,8 @@ func (w *world) steady(ctx context.Context, o Options, plan string) (*steadyCall
 		if waitErr := s.cmd.Wait(); waitErr != nil {
 			err = errors.Join(err, fmt.Errorf("%w: %s", waitErr, tail(s.said.Bytes(), 5)))
 		}
-		_, _ = fmt.Fprintf(w.log, "$ calldata %q\n%s", args, s.said.Bytes())
 		s.mu.Lock()
+		_, _ = fmt.Fprintf(w.log, "$ calldata %q\n%s%s\n", args, s.said.Bytes(), strings.Join(append(s.notes, failed(s.tries)...), "\n"))
 		s.err = err
 		s.mu.Unlock()
 	}()
@@ -84,8 +87,13 @@ func (s *steadyCalls) read(out io.Reader) error {
 		if line.Standing != nil {
 			s.standing = line.Standing
 		}
+		now := time.Now().UTC().Format(time.TimeOnly)
+		if line.Phone != "" {
+			s.notes = append(s.notes, now+" phone "+line.Phone)
+		}
 		if line.Trouble != "" {
-			s.troubles = append(s.troubles, time.Now().UTC().Format(time.TimeOnly)+" "+line.Trouble)
+			s.trouble = now + " " + line.Trouble
+			s.notes = append(s.notes, s.trouble)
 		}
 		s.mu.Unlock()
 	}
@@ -118,14 +126,24 @@ func (s *steadyCalls) heard() (tries []calls.Try, standing *calls.Standing, read
 	return slices.Clone(s.tries), s.standing, s.ready, err
 }
 
-// trouble is the last thing that the caller could not do, or "".
-func (s *steadyCalls) trouble() string {
+// troubled is the last thing that the caller could not do, or nil.
+func (s *steadyCalls) troubled() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.troubles) == 0 {
-		return ""
+	if s.trouble == "" {
+		return nil
 	}
-	return s.troubles[len(s.troubles)-1]
+	return errors.New(s.trouble)
+}
+
+// failed has a line for each call that failed, for the log.
+func failed(tries []calls.Try) (lines []string) {
+	for _, t := range tries {
+		if !t.OK() {
+			lines = append(lines, fmt.Sprintf("%s %s: %s", t.At.UTC().Format(time.TimeOnly), t.Way, t.Why))
+		}
+	}
+	return lines
 }
 
 // inARow is how many calls in a row have to be answered until calls count as succeeding again.

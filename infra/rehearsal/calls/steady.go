@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -242,7 +243,7 @@ func (s *steady) keepRegistered(ctx context.Context, phone int, h *hunter) {
 		}
 		wait = refresh
 		if err := s.registerOnce(ctx, phone, h); err != nil && ctx.Err() == nil {
-			s.tell(SteadyLine{Trouble: fmt.Sprintf("phone %s does not register: %v", s.plan.Phones[phone].User, err)})
+			s.tell(SteadyLine{Trouble: fmt.Sprintf("phone %s does not register: %s", s.plan.Phones[phone].User, strings.ReplaceAll(err.Error(), "\n", "; "))})
 			wait = silence
 		}
 	}
@@ -308,7 +309,7 @@ func (s *steady) try(ctx context.Context, way string) {
 		_ = call.Hangup(ctx) // that it was answered is what counts
 		_ = call.Close()
 	} else {
-		t.Why = err.Error()
+		t.Why = strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
 	if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		s.tell(SteadyLine{Try: &t})
