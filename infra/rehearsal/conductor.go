@@ -196,6 +196,9 @@ func (w *world) verify(ctx context.Context, o Options, d *deployment, s progress
 	if o.Restore && len(failing(checks)) == 0 {
 		checks = append(checks, w.restored(ctx, o, d, s)...)
 	}
+	if o.Zone && len(failing(checks)) == 0 {
+		checks = append(checks, w.zoneLost(ctx, o, d, s)...)
+	}
 	if o.Twice && len(failing(checks)) == 0 {
 		checks = append(checks, w.unchanged(ctx, o, d, s)...)
 	}
@@ -293,7 +296,7 @@ func parts(t *Tools) []Part {
 	out = append(out,
 		Part{Name: "Ansible", Kind: Real, Detail: "over SSH, through the stack's configuration stage"},
 		Part{Name: "EC2 machines", Kind: Real, Detail: "Debian 12 in systemd-nspawn: own systemd, cloud-init, network and disk; the kernel is this machine's"},
-		Part{Name: "RDS", Kind: Double, Detail: "PostgreSQL 15 on a Debian machine under the endpoint's name, with TLS and the managed password; one machine also for Multi-AZ"},
+		Part{Name: "RDS", Kind: Double, Detail: "PostgreSQL 15 on a Debian machine under the endpoint's name, with TLS and the managed password; one machine also for Multi-AZ: its standby is the same disk at another zone's address, after the 90 s that RDS takes"},
 		Part{Name: "AWS API", Kind: Emulated, Detail: "moto with our extension; security groups and routes are records, they filter nothing"},
 		Part{Name: "Pulumi backend", Kind: Emulated, Detail: "S3 bucket in the emulator, secrets by passphrase"},
 		Part{Name: "instance metadata", Kind: Emulated, Detail: "IMDSv2 at its own address, with what the emulator knows of the instance; user data and keys reach cloud-init by its NoCloud source"},

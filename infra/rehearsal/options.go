@@ -46,6 +46,9 @@ type Options struct {
 	// Release brings up the other colour of the fleets while calls are up, has the calls go back by themselves, moves them there by a
 	// second try, and removes the colour that was there before. For stacks of the shape prod.
 	Release bool
+	// Zone loses everything in the first engine's availability zone at once, and brings the zone back. For stacks of the shape prod;
+	// needs calls.
+	Zone bool
 	// CacheDir holds what every rehearsal shares: engine, image, environments. Default: see cache.Default.
 	CacheDir string
 	// Calldata is the calldata binary that the configuration stage and the checks run. Default: this process's own.
@@ -102,9 +105,19 @@ func (o Options) withDefaults() (Options, error) {
 		errs = append(errs, errors.New("--release comes after the calls, which --stop-after and --calls none leave out: give one of them"))
 	}
 	if o.StopAfter != "" {
-		for _, flag := range o.drills() {
+		flags := o.drills()
+		if o.Zone {
+			flags = append(flags, "--zone")
+		}
+		for _, flag := range flags {
 			errs = append(errs, fmt.Errorf("%s comes after the checks, which --stop-after leaves out: give one of them", flag))
 		}
+	}
+	if o.Zone && o.kind != "" && o.kind != stacks.KindProd {
+		errs = append(errs, fmt.Errorf("--zone is for %s, which has fleets, a standby and two engines in different zones; %s is of the shape %s", stacks.KindProd, o.Stack, o.kind))
+	}
+	if o.Zone && o.Calls == CallsNone {
+		errs = append(errs, errors.New("--zone measures when calls work again, and --calls none sets up none: give one of them"))
 	}
 	if o.Rollback {
 		if o.Calls == CallsNone {

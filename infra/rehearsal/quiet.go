@@ -30,10 +30,14 @@ type watched struct {
 	dimensions map[string]string
 }
 
-// fired says when an alarm went off first.
+// asker answers what a metric of an alarm's was in each whole period of a time.
+type asker func(ctx context.Context, a watched, metric string, since, until time.Time) (alarms.Series, error)
+
+// fired says when an alarm went off first, and when it was over after that; zero where it is not.
 type fired struct {
-	name string
-	at   time.Time
+	name     string
+	severity alarms.Severity
+	at, over time.Time
 }
 
 // meant are the alarms that scenarios of these groups set off on purpose: who is attacked has to hear of it, and of what is lost.
@@ -50,9 +54,9 @@ func (w *world) quiet(ctx context.Context, o Options, outputs stacks.Outputs, si
 	var off []fired
 	topology, err := w.topology(o)
 	if err == nil {
-		list := watchedBy(topology, outputs)
+		list := watchedBy(topology, outputs, fromMachines)
 		all = len(list)
-		told, off, err = judge(ctx, w.emulator.AWSConfig(), list, since, time.Now())
+		told, off, err = judge(ctx, asked(w.emulator.AWSConfig()), list, since, time.Now())
 	}
 	s.Done(err)
 	if err != nil {
@@ -69,8 +73,12 @@ func (w *world) quiet(ctx context.Context, o Options, outputs stacks.Outputs, si
 	return c
 }
 
-// watchedBy are the alarms of a stack's machines and fleets that go by metrics of ours.
-func watchedBy(topology stacks.Topology, outputs stacks.Outputs) []watched {
+// fromMachines tells whether machines tell the metric of an alarm themselves.
+func fromMachines(a alarms.Alarm) bool { return a.Namespace == metrics.Namespace }
+
+// watchedBy are the alarms of a stack's things whose metrics somebody tells. Machines tell of themselves and of their fleets by the
+// names of EC2 and Auto Scaling.
+func watchedBy(topology stacks.Topology, outputs stacks.Outputs, told func(alarms.Alarm) bool) []watched {
 	var found []watched
 	for _, thing := range topology.Watched() {
 		ids := map[string]string{}
@@ -84,12 +92,9 @@ func watchedBy(topology stacks.Topology, outputs stacks.Outputs) []watched {
 				}
 			}
 		}
-		if len(ids) == 0 {
-			continue
-		}
 		dimensions := alarms.Dimensions(thing, metrics.Namespace, ids, func(role string) string { return role })
 		for _, a := range alarms.Pages.Watched(thing, false) {
-			if a.Namespace == metrics.Namespace {
+			if told(a) && (len(ids) > 0 || !fromMachines(a)) {
 				found = append(found, watched{a, thing.Name, dimensions})
 			}
 		}
@@ -98,24 +103,29 @@ func watchedBy(topology stacks.Topology, outputs stacks.Outputs) []watched {
 }
 
 // judge answers how many of the alarms have values, and which went off, in order.
-func judge(ctx context.Context, config aws.Config, list []watched, since, until time.Time) (told int, off []fired, err error) {
+func judge(ctx context.Context, ask asker, list []watched, since, until time.Time) (told int, off []fired, err error) {
 	for _, a := range list {
-		m, err := a.series(ctx, config, a.Metric, since, until)
+		m, err := ask(ctx, a, a.Metric, since, until)
 		if err != nil {
 			return 0, nil, err
 		}
 		var n alarms.Series
 		if a.Math != nil && a.Math.Other() != "" {
-			if n, err = a.series(ctx, config, a.Math.Other(), since, until); err != nil {
+			if n, err = ask(ctx, a, a.Math.Other(), since, until); err != nil {
 				return 0, nil, err
 			}
 		}
 		if slices.ContainsFunc(m, func(value *float64) bool { return value != nil }) {
 			told++
 		}
-		if i := slices.Index(a.Evaluate(m, n), alarms.Alarming); i >= 0 {
-			end := since.Truncate(a.period()).Add(time.Duration(i+1) * a.period())
-			off = append(off, fired{a.thing + " " + a.Name, end})
+		states := a.Evaluate(m, n)
+		if i := slices.Index(states, alarms.Alarming); i >= 0 {
+			end := func(i int) time.Time { return since.Truncate(a.period()).Add(time.Duration(i+1) * a.period()) }
+			f := fired{name: a.thing + " " + a.Name, severity: a.Severity, at: end(i)}
+			if j := slices.Index(states[i:], alarms.OK); j > 0 && states[len(states)-1] == alarms.OK {
+				f.over = end(i + j)
+			}
+			off = append(off, f)
 		}
 	}
 	slices.SortFunc(off, func(a, b fired) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.name, b.name)) })
@@ -123,6 +133,13 @@ func judge(ctx context.Context, config aws.Config, list []watched, since, until 
 }
 
 func (a watched) period() time.Duration { return time.Duration(a.Seconds) * time.Second }
+
+// asked asks CloudWatch.
+func asked(config aws.Config) asker {
+	return func(ctx context.Context, a watched, metric string, since, until time.Time) (alarms.Series, error) {
+		return a.series(ctx, config, metric, since, until)
+	}
+}
 
 // series is what the metric was in each whole period of the time. Periods begin by the clock, as CloudWatch's do.
 func (a watched) series(ctx context.Context, config aws.Config, metric string, since, until time.Time) (alarms.Series, error) {

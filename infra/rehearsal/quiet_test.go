@@ -24,7 +24,7 @@ func TestWhatIsWatched(t *testing.T) {
 		Database: &stacks.DatabaseSpec{Name: "prod-router"},
 	}
 	dimensions := map[string]map[string]string{}
-	for _, a := range watchedBy(topology, stacks.Outputs{Nodes: []stacks.Node{{Name: "prod-uc-1", InstanceID: "i-1"}}}) {
+	for _, a := range watchedBy(topology, stacks.Outputs{Nodes: []stacks.Node{{Name: "prod-uc-1", InstanceID: "i-1"}}}, fromMachines) {
 		assert.Equal(t, metrics.Namespace, a.Namespace)
 		dimensions[a.thing] = a.dimensions
 	}
@@ -83,17 +83,19 @@ func TestAlarmsAreJudgedByWhatWasTold(t *testing.T) {
 		}
 	}
 	require.Len(t, list, 6)
-	told, off, err := judge(t.Context(), config, list, since, until)
+	told, off, err := judge(t.Context(), asked(config), list, since, until)
 	require.NoError(t, err)
 	assert.Equal(t, 4, told)
-	assert.Equal(t, []fired{{"ill targets-down", since.Add(11 * time.Minute)}, {"ill calls-fail", since.Add(15 * time.Minute)}}, off)
+	assert.Equal(t, []fired{
+		{"ill targets-down", alarms.Page, since.Add(11 * time.Minute), since.Add(12 * time.Minute)}, {"ill calls-fail", alarms.Page, since.Add(15 * time.Minute), time.Time{}},
+	}, off)
 
-	told, off, err = judge(t.Context(), config, list, since, since.Add(59*time.Second))
+	told, off, err = judge(t.Context(), asked(config), list, since, since.Add(59*time.Second))
 	require.NoError(t, err, "no period is over")
 	assert.Zero(t, told)
 	assert.Empty(t, off)
 
 	config.BaseEndpoint = aws.String("http://127.0.0.1:1")
-	_, _, err = judge(t.Context(), config, list[:1], since, until)
+	_, _, err = judge(t.Context(), asked(config), list[:1], since, until)
 	assert.ErrorContains(t, err, "ask for TargetsDown of ill")
 }

@@ -24,7 +24,9 @@ type Options struct {
 	Only   string
 	// DrainCalls is how many calls are up when machines are drained.
 	DrainCalls int
-	JSON       bool
+	// Steady makes calls every second in the place of scenarios.
+	Steady bool
+	JSON   bool
 }
 
 // NewCmdCalls makes the command.
@@ -42,9 +44,14 @@ The phones' passwords come from the file that ` + secretsVariable + ` names: YAM
 Groups: ` + strings.Join(calls.Groups(), ", ") + `. Of these, load, loss and drain log in to the machines
 and break them, attacks send floods: never name them against a platform that people use.
 
+With --steady no scenario runs: a call to the engine, one to a phone and one out begin every second, by the first SBC that
+answers, until standard input ends. Each is a line of JSON. A line on standard input hangs up the calls that stand, and tells
+which were lost.
+
 Exit codes: 0 everything works, 2 wrong input, 3 a scenario failed.`,
 		Example: `  calldata calls --plan calls.json
-  calldata calls --plan calls.json --groups calls --only hold --json`,
+  calldata calls --plan calls.json --groups calls --only hold --json
+  sleep 60 | calldata calls --plan calls.json --steady`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
@@ -53,8 +60,12 @@ Exit codes: 0 everything works, 2 wrong input, 3 a scenario failed.`,
 	f.StringSliceVar(&o.Groups, "groups", []string{calls.GroupCalls, calls.GroupRecords}, "groups of scenarios")
 	f.StringVar(&o.Only, "only", "", "run only scenarios with this in their name")
 	f.IntVar(&o.DrainCalls, "drain-calls", 100, "how many calls are up when machines are drained")
+	f.BoolVar(&o.Steady, "steady", false, "call every second until standard input ends, and tell of each call")
 	f.BoolVar(&o.JSON, "json", false, "print the result as JSON")
 	_ = cmd.MarkFlagRequired("plan")
+	for _, other := range []string{"groups", "only", "drain-calls", "json"} {
+		cmd.MarkFlagsMutuallyExclusive("steady", other)
+	}
 	return cmd
 }
 
@@ -62,6 +73,9 @@ func (o *Options) run(ctx context.Context) error {
 	plan, err := calls.ReadPlan(o.Plan)
 	if err != nil {
 		return cli.WithCode(cli.ExitUsage, err)
+	}
+	if o.Steady {
+		return calls.Steady(ctx, plan, o.IO.Getenv(secretsVariable), o.IO.In, o.IO.Out)
 	}
 	work, done := o.IO.Reporter()
 	result, err := calls.Run(ctx, calls.Options{

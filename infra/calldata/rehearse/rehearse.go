@@ -26,6 +26,7 @@ type Options struct {
 	Restore   bool
 	Rollback  bool
 	Release   bool
+	Zone      bool
 	JSON      bool
 }
 
@@ -49,6 +50,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
   calldata rehearse stage --restore
   calldata rehearse stage --rollback
   calldata rehearse prod --release
+  calldata rehearse prod --zone
   calldata rehearse dev --stop`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -65,6 +67,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
 	f.BoolVar(&opts.Restore, "restore", false, "stage: then lose the engine, the Router and their data, and restore them: from a backup, and the database to a time")
 	f.BoolVar(&opts.Rollback, "rollback", false, "stage: then deploy a commit that breaks the SBC, roll it back, and repair a damaged state")
 	f.BoolVar(&opts.Release, "release", false, "prod: then release the other colour of the fleets while calls are up, go back once, and remove the first")
+	f.BoolVar(&opts.Zone, "zone", false, "prod: then lose everything in one availability zone at once, and measure until calls succeed again")
 	f.BoolVar(&opts.JSON, "json", false, "print the report as JSON")
 	cmd.MarkFlagsMutuallyExclusive("stop", "keep")
 	cmd.MarkFlagsMutuallyExclusive("stop", "stop-after")
@@ -87,7 +90,7 @@ func rehearse(ctx context.Context, o *Options) error {
 	report, done := o.IO.Reporter()
 	result, err := rehearsal.Run(ctx, rehearsal.Options{
 		Stack: o.Stack, Repo: root, Keep: o.Keep, Twice: o.Twice, StopAfter: o.StopAfter, Calls: o.Calls, Restore: o.Restore,
-		Rollback: o.Rollback, Release: o.Release, Progress: report,
+		Rollback: o.Rollback, Release: o.Release, Zone: o.Zone, Progress: report,
 		Hold: func(a rehearsal.Access) { hold(ctx, o.IO, a) },
 	})
 	done()

@@ -40,14 +40,14 @@ func releaseScenario() Scenario {
 		},
 		Run: func(t *Trial) {
 			t.step("calls go on to their end", func(ctx context.Context) error {
-				callers := make([]*caller, releaseCallers)
+				callers := make([]*releaseCaller, releaseCallers)
 				var all sync.WaitGroup
 				for i := range callers {
-					callers[i] = &caller{trial: t, at: i % len(t.plan.Pool), parties: map[netip.Addr]*party.Party{}}
+					callers[i] = &releaseCaller{trial: t, at: i % len(t.plan.Pool), parties: map[netip.Addr]*party.Party{}}
 					all.Go(func() { callers[i].run(ctx) })
 				}
 				all.Wait()
-				var sum caller
+				var sum releaseCaller
 				for _, c := range callers {
 					sum.calls, sum.elsewhere, sum.lost = sum.calls+c.calls, sum.elsewhere+c.elsewhere, append(sum.lost, c.lost...)
 				}
@@ -70,8 +70,8 @@ func releaseScenario() Scenario {
 	}
 }
 
-// caller places one call after the other, each by the address that took the last one, or the next that takes it.
-type caller struct {
+// releaseCaller places one call after the other, each by the address that took the last one, or the next that takes it.
+type releaseCaller struct {
 	trial   *Trial
 	at      int // of the pool
 	parties map[netip.Addr]*party.Party
@@ -80,7 +80,7 @@ type caller struct {
 	lost             []error
 }
 
-func (c *caller) run(ctx context.Context) {
+func (c *releaseCaller) run(ctx context.Context) {
 	defer func() {
 		for _, p := range c.parties {
 			_ = p.Close()
@@ -101,7 +101,7 @@ func (c *caller) run(ctx context.Context) {
 	}
 }
 
-func (c *caller) call(ctx context.Context) error {
+func (c *releaseCaller) call(ctx context.Context) error {
 	call, err := c.dial(ctx)
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func (c *caller) call(ctx context.Context) error {
 }
 
 // dial tries each address once.
-func (c *caller) dial(ctx context.Context) (*sip.Call, error) {
+func (c *releaseCaller) dial(ctx context.Context) (*sip.Call, error) {
 	var errs []error
 	for range c.trial.plan.Pool {
 		p, err := c.party(ctx, c.trial.plan.Pool[c.at])
@@ -146,7 +146,7 @@ func (c *caller) dial(ctx context.Context) (*sip.Call, error) {
 }
 
 // party is a carrier's end that calls an address.
-func (c *caller) party(ctx context.Context, at netip.Addr) (*party.Party, error) {
+func (c *releaseCaller) party(ctx context.Context, at netip.Addr) (*party.Party, error) {
 	if p := c.parties[at]; p != nil {
 		return p, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os/exec"
 	"slices"
@@ -76,7 +77,9 @@ type Watcher struct {
 // instance is one that has a machine.
 type instance struct {
 	endpoint string
-	address  netip.Prefix
+	// number is by which its addresses differ from those of others in the same subnets.
+	number  uint32
+	address netip.Prefix
 }
 
 // Start begins to watch, until Stop is called or ctx ends.
@@ -129,14 +132,19 @@ func (w *Watcher) poll(ctx context.Context) {
 			continue
 		}
 		there[id] = true
-		if _, known := w.known[id]; !known {
-			w.known[id] = instance{endpoint: aws.ToString(i.Endpoint.Address)}
+		if _, known := w.instance(id); !known {
+			w.keep(id, instance{endpoint: aws.ToString(i.Endpoint.Address), number: w.free()})
 			w.note(w.boot(ctx, id, i))
 		}
 	}
-	for id, i := range w.known {
+	w.mu.Lock()
+	known := maps.Clone(w.known)
+	w.mu.Unlock()
+	for id, i := range known {
 		if !there[id] {
+			w.mu.Lock()
 			delete(w.known, id)
+			w.mu.Unlock()
 			w.o.Front.SetHost(i.endpoint)
 			w.note(w.o.Machines.Terminate(ctx, Machine(id)))
 		}
@@ -163,11 +171,14 @@ func (w *Watcher) boot(ctx context.Context, id string, i types.DBInstance) (err 
 	}()
 	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
-	address, err := w.address(ctx, i.DBSubnetGroup)
+	self, _ := w.instance(id)
+	places, err := w.places(ctx, i.DBSubnetGroup, self.number)
 	if err != nil {
 		return err
 	}
-	w.known[id] = instance{w.known[id].endpoint, address}
+	address := places[0].address
+	self.address = address
+	w.keep(id, self)
 	settings, err := w.settings(ctx, i)
 	if err != nil {
 		return err
@@ -213,10 +224,44 @@ func said(err error, out []byte) error {
 	return err
 }
 
-// address is near the end of the group's first subnet.
-func (w *Watcher) address(ctx context.Context, group *types.DBSubnetGroup) (netip.Prefix, error) {
+// free is the least number that no instance has.
+func (w *Watcher) free() uint32 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	taken := map[uint32]bool{}
+	for _, i := range w.known {
+		taken[i.number] = true
+	}
+	n := uint32(0)
+	for taken[n] {
+		n++
+	}
+	return n
+}
+
+func (w *Watcher) instance(id string) (instance, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i, ok := w.known[id]
+	return i, ok
+}
+
+func (w *Watcher) keep(id string, i instance) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.known[id] = i
+}
+
+// place is where a database may be.
+type place struct {
+	zone    string
+	address netip.Prefix
+}
+
+// places are those of the nth database in a subnet group, at least one, the lowest address first.
+func (w *Watcher) places(ctx context.Context, group *types.DBSubnetGroup, n uint32) ([]place, error) {
 	if group == nil || len(group.Subnets) == 0 {
-		return netip.Prefix{}, errors.New("it has no subnets")
+		return nil, errors.New("it has no subnets")
 	}
 	ids := []string{}
 	for _, s := range group.Subnets {
@@ -224,29 +269,21 @@ func (w *Watcher) address(ctx context.Context, group *types.DBSubnetGroup) (neti
 	}
 	out, err := w.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: ids})
 	if err != nil {
-		return netip.Prefix{}, err
+		return nil, err
 	}
-	var subnets []netip.Prefix
+	var places []place
 	for _, s := range out.Subnets {
 		p, err := netip.ParsePrefix(aws.ToString(s.CidrBlock))
 		if err != nil {
-			return netip.Prefix{}, err
+			return nil, err
 		}
-		subnets = append(subnets, p)
+		places = append(places, place{aws.ToString(s.AvailabilityZone), address(p, n)})
 	}
-	if len(subnets) == 0 {
-		return netip.Prefix{}, errors.New("its subnets are not there")
+	if len(places) == 0 {
+		return nil, errors.New("its subnets are not there")
 	}
-	subnet := slices.MinFunc(subnets, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })
-	taken := map[netip.Prefix]bool{}
-	for _, i := range w.known {
-		taken[i.address] = true
-	}
-	n := uint32(0)
-	for taken[address(subnet, n)] {
-		n++
-	}
-	return address(subnet, n), nil
+	slices.SortFunc(places, func(a, b place) int { return a.address.Addr().Compare(b.address.Addr()) })
+	return places, nil
 }
 
 // address is that of the nth database of a subnet, from 0.

@@ -103,7 +103,7 @@ func TestInstanceBecomesPostgreSQL(t *testing.T) {
 		Parameters: []types.Parameter{parameter("max_connections", "168"), parameter("rds.force_ssl", "1")}})
 	require.NoError(t, err)
 	made, err := client.CreateDBInstance(ctx, &rds.CreateDBInstanceInput{DBInstanceIdentifier: aws.String("test-db"), DBInstanceClass: aws.String("db.t4g.small"), Engine: aws.String("postgres"),
-		DBName: aws.String("c4"), MasterUsername: aws.String("calldata"), ManageMasterUserPassword: aws.Bool(true), DBSubnetGroupName: aws.String("intra"), DBParameterGroupName: aws.String("ours"), AllocatedStorage: aws.Int32(20), Port: aws.Int32(5432)})
+		DBName: aws.String("c4"), MasterUsername: aws.String("calldata"), ManageMasterUserPassword: aws.Bool(true), DBSubnetGroupName: aws.String("intra"), DBParameterGroupName: aws.String("ours"), AllocatedStorage: aws.Int32(20), Port: aws.Int32(5432), MultiAZ: aws.Bool(true)})
 	require.NoError(t, err)
 
 	endpoint := aws.ToString(made.DBInstance.Endpoint.Address)
@@ -113,11 +113,11 @@ func TestInstanceBecomesPostgreSQL(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(*secret.SecretString), &login))
 		return login
 	}
-	login := secretOf(made.DBInstance)
+	login, at := secretOf(made.DBInstance), "10.20.0.249"
 	sql := func(mode, statement string) (string, error) {
 		script := fmt.Sprintf("umask 077; cat >~/.pgpass <<'E'\n*:*:*:%s:%s\nE\npsql -At 'host=%s dbname=c4 user=%s sslmode=%s sslrootcert=/etc/ssl/certs/ca-certificates.crt' <<'E'\n%s\nE\n",
 			login.Username, strings.NewReplacer(`\`, `\\`, ":", `\:`).Replace(login.Password), endpoint, login.Username, mode, statement)
-		cmd := network.Command(ctx, "ssh", "-i", key, "-o", "BatchMode=yes", "-o", "UserKnownHostsFile="+known, "admin@10.20.0.249", "bash -s")
+		cmd := network.Command(ctx, "ssh", "-i", key, "-o", "BatchMode=yes", "-o", "UserKnownHostsFile="+known, "admin@"+at, "bash -s")
 		cmd.Stdin = strings.NewReader(script)
 		out, err := cmd.CombinedOutput()
 		return strings.TrimSpace(string(out)), err
@@ -133,6 +133,23 @@ func TestInstanceBecomesPostgreSQL(t *testing.T) {
 	assert.Equal(t, "168", out, "what the parameter group says")
 	out, err = sql("disable", "SELECT 1")
 	require.Error(t, err, "without TLS nobody gets in: %s", out)
+
+	// The zone of the primary is lost: the standby has what was written, and the endpoint's name.
+	zones, err := watcher.Zones(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"test-db": "us-east-1a"}, zones)
+	require.NoError(t, set.Kill(ctx, Machine("test-db")))
+	_, err = watcher.FailOver(ctx, "test-db", "us-east-1a", time.Now().Add(-FailoverTime))
+	require.NoError(t, err)
+	at = "10.20.1.249"
+	out, err = sql("verify-full", "SELECT count(*) FROM calls")
+	require.NoError(t, err, out)
+	assert.Equal(t, "0", out)
+	zones, err = watcher.Zones(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"test-db": "us-east-1b"}, zones)
+	_, err = watcher.FailOver(ctx, "other", "us-east-1a", time.Now())
+	require.ErrorContains(t, err, "fail over database other")
 
 	out, err = sql("require", "INSERT INTO calls VALUES (1), (2)")
 	require.NoError(t, err, out)

@@ -54,7 +54,7 @@ exit 1
 
 // copyLog brings the base backup and the log of the machine that plays source to the one at an address.
 func (w *Watcher) copyLog(ctx context.Context, source string, to netip.Prefix) error {
-	from, ok := w.known[source]
+	from, ok := w.instance(source)
 	if !ok {
 		return errors.New("no machine plays it")
 	}
