@@ -73,7 +73,7 @@ func (w *world) zoneLost(ctx context.Context, o Options, d *deployment, step pro
 		}
 		checks = append(checks, c)
 		// What is measured is wanted also where a promise was not kept; without the loss there is nothing to measure.
-		if !c.OK && z.lostAt.IsZero() || ctx.Err() != nil {
+		if !c.OK && z.took == nil || ctx.Err() != nil {
 			break
 		}
 	}
@@ -124,8 +124,9 @@ type zoneDrill struct {
 	cancel context.CancelFunc
 	// begin is when metrics began to be judged, lostAt and backAt when the zone went and came.
 	begin, lostAt, backAt time.Time
-	took                  chan takeover
-	result                zoneResult
+	// took hears of the standby, and is there once all is lost.
+	took   chan takeover
+	result zoneResult
 }
 
 // zoneResult is what was measured, for the report in JSON.
