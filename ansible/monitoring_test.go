@@ -15,6 +15,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/calldata/calldata-foundation/components/machinelogs/counts"
+	"github.com/calldata/calldata-foundation/components/machinelogs/insights"
 	"github.com/calldata/calldata-foundation/components/machinelogs/loggroups"
 	"github.com/calldata/calldata-foundation/components/metrics"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
@@ -127,4 +129,51 @@ func TestMonitoringLibrary(t *testing.T) {
 	out := python(t, library(t), "-m", "unittest", "discover", "-s", "tests")
 	assert.Contains(t, out, "OK")
 	assert.NotContains(t, strings.ToLower(out), "ran 0 tests")
+}
+
+// The line that a Router writes of a call that has ended is the one that saved queries take apart.
+func TestRouterLinesAreTakenApart(t *testing.T) {
+	t.Parallel()
+	line := regexp.MustCompile(`xlog\("L_NOTICE", "(call .* ended: .*)\\n"\)`).FindStringSubmatch(read(t, "roles/c4_router/templates/kamailio.cfg.j2"))
+	require.NotNil(t, line, "the template writes no such line")
+	values := map[string]string{
+		"call_id": "a@b", "code": "486", "direction": "in", "caller": "12125550100", "called": "14155550100", "ingress": "telco", "egress": "acme",
+		"started": "1796025600.123456", "answered": "", "now": "1796025601.000001",
+	}
+	written := regexp.MustCompile(`\$var\((\w+)\)`).ReplaceAllStringFunc(line[1], func(variable string) string {
+		value, known := values[variable[len("$var("):len(variable)-1]]
+		assert.True(t, known, variable)
+		return value
+	})
+	asked := 0
+	for _, q := range insights.All() {
+		_, pattern, found := strings.Cut(q.Lines[0], "parse @message /: call ")
+		if !found {
+			continue
+		}
+		asked++
+		match := regexp.MustCompile(": call " + strings.TrimSuffix(pattern, "/"))
+		assert.Equal(t, []string{"a@b", "486", "in", "12125550100", "14155550100", "telco", "acme", "1796025600.123456", "", "1796025601.000001"},
+			match.FindStringSubmatch("kamailio: 5(812) NOTICE: <script>: " + written)[1:], q.Name)
+	}
+	assert.Equal(t, 2, asked)
+}
+
+// What is counted of our own programs is what they say.
+func TestCountedLinesAreOurs(t *testing.T) {
+	t.Parallel()
+	for metric, said := range map[string]struct {
+		path, before string
+		texts        []string
+	}{
+		counts.RecordsRefused: {"roles/c4_router/templates/kamailio.cfg.j2", `xlog("L_ERR", "`, []string{"a call record was refused: "}},
+		counts.BackupsFailed:  {"roles/backup/files/calldata_backup/main.py", `print(f"`, []string{"failed: ", "refused: "}},
+	} {
+		i := slices.IndexFunc(counts.All(), func(c counts.Count) bool { return c.Metric == metric })
+		require.GreaterOrEqual(t, i, 0)
+		for _, text := range said.texts {
+			assert.Contains(t, read(t, said.path), said.before+text)
+			assert.True(t, slices.ContainsFunc(counts.All()[i].Any, func(counted string) bool { return strings.HasSuffix(counted, text) }), text)
+		}
+	}
 }

@@ -118,5 +118,13 @@ func TestWatched(t *testing.T) {
 	assert.Equal(t, map[alarms.Subject][]string{
 		alarms.Machine: {"prod-uc-1", "prod-uc-2"}, alarms.Fleet: {"prod-c4-sbc", "prod-c4-router"}, alarms.Database: {"prod-router"},
 		alarms.Web: {"prod-web"}, alarms.WebTargets: {"prod-web"}, alarms.WebCertificate: {"prod-web"}, alarms.CarrierTargets: {"prod-sip"},
+		alarms.Logs: {"prod"}, alarms.Vault: {top.Backup.Name},
 	}, found)
+	top.Alarms.Level = alarms.Few
+	assert.False(t, top.CountsLines(), "what nobody is told is not counted")
+	top.Alarms = nil
+	assert.False(t, top.CountsLines())
+	top.Backup.CopyRegion = "eu-central-1"
+	things := top.Watched()
+	assert.Equal(t, alarms.Thing{Name: "prod-copies", Kind: alarms.Copies, Role: "backup"}, things[len(things)-1])
 }

@@ -21,7 +21,8 @@ type AlarmsSpec struct {
 	Runbook string `json:"runbook,omitempty"`
 }
 
-// Watched is everything in the stack that has alarms: its machines, fleets, load balancers and database.
+// Watched is everything in the stack that has alarms: its machines and what they log, fleets, load balancers, database and
+// backups.
 func (t Topology) Watched() []alarms.Thing {
 	var things []alarms.Thing
 	for _, n := range t.Nodes {
@@ -50,7 +51,25 @@ func (t Topology) Watched() []alarms.Thing {
 	if t.SIPEdge != nil && t.SIPEdge.Carriers {
 		things = append(things, alarms.Thing{Name: t.SIPEdge.Name, Kind: alarms.CarrierTargets, Role: "sip-edge"})
 	}
+	if t.CountsLines() {
+		things = append(things, t.logs())
+	}
+	if t.Backup != nil {
+		things = append(things, alarms.Thing{Name: t.Backup.Name, Kind: alarms.Vault, Role: "backup"})
+		if t.Backup.CopyRegion != "" {
+			things = append(things, alarms.Thing{Name: t.Stack + "-copies", Kind: alarms.Copies, Role: "backup"})
+		}
+	}
 	return things
+}
+
+func (t Topology) logs() alarms.Thing {
+	return alarms.Thing{Name: t.Stack, Kind: alarms.Logs, Role: "logs"}
+}
+
+// CountsLines reports whether lines of the machines' logs are counted: where an alarm watches the counts, which cost.
+func (t Topology) CountsLines() bool {
+	return len(t.Nodes)+len(t.Fleets) > 0 && t.Alarms != nil && len(t.Alarms.Level.Watched(t.logs(), false)) > 0
 }
 
 // RoutersAtOnce is how many Routers may be connected to the database at one time: a rollout doubles a fleet for a while.

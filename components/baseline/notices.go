@@ -1,12 +1,8 @@
 package baseline
 
 import (
-	"encoding/json"
 	"fmt"
-	"strconv"
-	"strings"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/calldata/calldata-foundation/components/keys"
@@ -43,21 +39,11 @@ type finding struct {
 // tell registers a rule that tells a kind of event to the topic, in words.
 func (b *builder) tell(f finding) error {
 	name := b.name + "-" + f.name
-	var pattern strings.Builder
-	writer := json.NewEncoder(&pattern)
-	writer.SetEscapeHTML(false) // patterns compare with > and <
-	if err := writer.Encode(f.pattern); err != nil {
-		return fmt.Errorf("write the event pattern %s: %w", f.name, err)
-	}
-	rule, err := cloudwatch.NewEventRule(b.ctx, name, &cloudwatch.EventRuleArgs{
-		Description: pulumi.String(f.description), EventPattern: pulumi.String(strings.TrimSpace(pattern.String())), Tags: b.tags(name),
-	}, b.parent)
+	pattern, err := notices.Pattern(f.pattern)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", f.name, err)
 	}
-	_, err = cloudwatch.NewEventTarget(b.ctx, name, &cloudwatch.EventTargetArgs{
-		Rule: rule.Name, Arn: b.shared.topic.ARN,
-		InputTransformer: cloudwatch.EventTargetInputTransformerArgs{InputPaths: pulumi.ToStringMap(f.paths), InputTemplate: pulumi.String(strconv.Quote(f.text))},
-	}, b.parent, pulumi.DependsOn([]pulumi.Resource{b.shared.topic.Told}))
-	return err
+	return b.shared.topic.Tell(b.ctx, name, notices.Event{
+		Description: f.description, Pattern: pulumi.String(pattern), Paths: f.paths, Text: f.text, Tags: b.tags(name),
+	}, b.parent)
 }

@@ -13,6 +13,8 @@ import (
 
 // Args describe the log groups of a stack's machines.
 type Args struct {
+	// Stack names the saved queries, as STACK/NAME, and the namespace of what is counted.
+	Stack string
 	// Prefix is how the groups' names begin, for example "/calldata/stage".
 	Prefix string
 	// Roles are what the machines serve, for example "c4-sbc", each once. Of a machine with several roles, it is the first.
@@ -21,18 +23,27 @@ type Args struct {
 	RetentionDays int
 	// KMSKeyARN is the key that they are encrypted with. Nil means CloudWatch's own.
 	KMSKeyARN pulumi.StringInput
+	// Count says whether lines are counted as metrics (counts.All), in counts.Namespace. A metric costs where its lines are found.
+	Count bool
 	// Protect keeps the groups from being destroyed, and leaves them in AWS when Pulumi forgets them.
 	Protect bool
 	// Tags are given to everything that takes tags.
 	Tags tags.Tags
 }
 
-// Source: Amazon CloudWatch Logs API Reference, CreateLogGroup.
-var prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9_.#-]+)+$`)
+// Source: Amazon CloudWatch Logs API Reference, CreateLogGroup, PutQueryDefinition, MetricTransformation: of names of queries and of
+// namespaces, a stack's is a part.
+var (
+	prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9_.#-]+)+$`)
+	stackForm  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+)
 
 // Validate reports every field that AWS would refuse, and every role that nobody knows the logs of.
 func (a Args) Validate() error {
 	var errs []error
+	if !stackForm.MatchString(a.Stack) {
+		errs = append(errs, fmt.Errorf("stack: %q is not 1 to 100 letters, digits, hyphens and underscores", a.Stack))
+	}
 	if !prefixForm.MatchString(a.Prefix) {
 		errs = append(errs, fmt.Errorf("prefix: %q is not like /calldata/stage", a.Prefix))
 	}

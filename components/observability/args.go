@@ -34,6 +34,9 @@ type Args struct {
 	Emails []string
 	// PagerURL takes pages: an endpoint of PagerDuty or Opsgenie for Amazon CloudWatch or SNS. It is a secret. Empty is none.
 	PagerURL string
+	// CopyVaultARN is the vault in another region that AWS Backup copies the stack's backups to: notices tell of copies that fail.
+	// Nil is none.
+	CopyVaultARN pulumi.StringInput
 	// Dashboards are what the stack's dashboards show besides what is watched. Nil is none.
 	Dashboards *Dashboards
 	// After is what must be there before anything is watched: machines that are not configured yet tell nothing.
@@ -66,7 +69,7 @@ func (a Args) Validate() error {
 			errs = append(errs, fmt.Errorf("targets: %s is there twice", key))
 		}
 		seen[key] = true
-		if len(t.Kind.Dimensions()) == 0 {
+		if !t.Kind.Known() {
 			errs = append(errs, fmt.Errorf("targets: nobody knows the metrics of %s", key))
 		}
 		for _, name := range t.Kind.Dimensions() {

@@ -82,7 +82,7 @@ func (b *builder) alarm(t Target, a alarms.Alarm) error {
 	if queries := b.queries(t, a); queries != nil {
 		args.MetricQueries = queries
 	} else {
-		args.Namespace, args.MetricName, args.Statistic, args.Period = pulumi.String(a.Namespace), pulumi.String(a.Metric), pulumi.String(a.Statistic), pulumi.Int(a.Seconds)
+		args.Namespace, args.MetricName, args.Statistic, args.Period = pulumi.String(t.Namespace(a.Namespace)), pulumi.String(a.Metric), pulumi.String(a.Statistic), pulumi.Int(a.Seconds)
 		args.Dimensions = t.dimensions(a.Namespace)
 	}
 	if a.Severity == alarms.Notice {
@@ -106,7 +106,7 @@ func (b *builder) queries(t Target, a alarms.Alarm) cloudwatch.MetricAlarmMetric
 	}
 	metric := func(id, name string) cloudwatch.MetricAlarmMetricQueryArgs {
 		return cloudwatch.MetricAlarmMetricQueryArgs{Id: pulumi.String(id), ReturnData: pulumi.Bool(false), Metric: cloudwatch.MetricAlarmMetricQueryMetricArgs{
-			Namespace: pulumi.String(a.Namespace), MetricName: pulumi.String(name), Stat: pulumi.String(a.Statistic), Period: pulumi.Int(a.Seconds),
+			Namespace: pulumi.String(t.Namespace(a.Namespace)), MetricName: pulumi.String(name), Stat: pulumi.String(a.Statistic), Period: pulumi.Int(a.Seconds),
 			Dimensions: t.dimensions(a.Namespace),
 		}}
 	}

@@ -130,6 +130,41 @@ func TestWhoHears(t *testing.T) {
 	assert.Equal(t, []any{noticeTopic}, rec.OfType(roleAlarm)["prod-alarm-uc-engine"].Inputs["alarmActions"])
 }
 
+func TestCopiesThatFailAreTold(t *testing.T) {
+	t.Parallel()
+	const ruleType, policyType = "aws:cloudwatch/eventRule:EventRule", "aws:sns/topicPolicy:TopicPolicy"
+	rec := registered(t, args())
+	assert.Empty(t, rec.OfType(ruleType))
+	assert.NotContains(t, rec.OfType(policyType)["prod-notice"].Inputs["policy"], "events.amazonaws.com")
+
+	a := args()
+	a.CopyVaultARN = pulumi.String("arn:vault")
+	rec = registered(t, a)
+	assert.JSONEq(t, `{"source":["aws.backup"],"detail-type":["Copy Job State Change"],"detail":{"state":["FAILED","PARTIAL"],"destinationBackupVaultArn":["arn:vault"]}}`,
+		rec.One(t, ruleType).Inputs["eventPattern"].(string))
+	target := rec.One(t, "aws:cloudwatch/eventTarget:EventTarget")
+	assert.Equal(t, noticeTopic, target.Inputs["arn"])
+	assert.Contains(t, target.Dependencies, policyType+" prod-notice", "EventBridge must be let tell first")
+	transformer := target.Inputs["inputTransformer"].(map[string]any)
+	for part := range transformer["inputPaths"].(map[string]any) {
+		assert.Contains(t, transformer["inputTemplate"], "<"+part+">")
+	}
+	assert.Contains(t, rec.OfType(policyType)["prod-notice"].Inputs["policy"], "events.amazonaws.com")
+	assert.NotContains(t, rec.OfType(policyType)["prod-page"].Inputs["policy"], "events.amazonaws.com", "nobody is called for it")
+}
+
+// Counts of lines have no dimensions: a stack's are in a namespace of their own.
+func TestCountsAreTheStacks(t *testing.T) {
+	t.Parallel()
+	a := args()
+	a.Targets = append(a.Targets, Target{Thing: alarms.Thing{Name: "prod", Kind: alarms.Logs, Role: "logs"}})
+	alarm := registered(t, a).OfType(metricAlarm)["prod-out-of-memory"].Inputs
+	assert.Equal(t, "CallData/Logs/prod", alarm["namespace"])
+	assert.Equal(t, "OutOfMemory", alarm["metricName"])
+	assert.Empty(t, alarm["dimensions"])
+	assert.Equal(t, []any{noticeTopic}, alarm["alarmActions"])
+}
+
 func TestEveryMistakeIsReported(t *testing.T) {
 	t.Parallel()
 	rec := &componenttest.Recorder{}

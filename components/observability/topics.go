@@ -21,6 +21,9 @@ func (b *builder) topics() error {
 	if err != nil {
 		return err
 	}
+	if err := b.copies(notice); err != nil {
+		return err
+	}
 	b.self.NoticeARN, b.self.PageARN = notice.ARN, notice.ARN
 	if b.args.Level != alarms.Pages {
 		return nil
@@ -44,8 +47,28 @@ func (b *builder) topics() error {
 func (b *builder) topic(suffix, account string) (notices.Topic, error) {
 	name := b.name + "-" + suffix
 	topic, err := notices.NewTopic(b.ctx, name, notices.Args{
-		DisplayName: "CallData " + name, Account: account, KMSKeyARN: b.args.KMSKeyARN, Emails: b.args.Emails, Tags: b.tags(name),
+		DisplayName: "CallData " + name, Account: account, Events: suffix == "notice" && b.args.CopyVaultARN != nil, KMSKeyARN: b.args.KMSKeyARN, Emails: b.args.Emails, Tags: b.tags(name),
 	}, b.parent)
 	b.told = append(b.told, topic.Told)
 	return topic, err
+}
+
+// copies tells of copies to another region that AWS Backup did not make, or not whole. The event is in the region that they come from.
+// Source: AWS Backup Developer Guide, "Monitoring AWS Backup events using Amazon EventBridge"; API Reference, CopyJob.
+func (b *builder) copies(topic notices.Topic) error {
+	if b.args.CopyVaultARN == nil {
+		return nil
+	}
+	name := b.name + "-" + alarms.CopyJobsFailed
+	pattern := b.args.CopyVaultARN.ToStringOutput().ApplyT(func(arn string) (string, error) {
+		return notices.Pattern(map[string]any{
+			"source": []string{"aws.backup"}, "detail-type": []string{"Copy Job State Change"},
+			"detail": map[string]any{"state": []string{"FAILED", "PARTIAL"}, "destinationBackupVaultArn": []string{arn}},
+		})
+	}).(pulumi.StringOutput)
+	return topic.Tell(b.ctx, name, notices.Event{
+		Description: "Tells of backups that were not copied to the other region", Pattern: pattern, Tags: b.tags(name),
+		Paths: map[string]string{"resource": "$.detail.resourceArn", "state": "$.detail.state", "why": "$.detail.statusMessage", "vault": "$.detail.destinationBackupVaultArn"},
+		Text:  name + ": the copy of a backup of <resource> to <vault> is <state>: <why>. " + alarms.Runbook,
+	}, b.parent)
 }

@@ -16,6 +16,9 @@ import (
 	"github.com/calldata/calldata-foundation/components/keys"
 )
 
+// Rule is the id of the rule that copies, by which CloudWatch has its metrics.
+const Rule = "copy"
+
 // accessLogDays is how long S3's record of who asked for a copy is of use.
 const accessLogDays = 90
 
@@ -104,13 +107,15 @@ func (b *builder) copying(key *keys.Key, bucket *buckets.Bucket) error {
 	_, err = s3.NewBucketReplicationConfig(b.ctx, b.name, &s3.BucketReplicationConfigArgs{
 		Bucket: b.args.SourceBucket, Role: role.Arn,
 		Rules: s3.BucketReplicationConfigRuleArray{s3.BucketReplicationConfigRuleArgs{
-			Id: pulumi.String("copy"), Status: pulumi.String("Enabled"), Priority: pulumi.Int(1), Filter: s3.BucketReplicationConfigRuleFilterArgs{},
+			Id: pulumi.String(Rule), Status: pulumi.String("Enabled"), Priority: pulumi.Int(1), Filter: s3.BucketReplicationConfigRuleFilterArgs{},
 			DeleteMarkerReplication: s3.BucketReplicationConfigRuleDeleteMarkerReplicationArgs{Status: pulumi.String("Disabled")},
 			SourceSelectionCriteria: s3.BucketReplicationConfigRuleSourceSelectionCriteriaArgs{
 				SseKmsEncryptedObjects: s3.BucketReplicationConfigRuleSourceSelectionCriteriaSseKmsEncryptedObjectsArgs{Status: pulumi.String("Enabled")},
 			},
 			Destination: s3.BucketReplicationConfigRuleDestinationArgs{
 				Bucket: bucket.ARN, StorageClass: pulumi.String("STANDARD"),
+				// Alarms go by what is counted of the rule.
+				Metrics:                 s3.BucketReplicationConfigRuleDestinationMetricsArgs{Status: pulumi.String("Enabled")},
 				EncryptionConfiguration: s3.BucketReplicationConfigRuleDestinationEncryptionConfigurationArgs{ReplicaKmsKeyId: key.ARN},
 			},
 		}},

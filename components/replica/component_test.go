@@ -90,7 +90,7 @@ func TestRule(t *testing.T) {
 		"id": "copy", "status": "Enabled", "priority": 1.0, "filter": map[string]any{}, "deleteMarkerReplication": map[string]any{"status": "Disabled"},
 		"sourceSelectionCriteria": map[string]any{"sseKmsEncryptedObjects": map[string]any{"status": "Enabled"}},
 		"destination": map[string]any{
-			"bucket": "arn:aws:s3:::prod-copies", "storageClass": "STANDARD", "encryptionConfiguration": map[string]any{"replicaKmsKeyId": replicaKey},
+			"bucket": "arn:aws:s3:::prod-copies", "storageClass": "STANDARD", "metrics": map[string]any{"status": "Enabled"}, "encryptionConfiguration": map[string]any{"replicaKmsKeyId": replicaKey},
 		},
 	}}, config.Inputs["rules"])
 	for _, first := range []string{

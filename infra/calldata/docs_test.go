@@ -274,6 +274,7 @@ func TestRunbookHasEveryAlarm(t *testing.T) {
 	for _, alarm := range alarms.All() {
 		assert.Equal(t, 1, strings.Count(page, fmt.Sprintf("\n| `%s` | %s | ", alarm.Name, alarm.Severity)), "what is to be done at the alarm %s, which is a %s?", alarm.Name, alarm.Severity)
 	}
+	assert.Equal(t, 1, strings.Count(page, fmt.Sprintf("\n| `%s` | ", alarms.CopyJobsFailed)))
 	graphs, err := filepath.Glob(filepath.Join(repository, "stacks", "deploy", "testdata", "*.golden.json"))
 	require.NoError(t, err)
 	known := map[string]bool{}

@@ -27,10 +27,25 @@ func TestBackupsAreCopied(t *testing.T) {
 		locks := rec.OfType("aws:s3/bucketObjectLockConfigurationV2:BucketObjectLockConfigurationV2")
 		assert.Equal(t, locks[string(kind)+"-backups"].Inputs["rule"], locks[string(kind)+"-copies"].Inputs["rule"], "a copy is locked as its original")
 
+		watched := rec.OfType("aws:cloudwatch/metricAlarm:MetricAlarm")
+		rule := config.Inputs["rules"].([]any)[0].(map[string]any)
+		assert.Equal(t, map[string]any{"SourceBucket": config.Inputs["bucket"], "DestinationBucket": string(kind) + "-copies", "RuleId": rule["id"]},
+			watched[string(kind)+"-copies-copies-failed"].Inputs["dimensions"], "S3 has its metrics by these")
+		assert.Equal(t, map[string]any{"BackupVaultName": top.Backup.Name}, watched[top.Backup.Name+"-backup-jobs-missed"].Inputs["dimensions"])
+		assert.Contains(t, rec.One(t, "aws:cloudwatch/eventRule:EventRule").Inputs["eventPattern"], "arn:aws:backup:us-east-1:123456789012:"+string(kind)+"-copies")
+
 		got, err := stacks.ParseOutputs(exports(t, top))
 		require.NoError(t, err)
 		assert.Equal(t, &stacks.BackupsCopy{Region: "eu-central-1", Bucket: string(kind) + "-copies", KeyARN: "arn:aws:kms:us-east-1:123456789012:" + string(kind) + "-copies"}, got.Backups.Copy)
 	}
+}
+
+func TestCopiesAreNoticedOnlyWhereNoticesAreWanted(t *testing.T) {
+	t.Parallel()
+	rec := graph(t, topologyOf(t, stacks.KindStage, "copyRegion", "eu-central-1", "alarms", "few"))
+	assert.Empty(t, rec.OfType("aws:cloudwatch/eventRule:EventRule"))
+	assert.NotContains(t, rec.OfType("aws:cloudwatch/metricAlarm:MetricAlarm"), "stage-copies-copies-failed")
+	assert.Empty(t, rec.OfType("aws:cloudwatch/logMetricFilter:LogMetricFilter"), "what nobody is told is not counted")
 }
 
 func TestNothingIsCopiedUnasked(t *testing.T) {
@@ -38,6 +53,8 @@ func TestNothingIsCopiedUnasked(t *testing.T) {
 	rec := graph(t, topologyOf(t, stacks.KindProd))
 	assert.Empty(t, rec.OfType(providerType))
 	assert.Empty(t, rec.OfType("aws:s3/bucketReplicationConfig:BucketReplicationConfig"))
+	assert.Empty(t, rec.OfType("aws:cloudwatch/eventRule:EventRule"))
+	assert.NotContains(t, rec.OfType("aws:cloudwatch/metricAlarm:MetricAlarm"), "prod-copies-copies-failed")
 	got, err := stacks.ParseOutputs(exports(t, topologyOf(t, stacks.KindProd)))
 	require.NoError(t, err)
 	assert.Nil(t, got.Backups.Copy)

@@ -90,8 +90,12 @@ func (d *deployment) backup() error {
 	if d.topology.Backup == nil {
 		return nil
 	}
-	_, err := backup.NewBackup(d.ctx, d.topology.Backup.Name, d.backupArgs())
-	return err
+	made, err := backup.NewBackup(d.ctx, d.topology.Backup.Name, d.backupArgs())
+	if err != nil {
+		return err
+	}
+	d.made.backup = made
+	return nil
 }
 
 func (d *deployment) backupArgs() backup.Args {

@@ -108,7 +108,8 @@ func TestGolden(t *testing.T) {
 // tagless are the types that take no tags in AWS. A new type is taggable until somebody says otherwise.
 var tagless = []string{
 	"aws:autoscaling/lifecycleHook:LifecycleHook", "aws:autoscaling/policy:Policy", "aws:acm/certificateValidation:CertificateValidation", "aws:backup/selection:Selection",
-	"aws:backup/vaultLockConfiguration:VaultLockConfiguration", "aws:cloudwatch/dashboard:Dashboard", "aws:ec2/eipAssociation:EipAssociation", "aws:ec2/route:Route",
+	"aws:backup/vaultLockConfiguration:VaultLockConfiguration", "aws:cloudwatch/dashboard:Dashboard",
+	"aws:cloudwatch/eventTarget:EventTarget", "aws:cloudwatch/logMetricFilter:LogMetricFilter", "aws:cloudwatch/queryDefinition:QueryDefinition", "aws:ec2/eipAssociation:EipAssociation", "aws:ec2/route:Route",
 	"aws:ec2/routeTableAssociation:RouteTableAssociation", "aws:ec2/volumeAttachment:VolumeAttachment", "aws:iam/rolePolicy:RolePolicy",
 	"aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:kms/alias:Alias", "aws:lb/targetGroupAttachment:TargetGroupAttachment",
 	"aws:route53/record:Record", "aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", "aws:s3/bucketLoggingV2:BucketLoggingV2",

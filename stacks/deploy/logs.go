@@ -26,6 +26,7 @@ func (d *deployment) logArgs() machinelogs.Args {
 	}
 	slices.Sort(roles)
 	return machinelogs.Args{
+		Stack: d.topology.Stack, Count: d.topology.CountsLines(),
 		Prefix: stacks.LogPrefix(d.topology.Stack), Roles: slices.Compact(roles), RetentionDays: d.topology.LogRetentionDays, KMSKeyARN: input(d.made.keys, stacks.KeyLogs),
 		Protect: d.topology.Protect, Tags: d.tags("logs"),
 	}

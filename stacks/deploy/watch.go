@@ -8,6 +8,8 @@ import (
 	"github.com/calldata/calldata-foundation/components/alb"
 	"github.com/calldata/calldata-foundation/components/metrics"
 	"github.com/calldata/calldata-foundation/components/observability"
+	"github.com/calldata/calldata-foundation/components/observability/alarms"
+	"github.com/calldata/calldata-foundation/components/replica"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -29,38 +31,48 @@ func (d *deployment) watchArgs() observability.Args {
 	if spec.Dashboards {
 		args.Dashboards = &observability.Dashboards{LogPrefix: stacks.LogPrefix(d.topology.Stack), Runbook: spec.Runbook}
 	}
+	if d.copied() && spec.Level != alarms.Few {
+		args.CopyVaultARN = d.made.replica.VaultARN
+	}
 	for _, thing := range d.topology.Watched() {
-		args.Targets = append(args.Targets, observability.Target{Thing: thing, IDs: d.identities(thing.Name)})
+		args.Targets = append(args.Targets, observability.Target{Thing: thing, IDs: d.identities(thing)})
 	}
 	return args
 }
 
 // identities are what CloudWatch calls something of the stack, by the dimensions of its metrics. What is not made yet has a
 // stand-in.
-func (d *deployment) identities(name string) map[string]pulumi.StringInput {
+func (d *deployment) identities(thing alarms.Thing) map[string]pulumi.StringInput {
 	t := d.topology
-	if i := slices.IndexFunc(t.Nodes, func(n stacks.NodeSpec) bool { return n.Name == name }); i >= 0 {
+	switch thing.Kind {
+	case alarms.Machine:
 		var id pulumi.StringInput = pulumi.String("later")
-		if i < len(d.made.nodes) {
+		if i := slices.IndexFunc(t.Nodes, func(n stacks.NodeSpec) bool { return n.Name == thing.Name }); i < len(d.made.nodes) {
 			id = d.made.nodes[i].InstanceID
 		}
 		return map[string]pulumi.StringInput{metrics.DimInstance: id}
-	}
-	if i := slices.IndexFunc(t.Fleets, func(f stacks.FleetSpec) bool { return f.Name == name }); i >= 0 {
+	case alarms.Fleet:
 		var group pulumi.StringInput = pulumi.String("later")
-		if i < len(d.made.fleets) {
+		if i := slices.IndexFunc(t.Fleets, func(f stacks.FleetSpec) bool { return f.Name == thing.Name }); i < len(d.made.fleets) {
 			group = d.made.fleets[i].GroupName
 		}
 		return map[string]pulumi.StringInput{metrics.DimGroup: group}
-	}
-	switch {
-	case t.Database != nil && t.Database.Name == name:
+	case alarms.Database:
 		return map[string]pulumi.StringInput{"DBInstanceIdentifier": d.made.rds.InstanceID}
-	case t.Web != nil && t.Web.Name == name:
+	case alarms.Web, alarms.WebTargets, alarms.WebCertificate:
 		// Engines are in the blue group.
 		return map[string]pulumi.StringInput{
 			"LoadBalancer": d.made.alb.ARNSuffix, "TargetGroup": d.made.alb.TargetGroups[alb.Blue].ARNSuffix, "CertificateArn": d.made.alb.CertificateARN,
 		}
+	case alarms.CarrierTargets:
+		return map[string]pulumi.StringInput{"LoadBalancer": d.made.sipEdge.CarrierARNSuffix, "TargetGroup": d.made.sipEdge.TargetGroupARNSuffix}
+	case alarms.Vault:
+		return map[string]pulumi.StringInput{alarms.DimVault: d.made.backup.VaultName}
+	case alarms.Copies:
+		return map[string]pulumi.StringInput{
+			alarms.DimSource: input(d.made.bucketName, stacks.BucketBackups), alarms.DimDestination: d.made.replica.BucketName, alarms.DimRule: pulumi.String(replica.Rule),
+		}
+	case alarms.Logs: // the namespace says whose they are
 	}
-	return map[string]pulumi.StringInput{"LoadBalancer": d.made.sipEdge.CarrierARNSuffix, "TargetGroup": d.made.sipEdge.TargetGroupARNSuffix}
+	return nil
 }

@@ -193,6 +193,8 @@ func (s Scope) operations() []iamdoc.Statement {
 			"logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:DeleteRetentionPolicy", "logs:AssociateKmsKey", "logs:DisassociateKmsKey",
 			"logs:PutMetricFilter", "logs:DeleteMetricFilter", "logs:TagResource", "logs:UntagResource",
 		}},
+		// IAM does not tell saved queries apart. Source: Service Authorization Reference, Amazon CloudWatch Logs.
+		{Sid: "Queries", Actions: []string{"logs:PutQueryDefinition", "logs:DeleteQueryDefinition"}, Resources: []string{"*"}, Conditions: s.here()},
 		{Sid: "Alarms", Resources: append(s.arns("cloudwatch", "alarm:"+e+"-*"), "arn:aws:cloudwatch::"+s.Account+":dashboard/"+e+"-*"), Actions: []string{
 			"cloudwatch:PutMetricAlarm", "cloudwatch:PutCompositeAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:EnableAlarmActions", "cloudwatch:DisableAlarmActions", "cloudwatch:SetAlarmState",
 			"cloudwatch:PutDashboard", "cloudwatch:DeleteDashboards", "cloudwatch:TagResource", "cloudwatch:UntagResource",

@@ -1,7 +1,11 @@
 // Package loggroups names the log groups that machines write to. It knows neither Pulumi nor AWS.
 package loggroups
 
-import "slices"
+import (
+	"path"
+	"slices"
+	"strings"
+)
 
 // journal is what the journal goes to, but for the units that have a log group of their own.
 const journal = "journal"
@@ -28,4 +32,23 @@ func Of(prefix, role string) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Matching are the log groups of some roles whose names without the prefix match one of the patterns (path.Match), sorted, each once:
+// "*/journal" is every role's journal.
+func Matching(prefix string, roles []string, patterns ...string) []string {
+	var names []string
+	for _, role := range roles {
+		for _, group := range Of(prefix, role) {
+			name := strings.TrimPrefix(group, prefix+"/")
+			if slices.ContainsFunc(patterns, func(pattern string) bool {
+				ok, err := path.Match(pattern, name)
+				return ok && err == nil
+			}) {
+				names = append(names, group)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -22,6 +22,11 @@ const (
 	CarrierTargets Subject = "carrier-targets"
 	// Database is PostgreSQL of RDS.
 	Database Subject = "database"
+	// Logs are the lines that a stack's machines log, as far as they are counted. Such a thing is called like its stack.
+	Logs Subject = "logs"
+	// Vault is where AWS Backup keeps a stack's backups, Copies are what S3 copies of them to another region.
+	Vault  Subject = "vault"
+	Copies Subject = "copies"
 )
 
 // Roles of machines that an alarm can be limited to.
@@ -136,7 +141,7 @@ const Runbook = "docs/runbook.md#alarms-of-a-stack"
 
 // All are the alarms, by concern.
 func All() []Alarm {
-	return slices.Concat(machine(), fleet(), web(), database(), sip(), certificate(), backup())
+	return slices.Concat(machine(), fleet(), web(), database(), sip(), certificate(), backup(), logs())
 }
 
 // Thing is a subject of a stack.

@@ -3,6 +3,7 @@ package alarms
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/calldata/calldata-foundation/components/machinelogs/counts"
 	"github.com/calldata/calldata-foundation/components/metrics"
 )
 
@@ -59,10 +61,24 @@ var cases = map[string]struct{ fires, clears, quiet, gone string }{
 	"media-quality":         {"4.2 3.5x3", "3x4 3.7", "3.6x9 2x2 4", "3x3 _x5 INSUFFICIENT_DATA"},
 	"bans":                  {"0 51x2", "90x3 2", "50x9 90 0 90", "90x2 _x4 INSUFFICIENT_DATA"},
 
-	"certificate":      {"1814400 1814399x2", "9e5x3 7e6", "1814400x9 1e6 2e6", "1e6x2 _x4 INSUFFICIENT_DATA"},
-	"certificate-ends": {"259200 259199x2", "-5x3 7e6", "1e6x5 2e5 3e5", "1e5x2 _x4 INSUFFICIENT_DATA"},
-	"web-certificate":  {"30 29", "9 395", "395 60 30", "9 _x3 INSUFFICIENT_DATA"},
-	"backup-age":       {"129600 129601x2", "2e5x3 60", "86400x9 2e5 60", "2e5x2 _x4 INSUFFICIENT_DATA"},
+	"certificate":        {"1814400 1814399x2", "9e5x3 7e6", "1814400x9 1e6 2e6", "1e6x2 _x4 INSUFFICIENT_DATA"},
+	"certificate-ends":   {"259200 259199x2", "-5x3 7e6", "1e6x5 2e5 3e5", "1e5x2 _x4 INSUFFICIENT_DATA"},
+	"web-certificate":    {"30 29", "9 395", "395 60 30", "9 _x3 INSUFFICIENT_DATA"},
+	"backup-jobs-failed": {"0 1", "2 0", "0x20", "1 _x3 OK"},
+	"backup-jobs-missed": {"0 1", "2 0", "0x20", "1 _x3 OK"},
+	"copies-failed":      {"0 1", "2 0", "0x20", "1 _x3 OK"},
+
+	"logins-refused":   {"20 21", "90 20", "20x9 _ 20", "21 _x3 OK"},
+	"sudo-refused":     {"0 1", "2 0", "0 _x9 0", "1 _x3 OK"},
+	"out-of-memory":    {"0 1", "2 0", "0 _x9 0", "1 _x3 OK"},
+	"disk-errors":      {"0 1", "9 0", "0 _x9 0", "1 _x3 OK"},
+	"renewals-failed":  {"0 1", "2 0", "0 _x9 0", "1 _x3 OK"},
+	"backups-failed":   {"0 1", "2 0", "0 _x9 0", "1 _x3 OK"},
+	"files-changed":    {"0 1", "2 0", "0 _x9 0", "1 _x3 OK"},
+	"records-refused":  {"0 1", "9 0", "0 _x9 0", "1 _x3 OK"},
+	"database-stopped": {"0 1", "2 0", "0 _x9 0", "1 _x3 OK"},
+
+	"backup-age": {"129600 129601x2", "2e5x3 60", "86400x9 2e5 60", "2e5x2 _x4 INSUFFICIENT_DATA"},
 }
 
 func TestEveryAlarmFiresAndClears(t *testing.T) {
@@ -156,10 +172,25 @@ func TestAlarmsAreWhatCloudWatchTakes(t *testing.T) {
 		if a.Namespace == metrics.Namespace {
 			assert.Contains(t, metrics.All(), a.Metric, "%s watches what nobody tells", a.Name)
 		}
+		if a.Namespace == counted {
+			assert.True(t, slices.ContainsFunc(counts.All(), func(c counts.Count) bool { return c.Metric == a.Metric && c.Name == a.Name }), "%s counts nothing", a.Name)
+		}
 		if a.Math != nil && a.Math.Other() != "" {
 			assert.Contains(t, metrics.All(), a.Math.Other(), a.Name)
 		}
 	}
+}
+
+// What is counted is watched: a count that no alarm knows costs, and tells nobody.
+func TestCountsAreWatched(t *testing.T) {
+	t.Parallel()
+	for _, c := range counts.All() {
+		assert.True(t, slices.ContainsFunc(logs(), func(a Alarm) bool { return a.Metric == c.Metric }), c.Metric)
+	}
+	assert.Equal(t, "CallData/Logs/stage", Thing{Name: "stage", Kind: Logs}.Namespace(counted))
+	assert.Equal(t, ec2, Thing{Name: "stage", Kind: Machine}.Namespace(ec2))
+	assert.True(t, Logs.Known())
+	assert.False(t, Subject("printer").Known())
 }
 
 func TestWatched(t *testing.T) {

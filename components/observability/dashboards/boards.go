@@ -77,6 +77,15 @@ var boards = []board{
 			}},
 			{"Callers", []graph{calls, failing, targets, webErrors}},
 			{"Machines and database", []graph{cpu, disk, services, silent, databaseCPU, fleetSize}},
+			{"Counted in logs, in five minutes", []graph{
+				{title: "Logins and sudo that were refused", unit: "lines", alarms: []string{"logins-refused", "sudo-refused"}},
+				{title: "Memory, disks, databases that failed", unit: "lines", alarms: []string{"out-of-memory", "disk-errors", "database-stopped"}},
+				{title: "Records, backups, renewals; changed files", unit: "lines", alarms: []string{"records-refused", "backups-failed", "renewals-failed", "files-changed"}},
+			}},
+			{"AWS Backup, and copies by S3", []graph{
+				{title: "Jobs that failed or did not begin", unit: "jobs", alarms: []string{"backup-jobs-failed", "backup-jobs-missed"}, start: "-P7D"},
+				{title: "Copies to the other region that failed", unit: "objects", alarms: []string{"copies-failed"}, start: "-P7D"},
+			}},
 		},
 		queries: []string{"logins"},
 	},
@@ -108,7 +117,7 @@ var boards = []board{
 			}},
 			machineState,
 		},
-		queries: []string{"refused-sources", "calls-in-trouble", "kamailio-errors"},
+		queries: []string{"failed-calls", "slow-ring", "refused-sources", "calls-in-trouble", "kamailio-errors"},
 	},
 	{
 		name: "engine", title: "Engines and web",
@@ -137,7 +146,7 @@ var boards = []board{
 			}},
 			machineState,
 		},
-		queries: []string{"asterisk-errors", "wazo-errors"},
+		queries: []string{"asterisk-errors", "wazo-errors", "refused-registrations", "database-errors"},
 	},
 	{
 		name: "database", title: "The Routers' database", has: func(t alarms.Thing) bool { return t.Kind == alarms.Database },

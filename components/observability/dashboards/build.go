@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/calldata/calldata-foundation/components/machinelogs/insights"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 )
 
@@ -96,7 +97,7 @@ func (d Dashboard) validate() error {
 	}
 	for _, w := range d.Body.Widgets {
 		tooMany("metrics in the graph "+w.Properties.Title, len(w.Properties.Metrics), maxMetricsOfGraph)
-		tooMany("log groups in the table "+w.Properties.Title, strings.Count(w.Properties.Query, "SOURCE "), maxSources)
+		tooMany("log groups in the table "+w.Properties.Title, strings.Count(w.Properties.Query, "SOURCE "), insights.MaxSources)
 	}
 	tooMany("metrics", d.Metrics(), maxMetrics)
 	tooMany("widgets", len(d.Body.Widgets), maxWidgets)
@@ -124,9 +125,9 @@ func (b board) widgets(a Args, names []string) []Widget {
 		g.section(s.title, drawn)
 	}
 	var tables []Widget
-	for _, q := range queries {
-		if slices.Contains(b.queries, q.name) {
-			if w := q.widget(a); w != nil {
+	for _, q := range insights.All() {
+		if slices.Contains(b.queries, q.Name) {
+			if w := table(q, a); w != nil {
 				tables = append(tables, *w)
 			}
 		}

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/calldata/calldata-foundation/components/machinelogs/counts"
+	"github.com/calldata/calldata-foundation/components/machinelogs/insights"
 	"github.com/calldata/calldata-foundation/components/metrics"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 )
@@ -37,7 +39,8 @@ func everything() Args {
 			thing("prod-c4-sbc", alarms.Fleet, alarms.SBC, fleet), thing("prod-c4-router", alarms.Fleet, alarms.Router, larger),
 			thing("prod-router", alarms.Database, "database", map[alarms.Capacity]float64{alarms.Storage: 100 * gib, alarms.Connections: 500}),
 			thing("prod-web", alarms.Web, "web", nil), thing("prod-web", alarms.WebTargets, "web", nil), thing("prod-web", alarms.WebCertificate, "web", nil),
-			thing("prod-sip", alarms.CarrierTargets, "sip-edge", nil),
+			thing("prod-sip", alarms.CarrierTargets, "sip-edge", nil), thing("prod", alarms.Logs, "logs", nil),
+			thing("prod-backup", alarms.Vault, "backup", nil), thing("prod-copies", alarms.Copies, "backup", nil),
 		},
 	}
 }
@@ -85,7 +88,7 @@ func draws(w Widget, t Thing, a alarms.Alarm) bool {
 			dimensions := alarms.Dimensions(t.Thing, a.Namespace, t.IDs, func(role string) string { return role })
 			// Of extremes and averages, closer looks show the same; of sums they do not.
 			period := m.Options.Period == a.Seconds || a.Statistic != alarms.Sum && a.Statistic != alarms.SampleCount && m.Options.Period < a.Seconds
-			return m.Namespace == a.Namespace && m.Name == name && m.Options.Stat == a.Statistic && period && maps.Equal(m.Dimensions, dimensions)
+			return m.Namespace == t.Namespace(a.Namespace) && m.Name == name && m.Options.Stat == a.Statistic && period && maps.Equal(m.Dimensions, dimensions)
 		})
 	}
 	for _, line := range w.Properties.Annotations.Horizontal {
@@ -137,6 +140,10 @@ func TestMetricsAreTold(t *testing.T) {
 				drawn++
 				for dimension, value := range m.Dimensions {
 					assert.NotEmpty(t, value, "%s: %s", where, dimension)
+				}
+				if m.Namespace == counts.Namespace("prod") {
+					assert.True(t, slices.ContainsFunc(counts.All(), func(c counts.Count) bool { return c.Metric == m.Name }), where)
+					continue
 				}
 				assert.NotEmpty(t, m.Dimensions, where)
 				if m.Namespace == metrics.Namespace {
@@ -303,67 +310,21 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// Queries find what is meant in lines as they are shipped, and nothing else.
-func TestQueries(t *testing.T) {
+func TestTables(t *testing.T) {
 	t.Parallel()
-	lines := map[string]map[string]string{
-		"logins": {
-			"sshd: Accepted publickey for admin from 203.0.113.9 port 50022 ssh2: ED25519 SHA256:x": "admin 203.0.113.9",
-			"sshd: Disconnected from user admin 203.0.113.9 port 50022":                             "",
-		},
-		"refused-sources": {
-			"kamailio: 5(812) NOTICE: <script>: banned 203.0.113.9 for 600 s: INVITE, 512 bytes":                       "banned 203.0.113.9",
-			"kamailio: 5(812) NOTICE: <script>: banned 2001:db8::9 for 600 s: wrong passwords":                         "banned 2001:db8::9",
-			"kamailio: NOTICE: <script>: refused INVITE from 203.0.113.9: not a peer":                                  "refused 203.0.113.9",
-			"kamailio: NOTICE: <script>: refused INVITE from 203.0.113.9 on the inside port: not a Router":             "refused 203.0.113.9",
-			"kamailio: NOTICE: <script>: refused INVITE from 203.0.113.9: its next hop is 10.0.0.1":                    "refused 203.0.113.9",
-			"kamailio: ERROR: <script>: a call record was refused: INSERT INTO cdr VALUES ('a', 'refused b from 1.2')": "",
-		},
-		"calls-in-trouble": {
-			"kamailio: ERROR: <script>: rtpengine did not take the media of call a@b": "did not take the media",
-			"kamailio: WARNING: <script>: Router 10.0.0.1 takes no calls":             "takes no calls",
-			"kamailio: NOTICE: <script>: Router 10.0.0.1 takes calls again":           "",
-			"kamailio: ERROR: <script>: a call record was refused: INSERT":            "call record was refused",
-		},
-		"kamailio-errors": {
-			"kamailio: 5(812) ERROR: db_postgres [km_pg_con.c:125]: db_postgres_new_connection(): no": "ERROR db_postgres",
-			"kamailio: 5(812) ERROR: <script>: a call record was refused: INSERT":                     "ERROR <script>:",
-			"kamailio: 5(812) NOTICE: <script>: Router 10.0.0.1 takes calls again":                    "",
-		},
-		"asterisk-errors": {
-			"[2026-11-30 08:00:00.000] WARNING[711][C-0000000a] app_dial.c: Unable to create channel":     "WARNING app_dial.c",
-			"[2026-11-30 08:00:00.000] ERROR[711]: res_pjsip_registrar.c:1234 registrar: no":              "ERROR res_pjsip_registrar.c",
-			"[2026-11-30 08:00:00.000] NOTICE[711] res_pjsip.c: Request 'REGISTER' from 'x' failed for 1": "",
-		},
-		"wazo-errors": {
-			"2026-11-30 08:00:00,123 [811] (ERROR) (wazo_calld.bus): no connection": "ERROR wazo_calld.bus no connection",
-			"2026-11-30 08:00:00,123 [811] (INFO) (wazo_calld): (ERROR) is a word":  "",
-		},
-	}
-	pattern := regexp.MustCompile(`@message (?:like )?/(.+)/$`)
-	for _, q := range queries {
-		require.NotEmpty(t, lines[q.name], q.name)
-		assert.NotEmpty(t, q.sources(everything()), q.name)
-		for line, want := range lines[q.name] {
-			kept, values := true, []string{}
-			for _, command := range q.lines {
-				found := pattern.FindStringSubmatch(command)
-				if found == nil {
-					continue
-				}
-				match := regexp.MustCompile(strings.ReplaceAll(found[1], `\/`, `/`))
-				groups := match.FindStringSubmatch(line)
-				kept = kept && groups != nil
-				for i, name := range match.SubexpNames() {
-					if groups != nil && name != "" {
-						values = append(values, groups[i])
-					}
-				}
-			}
-			assert.Equal(t, want, strings.Join(values, " "), "%s: %s", q.name, line)
-			assert.Equal(t, want != "", kept, "%s: %s", q.name, line)
+	for _, b := range boards {
+		for _, name := range b.queries {
+			assert.True(t, slices.ContainsFunc(insights.All(), func(q insights.Query) bool { return q.Name == name }), "the dashboard %s shows %s, which nobody asks", b.name, name)
 		}
 	}
-	w := queries[1].widget(everything())
-	assert.True(t, strings.HasPrefix(w.Properties.Query, "SOURCE '/calldata/prod/c4-router/kamailio'\n| SOURCE '/calldata/prod/c4-sbc/kamailio'\n| filter "), w.Properties.Query)
+	var found []string
+	for _, w := range build(t, everything())["prod-sip-edge"].Widgets {
+		if w.Type == TypeLog {
+			found = append(found, w.Properties.Query)
+		}
+	}
+	require.Len(t, found, 5)
+	for _, text := range found {
+		assert.Regexp(t, `^SOURCE '/calldata/prod/c4-router/kamailio'\n\| (SOURCE '/calldata/prod/c4-sbc/kamailio'\n\| )?(filter|parse) `, text)
+	}
 }

@@ -147,7 +147,7 @@ func (d *drawing) line(t Thing, l line, label string) {
 	metric := func(name string, o Options) Metric {
 		o.Stat, o.Period = l.stat, l.seconds
 		dimensions := alarms.Dimensions(t.Thing, l.namespace, t.IDs, func(role string) string { return role })
-		return Metric{Namespace: l.namespace, Name: name, Dimensions: dimensions, Options: o}
+		return Metric{Namespace: t.Namespace(l.namespace), Name: name, Dimensions: dimensions, Options: o}
 	}
 	if l.math == nil && d.graph.per == 0 {
 		d.metrics = append(d.metrics, metric(l.metric, Options{Label: label}))

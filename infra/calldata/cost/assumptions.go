@@ -61,6 +61,8 @@ const (
 	webRules = 4
 	// ssmServices are the interface endpoints that Systems Manager needs.
 	ssmServices = 3
+	// replicationMetrics are those that S3 tells of a rule of replication. Source: Amazon S3 User Guide, "Using S3 Replication metrics".
+	replicationMetrics = 4
 	// trailAlarms are those that the component baseline makes of the CIS benchmark.
 	trailAlarms = 15
 	// Of an account with a stack or two.

@@ -102,15 +102,15 @@ func TestOf(t *testing.T) {
 			stacks.Topology{Network: &stacks.Network{}, Alarms: &stacks.AlarmsSpec{Level: alarms.Pages}, SIPEdge: &stacks.SIPEdgeSpec{Name: "sip", Carriers: true},
 				Fleets: []stacks.FleetSpec{{Name: "router", Role: stacks.RoleC4Router, Type: stacks.InstanceType{Name: "c6i.large"}, Size: stacks.FleetSize{Min: 1, Max: 1, Calls: 9}}}},
 			Assumptions{},
-			// Two of the load balancer; 19 of the Routers, one of two metrics, and 4 of target tracking. One above them for each of the two.
-			map[string][2]float64{"router 1-1 x c6i.large": {62.05, 62.05}, "sip network load balancer": {16.425, 16.425}, "hosted zone": {0.5, 0.5},
-				"alarms": {2.6, 2.6}, "alarms of roles, above others": {1, 1}, "active calls of fleets": {0.3, 0.3}},
+			// Two of the load balancer; 9 of log lines; 19 of the Routers, one of two metrics, and 4 of target tracking. One above them for each of the first and the third.
+			map[string][2]float64{"counts of log lines, where all are found all month": {2.7, 2.7}, "router 1-1 x c6i.large": {62.05, 62.05}, "sip network load balancer": {16.425, 16.425}, "hosted zone": {0.5, 0.5},
+				"alarms": {3.5, 3.5}, "alarms of roles, above others": {1, 1}, "active calls of fleets": {0.3, 0.3}},
 		},
 		"copies in a second region": {
 			stacks.Topology{Backup: &stacks.BackupSpec{Days: 10, CopyRegion: "eu-central-1"}, Database: &stacks.DatabaseSpec{Name: "db", Class: "db.t4g.small", GiB: 20},
 				Nodes: []stacks.NodeSpec{{Name: "a", Type: medium, DataVolumeGiB: 100}}}, Assumptions{},
 			map[string][2]float64{
-				"copies in eu-central-1: encryption key": {1, 1}, "copies in eu-central-1: snapshots of data volumes": {3.25, 3.25},
+				"copies in eu-central-1: encryption key": {1, 1}, "copies in eu-central-1: metrics of S3's": {1.2, 1.2}, "copies in eu-central-1: snapshots of data volumes": {3.25, 3.25},
 				"copies in eu-central-1: snapshots of the database": {1.235, 1.235}, "copies to eu-central-1: transfer of what changes": {1.08, 1.08},
 				"snapshots of data volumes, 10 days": {3.25, 3.25}, "a t3.medium": {30.368, 30.368}, "EBS volumes, gp3": {8, 8}, "alarms": {0.2, 0.2},
 				"db db.t4g.small in one zone": {23.36, 23.36}, "db storage, gp3": {2.3, 2.3}, "the database's password": {0.4, 0.4},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/calldata/calldata-foundation/components/machinelogs/counts"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/components/observability/dashboards"
 	"github.com/calldata/calldata-foundation/stacks"
@@ -292,7 +293,8 @@ func (s *sum) monitoring() {
 	// Once they are old enough to go, as much is stored as was written in that time; compressed, that is about a fifth.
 	months := float64(s.t.LogRetentionDays) / 30 / 5
 	s.between(groupMonitoring, fmt.Sprintf("logs, kept %d days", s.t.LogRetentionDays), (nodes+least)*s.a.LogGB*months, (nodes+most)*s.a.LogGB*months, logStoreGB)
-	watched, roles := s.watched()
+	watched, roles, counted := s.watched()
+	s.add(groupMonitoring, "counts of log lines, where all are found all month", counted, metricMonth)
 	s.add(groupMonitoring, "alarms", nodes*nodeAlarms+fleets*fleetAlarms+watched, alarmMonth)
 	s.add(groupMonitoring, "alarms of roles, above others", roles, compositeMonth)
 	if s.t.Alarms != nil && s.t.Alarms.Dashboards {
@@ -315,13 +317,16 @@ func (s *sum) monitoring() {
 	s.add(groupMonitoring, "active calls of fleets", fleets, metricMonth)
 }
 
-// watched counts the metrics of the stack's alarms, and the roles whose alarms have one above them.
-func (s *sum) watched() (watched, roles float64) {
+// watched counts the metrics of the stack's alarms, the roles whose alarms have one above them, and what is counted in logs.
+func (s *sum) watched() (watched, roles, counted float64) {
 	if s.t.Alarms == nil {
-		return 0, 0
+		return 0, 0, 0
 	}
 	above := map[string]bool{}
 	for _, thing := range s.t.Watched() {
+		if thing.Kind == alarms.Logs {
+			counted = float64(len(counts.All()))
+		}
 		for _, alarm := range s.t.Alarms.Level.Watched(thing, s.t.Alarms.Hours != nil) {
 			watched++
 			if alarm.Math != nil && alarm.Math.Other() != "" {
@@ -332,7 +337,7 @@ func (s *sum) watched() (watched, roles float64) {
 			}
 		}
 	}
-	return watched, float64(len(above))
+	return watched, float64(len(above)), counted
 }
 
 func (s *sum) backup() {
@@ -351,6 +356,7 @@ func (s *sum) backup() {
 			database = float64(s.t.Database.GiB)
 		}
 		s.add(groupBackup, "copies in "+region+": encryption key", 1, keyMonth)
+		s.add(groupBackup, "copies in "+region+": metrics of S3's", replicationMetrics, metricMonth)
 		s.add(groupBackup, "copies in "+region+": snapshots of data volumes", kept(volumes), snapshotGB)
 		s.add(groupBackup, "copies in "+region+": snapshots of the database", kept(database), databaseBackup)
 		s.add(groupBackup, "copies to "+region+": transfer of what changes", (volumes+database)*snapshotFill*snapshotChange*30, transferRegion)

@@ -29,6 +29,7 @@ SERVICES = (
     "ec2",
     "elbv2",
     "guardduty",
+    "logs",
     "motoapi",
     "rds",
     "refresh",

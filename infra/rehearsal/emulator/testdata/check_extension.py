@@ -698,6 +698,60 @@ def database_monitoring_and_replicas():
 
 
 @check
+def saved_queries():
+    logs = boto3.client("logs")
+    text, groups = "fields @message\n| limit 20", ["/calldata/x/c4-sbc/journal"]
+    first = logs.put_query_definition(name="x/b", queryString=text, logGroupNames=groups)["queryDefinitionId"]
+    second = logs.put_query_definition(name="x/a", queryString=text)["queryDefinitionId"]
+    logs.put_query_definition(name="y/a", queryString=text)
+    page = logs.describe_query_definitions(queryDefinitionNamePrefix="x/", maxResults=1)
+    rest = logs.describe_query_definitions(queryDefinitionNamePrefix="x/", maxResults=1, nextToken=page["nextToken"])
+    assert "nextToken" not in rest, rest
+    found = page["queryDefinitions"] + rest["queryDefinitions"]
+    assert [q["queryDefinitionId"] for q in found] == [second, first], found
+    assert found[1]["queryString"] == text and found[1]["logGroupNames"] == groups, found
+    assert logs.put_query_definition(name="x/c", queryString="fields @log", queryDefinitionId=first)["queryDefinitionId"] == first
+    changed = logs.describe_query_definitions(queryDefinitionNamePrefix="x/c")["queryDefinitions"]
+    assert changed[0]["queryString"] == "fields @log" and not changed[0]["logGroupNames"], changed
+    refused("ResourceNotFoundException", logs.put_query_definition, name="x", queryString=text, queryDefinitionId="nobody")
+    refused("InvalidParameterException", logs.put_query_definition, name="x", queryString="x" * 10_001)
+    refused("InvalidParameterException", logs.put_query_definition, name="x", queryString=text, logGroupNames=groups * 51)
+    assert logs.delete_query_definition(queryDefinitionId=first)["success"]
+    refused("ResourceNotFoundException", logs.delete_query_definition, queryDefinitionId=first)
+    left = [q["name"] for q in logs.describe_query_definitions()["queryDefinitions"]]
+    assert left == ["x/a", "y/a"], left
+
+
+@check
+def metric_filters():
+    logs, name = boto3.client("logs"), "/calldata/filtered"
+    told = [{"metricName": "M", "metricNamespace": "CallData/Logs/x", "metricValue": "1"}]
+    filtered = {"logGroupName": name, "filterName": "f", "metricTransformations": told}
+    refused("ResourceNotFoundException", logs.put_metric_filter, filterPattern="a", **filtered)
+    logs.create_log_group(logGroupName=name)
+    logs.put_metric_filter(filterPattern="a", **filtered)
+    logs.put_metric_filter(filterPattern='?"b c" ?"d"', **filtered)
+    found = [f["filterPattern"] for f in logs.describe_metric_filters(logGroupName=name)["metricFilters"]]
+    assert found == ['?"b c" ?"d"'], found
+    logs.delete_metric_filter(logGroupName=name, filterName="f")
+    assert not logs.describe_metric_filters(logGroupName=name)["metricFilters"]
+
+
+@check
+def replication_metrics():
+    s3 = boto3.client("s3")
+    for bucket in ("from", "to"):
+        s3.create_bucket(Bucket="metrics-" + bucket)
+        s3.put_bucket_versioning(Bucket="metrics-" + bucket, VersioningConfiguration={"Status": "Enabled"})
+    destination = {"Bucket": "arn:aws:s3:::metrics-to", "Metrics": {"Status": "Enabled"}}
+    rule = {"ID": "copy", "Status": "Enabled", "Priority": 1, "Filter": {}, "DeleteMarkerReplication": {"Status": "Disabled"}, "Destination": destination}
+    settings = {"Role": "arn:aws:iam::1:role/r", "Rules": [rule]}
+    s3.put_bucket_replication(Bucket="metrics-from", ReplicationConfiguration=settings)
+    found = s3.get_bucket_replication(Bucket="metrics-from")["ReplicationConfiguration"]["Rules"][0]
+    assert found["Destination"] == destination, found
+
+
+@check
 def analyzers():
     analyzer = boto3.client("accessanalyzer")
     arn = analyzer.create_analyzer(analyzerName="a", type="ACCOUNT", tags={"k": "v"})["arn"]
