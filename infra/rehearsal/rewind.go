@@ -36,16 +36,9 @@ func (w *world) rewound(ctx context.Context, o Options, d *deployment, step prog
 }
 
 func (r *drill) rewind(ctx context.Context) (string, error) {
-	before, err := r.look(ctx)
+	before, to, err := r.still(ctx)
 	if err != nil {
 		return "", err
-	}
-	// RDS takes whole seconds. What has been looked at was written before this one, and the mistake comes after it.
-	to := time.Now().Truncate(time.Second).Add(time.Second)
-	select {
-	case <-ctx.Done():
-		return "", ctx.Err()
-	case <-time.After(time.Until(to.Add(time.Second))):
 	}
 	if _, err := r.w.asRoot(ctx, r.database, harm); err != nil {
 		return "", err
@@ -70,4 +63,29 @@ func (r *drill) rewind(ctx context.Context) (string, error) {
 	}
 	return fmt.Sprintf("the Routers' database as it was a second before a mistake, in %s, of %s promised; every digest as before",
 		progress.Short(took), promise.Span(promise.Of(promise.Data).RTO)), nil
+}
+
+// still is a second at which nothing changes, and what there is then. RDS takes whole seconds.
+func (r *drill) still(ctx context.Context) (digests, time.Time, error) {
+	var changed []string
+	for range saveTries {
+		before, err := r.look(ctx)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		to := time.Now().Truncate(time.Second).Add(time.Second)
+		select {
+		case <-ctx.Done():
+			return nil, time.Time{}, ctx.Err()
+		case <-time.After(time.Until(to.Add(time.Second))):
+		}
+		after, err := r.look(ctx)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		if changed = before.without(before.same(after)); len(changed) == 0 {
+			return before, to, nil
+		}
+	}
+	return nil, time.Time{}, fmt.Errorf("it changes while it is looked at, %d times: %s", saveTries, strings.Join(changed, ", "))
 }
