@@ -24,6 +24,15 @@ func Output(ctx context.Context, client *ssh.Client, command string) (string, er
 // Stream runs a shell command on the machine and passes on what it prints, as it comes, until it or the context ends. A
 // non-zero exit is an error that wraps *ssh.ExitError and carries the command's own message.
 func Stream(ctx context.Context, client *ssh.Client, command string, stdout io.Writer) error {
+	return run(ctx, client, command, nil, stdout)
+}
+
+// Feed runs a shell command on the machine with data as its standard input, which no list of processes shows. Errors are Stream's.
+func Feed(ctx context.Context, client *ssh.Client, command string, data []byte) error {
+	return run(ctx, client, command, bytes.NewReader(data), io.Discard)
+}
+
+func run(ctx context.Context, client *ssh.Client, command string, stdin io.Reader, stdout io.Writer) error {
 	session, err := client.NewSession()
 	if err != nil {
 		return fmt.Errorf("open an SSH session: %w", err)
@@ -31,7 +40,7 @@ func Stream(ctx context.Context, client *ssh.Client, command string, stdout io.W
 	stop := context.AfterFunc(ctx, func() { _ = session.Close() })
 	defer stop()
 	stderr := &limited{}
-	session.Stdout, session.Stderr = stdout, stderr
+	session.Stdin, session.Stdout, session.Stderr = stdin, stdout, stderr
 	err = session.Run(command)
 	_ = session.Close() // Run has ended it; a second close says so
 	if ctx.Err() != nil {
