@@ -242,6 +242,17 @@ func (b Backup) Time() time.Time {
 // Whole says whether everything that was to be saved can be read.
 func (b Backup) Whole() bool { return b.Damaged == "" && len(b.Failed) == 0 }
 
+// Newest is the newest whole backup of a source.
+func Newest(all []Backup, source string) (Backup, bool) {
+	var found Backup
+	for _, b := range all {
+		if b.Source() == source && b.Whole() && b.Time().After(found.Time()) {
+			found = b
+		}
+	}
+	return found, found.ID != ""
+}
+
 // has says whether all the parts are in it.
 func (b Backup) has(parts []string) bool {
 	return !slices.ContainsFunc(parts, func(p string) bool { return !slices.Contains(b.Parts, p) })
