@@ -171,16 +171,15 @@ func Restore(ctx context.Context, o *RestoreOptions) (*Restored, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What is chosen may have a long way to come; the limit is for all of it.
-	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	limited, cancel := context.WithTimeout(ctx, o.Timeout) // a playbook has a limit of its own
 	defer cancel()
 	names, from, chosen := o.Backups, elsewhere{}, []Backup(nil)
 	if fleet.IsMember(node) && len(names) == 0 {
 		names = []string{SharedSource + "/" + latest}
 	}
 	if o.From != "" {
-		if from, err = o.find(ctx, stack, o.From); err == nil {
-			chosen, err = o.choose(ctx, stack, node, from)
+		if from, err = o.find(limited, stack, o.From); err == nil {
+			chosen, err = o.choose(limited, stack, node, from)
 		}
 		if err != nil {
 			return nil, err
@@ -195,7 +194,7 @@ func Restore(ctx context.Context, o *RestoreOptions) (*Restored, error) {
 	}
 	var given []byte
 	if o.From != "" {
-		if given, err = from.handOver(ctx, node.Roles[0], chosen, o.Timeout); err != nil {
+		if given, err = from.handOver(limited, node.Roles[0], chosen, o.Timeout); err != nil {
 			return nil, err
 		}
 	}
@@ -205,7 +204,7 @@ func Restore(ctx context.Context, o *RestoreOptions) (*Restored, error) {
 	}
 	if fleet.IsMember(node) {
 		done.Members = map[string]string{}
-		done.Members[node.Name], err = o.onMember(ctx, stack, node, names, given)
+		done.Members[node.Name], err = o.onMember(limited, stack, node, names, given)
 		return done, err
 	}
 	done.Outcome, err = o.withPlaybook(ctx, stack, inventory, names, given)
