@@ -14,6 +14,7 @@ import (
 	"github.com/calldata/calldata-foundation/components/buckets"
 	"github.com/calldata/calldata-foundation/components/iamdoc"
 	"github.com/calldata/calldata-foundation/components/keys"
+	"github.com/calldata/calldata-foundation/components/s3copy"
 )
 
 // Rule is the id of the rule that copies, by which CloudWatch has its metrics.
@@ -142,7 +143,7 @@ func (b *builder) role(key *keys.Key, bucket *buckets.Bucket) (*iam.Role, pulumi
 	}
 	document := pulumi.All(b.args.SourceBucketARN, b.args.SourceKMSKeyARN, bucket.ARN, key.ARN).ApplyT(func(arns []any) (string, error) {
 		arn := func(i int) string { return arns[i].(string) }
-		return permissions(end{bucket: arn(0), key: arn(1), region: region.Name}, end{bucket: arn(2), key: arn(3), region: b.args.Region})
+		return s3copy.Permissions(s3copy.End{Bucket: arn(0), Key: arn(1), Region: region.Name}, s3copy.End{Bucket: arn(2), Key: arn(3), Region: b.args.Region}, s3copy.LeaveDeletions)
 	}).(pulumi.StringOutput)
 	permission, err := iam.NewRolePolicy(b.ctx, b.name, &iam.RolePolicyArgs{Role: role.Name, Policy: document}, b.near)
 	return role, permission, err

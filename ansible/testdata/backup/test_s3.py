@@ -223,6 +223,85 @@ class S3Test(unittest.TestCase):
         out = self.machine.run("restore", "router-1/latest", "--identity-secret", arn + "x", code=3)
         self.assertIn("refused: identity: ", out)
 
+    def hand_over(self, name="handed.json"):
+        """What `calldata backup restore --from` would hand over: a URL, signed by somebody else, for each object."""
+        with mock.patch.dict(os.environ, self.cloud.variables):
+            client = system.aws("s3", {"region": "us-east-1"})
+        listed = self.s3.list_objects_v2(Bucket="backups", Prefix="c4-router/").get("Contents", [])
+        objects = {o["Key"].removeprefix("c4-router/"): client.generate_presigned_url("get_object", Params={"Bucket": "backups", "Key": o["Key"]}) for o in listed}
+        self.machine.put(name, json.dumps({"where": "s3://backups/c4-router", "objects": objects}), 0o600)
+        return str(self.machine.root / name)
+
+    def elsewhere(self):
+        """A backup in a bucket that this machine may not read; its own store is empty."""
+        self.machine.run("now")
+        backup = self.machine.ids()[0]
+        self.machine.write_settings(destination="file:///../nowhere", kms_key_arn="")
+        self.machine.variables = {"no_proxy": "127.0.0.1"}
+        self.fill("srv/big", b"lost")
+        return backup, ("--identity", str(self.machine.key))
+
+    def test_handed_over(self):
+        backup, key = self.elsewhere()
+        self.assertIn("there is no backup", self.machine.run("restore", backup, *key, code=3))
+        handed = self.hand_over()
+        self.assertIn("files is whole", self.machine.run("verify", "router-1/latest", "--from", handed, *key))
+        self.assertIn("nothing was touched", self.machine.run("restore", backup, "--from", handed, *key, "--check"))
+        self.assertEqual((self.machine.root / "srv/big").read_bytes(), b"lost")
+        self.machine.run("restore", backup, "--from", handed, *key)
+        self.assertTrue((self.machine.root / "srv/big").read_bytes() == self.content)
+        self.assertIn("is back", self.machine.run("rollback"))
+
+    def test_handed_over_from_another_stack(self):
+        backup, key = self.elsewhere()
+        self.machine.write_settings(stack="drill", host="router-9")
+        handed = self.hand_over()
+        self.assertIn("the backup is of stack stage, this machine is of stack drill", self.machine.run("restore", backup, "--from", handed, *key, code=3))
+        self.assertEqual((self.machine.root / "srv/big").read_bytes(), b"lost")
+        self.machine.run("restore", backup, "--from", handed, *key, "--allow", "stack")
+        self.assertTrue((self.machine.root / "srv/big").read_bytes() == self.content)
+
+    def test_handed_over_by_a_line_that_breaks_off(self):
+        backup, key = self.elsewhere()
+        handed, cuts = self.hand_over(), []
+
+        def trouble(request):
+            if request["path"].endswith(".age") and len(cuts) < 4:
+                cuts.append(request["headers"].get("range"))
+                return ("answer", 503, UNAVAILABLE) if len(cuts) == 2 else ("cut", 5 * MIB)
+            return None
+
+        self.cloud.trouble = trouble
+        self.machine.run("restore", backup, "--from", handed, *key)
+        self.assertTrue((self.machine.root / "srv/big").read_bytes() == self.content)
+        self.assertEqual(cuts, [None, f"bytes={5 * MIB}-", f"bytes={5 * MIB}-", f"bytes={10 * MIB}-"])
+
+    def test_handed_over_is_refused(self):
+        backup, key = self.elsewhere()
+        handed = self.hand_over()
+        before = self.machine.snapshot("srv")
+        secret = json.loads((self.machine.root / "handed.json").read_text())["objects"][f"{backup}/manifest.json"]
+        self.cloud.trouble = lambda request: ("answer", 403, FORBIDDEN)
+        out = self.machine.run("restore", backup, "--from", handed, *key, code=1)
+        self.assertIn("HTTP 403 AccessDenied no; what was handed over is good for a time only", out)
+        self.assertNotIn(secret, out)
+        self.cloud.trouble = lambda request: ("cut", 0)
+        out = self.machine.run("restore", backup, "--from", handed, *key, code=1)
+        self.assertIn("bytes early", out)
+        self.assertNotIn(secret, out)
+        self.cloud.trouble = lambda request: None
+        self.assertIn("was not handed over from s3://backups", self.machine.run("restore", "router-2/20260102T030405Z-0a1b2c3d", "--from", handed, *key, code=3))
+        self.machine.put("torn.json", json.dumps({"objects": [secret]}), 0o600)
+        out = self.machine.run("restore", backup, "--from", str(self.machine.root / "torn.json"), *key, code=3)
+        self.assertIn("it is not what `calldata backup restore --from` hands over", out)
+        self.assertNotIn(secret, out)
+        self.machine.put("open.json", "{}", 0o644)
+        self.assertIn("has mode 0644", self.machine.run("restore", backup, "--from", str(self.machine.root / "open.json"), *key, code=3))
+        self.assertIn("No such file", self.machine.run("restore", backup, "--from", "/nowhere", *key, code=3))
+        self.s3.delete_object(Bucket="backups", Key=f"c4-router/{backup}/manifest.json")
+        self.assertIn("there is no backup", self.machine.run("restore", backup, "--from", handed, *key, code=3))
+        self.assertEqual(self.machine.snapshot("srv"), before)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -32,27 +32,39 @@ type bench struct {
 	out     bytes.Buffer
 	played  []*configure.Options
 	playErr error
+	handed  []handed // what was handed over with a playbook
 
 	mu       sync.Mutex
 	commands []string
+	fed      map[string]*bytes.Buffer // what machines got by way of standard input, by the file
 }
 
 func newBench(t *testing.T, reply sshtest.Reply) *bench {
 	t.Helper()
-	b := &bench{stack: stacktest.Stack()}
+	b := &bench{stack: stacktest.Stack(), fed: map[string]*bytes.Buffer{}}
 	server := sshtest.Start(t, func(command string) sshtest.Reply {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.commands = append(b.commands, command)
+		if _, file, fed := strings.Cut(command, "cat >"); fed {
+			to := &bytes.Buffer{}
+			b.fed[strings.TrimSuffix(file, "'")] = to
+			return sshtest.Reply{Stdin: to}
+		}
 		return reply
 	})
 	b.env = stacktest.Environment(server)
 	b.opts = &Options{
-		IO:      &cli.IO{In: strings.NewReader(""), Out: &b.out, Err: io.Discard, Getenv: func(name string) string { return b.env[name] }},
-		members: stacktest.Members, port: server.Port,
-		play: func(_ context.Context, o *configure.Options) (*configure.Outcome, error) {
-			b.played = append(b.played, o)
-			return &configure.Outcome{Stack: o.Stack, Playbook: o.Playbook, Result: ansible.Result{Exit: ansible.Exit{Ran: true}}}, b.playErr
+		IO: &cli.IO{In: strings.NewReader(""), Out: &b.out, Err: io.Discard, Getenv: func(name string) string { return b.env[name] }},
+		tools: tools{
+			members: stacktest.Members, port: server.Port,
+			play: func(_ context.Context, o *configure.Options) (*configure.Outcome, error) {
+				b.played = append(b.played, o)
+				if file, ok := o.Set["restore_from_file"].(string); ok {
+					b.handed = append(b.handed, readHanded(t, file))
+				}
+				return &configure.Outcome{Stack: o.Stack, Playbook: o.Playbook, Result: ansible.Result{Exit: ansible.Exit{Ran: true}}}, b.playErr
+			},
 		},
 	}
 	return b
@@ -195,6 +207,8 @@ func TestMistakes(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"want one of trial-uc-1,trial-router-1": {"restore", "trial", stacktest.Member, "--yes"},
+		`--from is "prod:here"`:                 {"restore", "trial", "trial-uc-1", "--yes", "--from", "prod:here"},
+		`--from is "s3://UPPER"`:                {"list", "trial", "--from", "s3://UPPER"},
 		"want `backup restore STACK NODE":       {"restore", "trial"},
 		"--timeout is 0s":                       {"now", "trial", "--timeout", "0s"},
 		`"nowhere"`:                             {"list", "trial", "nowhere"},
@@ -212,10 +226,13 @@ func TestPlaybooksKnowTheVariables(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../../ansible/playbooks/restore.yml")
 	require.NoError(t, err)
-	vars, err := (&restoring{Backups: []string{"x"}, Parts: []string{"x"}, Allow: []string{"x"}, Identity: identity{File: "x", Secret: "x"}}).vars()
+	vars, err := (&RestoreOptions{Parts: []string{"x"}, Allow: []string{"x"}, Identity: Identity{File: "x", Secret: "x"}}).vars([]string{"x"})
 	require.NoError(t, err)
 	require.Len(t, vars, 6)
 	for name := range vars {
+		assert.Contains(t, string(text), name)
+	}
+	for _, name := range []string{"restore_from_file", memberKey, memberFrom} {
 		assert.Contains(t, string(text), name)
 	}
 	program, err := os.ReadFile("../../../ansible/roles/backup/files/calldata_backup/restore.py")

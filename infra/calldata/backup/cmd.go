@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/calldata/calldata-foundation/ansible"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/statestore"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -31,14 +33,33 @@ type Options struct {
 	Dir string
 	// Node is the machine that is meant, a role, or empty for all.
 	Node string
+	// From is where backups are that lie elsewhere than in the stack's own bucket: another stack's name; a stack's name with ":copy", for
+	// its copies in a second region; or s3://BUCKET, with ?region=REGION where it is another than the stack's. Empty is the own bucket.
+	From string
 	// Timeout bounds everything, default three hours.
 	Timeout time.Duration
 	// JSON prints the result as JSON.
 	JSON bool
 
+	tools
+}
+
+// tools are what tests replace.
+type tools struct {
 	members fleet.Lister
 	play    func(context.Context, *configure.Options) (*configure.Outcome, error)
+	outputs func(context.Context, outputs.Source) (stacks.Outputs, error) // of another stack
+	bucket  func(ctx context.Context, b statestore.Bucket, region string) (reader, error)
 	port    int // of the machines' SSH servers; 0 is 22
+}
+
+// defaults are what is not a test's.
+func (o *Options) defaults() {
+	if o.members == nil {
+		o.tools = tools{members: fleet.Members, play: configure.Run, bucket: openBucket, outputs: func(ctx context.Context, s outputs.Source) (stacks.Outputs, error) {
+			return s.Load(ctx, nil)
+		}}
+	}
 }
 
 // environment says what the verbs that run playbooks need.
@@ -47,7 +68,9 @@ The environment is that of calldata configure, see there.`
 
 // NewCmdBackup makes the command.
 func NewCmdBackup(streams *cli.IO) *cobra.Command {
-	return newCmd(&Options{IO: streams, members: fleet.Members, play: configure.Run})
+	o := &Options{IO: streams}
+	o.defaults()
+	return newCmd(o)
 }
 
 func newCmd(o *Options) *cobra.Command {
@@ -81,6 +104,22 @@ Exit codes: 0 done, 1 a backup failed, 2 wrong input, 4 a machine does not answe
 	}
 	o.addFlags(cmd)
 	return cmd
+}
+
+// fromText says what --from takes.
+const fromText = `
+--from looks elsewhere than in the stack's own bucket, with the AWS credentials of the environment: in the bucket of another STACK, in
+the copies that STACK:copy has in a second region (copyRegion), or in s3://BUCKET?region=REGION.`
+
+func (o *Options) addFrom(flags *pflag.FlagSet) {
+	flags.StringVar(&o.From, "from", "", "where the backups are: STACK, STACK:copy or s3://BUCKET?region=REGION (default: the stack's own bucket)")
+}
+
+func (o *Options) checkFrom() error {
+	if o.From != "" && !whereForm.MatchString(o.From) {
+		return cli.UsageErrorf("--from is %q, want the name of a stack, STACK:copy, or s3://BUCKET?region=REGION", o.From)
+	}
+	return nil
 }
 
 func (o *Options) addFlags(cmd *cobra.Command) {

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/confirm"
@@ -27,8 +28,6 @@ import (
 )
 
 const (
-	// latest is the last time that RDS can restore to.
-	latest = "latest"
 	// timeTag is what an instance that was restored by this command has that time in.
 	timeTag = "calldata:restored-to"
 	// thenSuffix is after the database's name in that of the instance that is restored beside it.
@@ -41,7 +40,7 @@ type rewinding struct {
 	// To is a time as in RFC 3339, or "latest".
 	To string
 	// Identity is the private key of the machines' backups.
-	Identity identity
+	Identity Identity
 	// Keep leaves the restored instance.
 	Keep bool
 	// Yes asks nobody.
@@ -170,7 +169,7 @@ func (o *rewinding) run(ctx context.Context) error {
 	result := Rewound{Stack: stack.Stack, Database: id, Time: to}
 	server, err := loginOf(ctx, secretsmanager.NewFromConfig(settings), then)
 	if err == nil {
-		result.Router, result.Backup, err = o.take(ctx, stack, server, report)
+		result.Router, result.Backup, err = o.take(ctx, stack, server)
 	}
 	if err != nil {
 		return fmt.Errorf("%w\nThe instance %s is there; the same command goes on with it", err, id+thenSuffix)
@@ -279,7 +278,7 @@ func (o *rewinding) available(ctx context.Context, client *rds.Client, id string
 	return found, err
 }
 
-// loginOf answers what `calldata-backup now --server` reads, in one line.
+// loginOf answers what `calldata-backup now --server` reads.
 func loginOf(ctx context.Context, client *secretsmanager.Client, i *types.DBInstance) ([]byte, error) {
 	out, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: i.MasterUserSecret.SecretArn})
 	if err != nil {
@@ -297,51 +296,40 @@ func loginOf(ctx context.Context, client *secretsmanager.Client, i *types.DBInst
 	})
 }
 
-// takeOver saves the other server and restores the backup, as root on a Router. It reads the server's login, a line, and then the
-// private key, and keeps both in memory.
-const takeOver = `
+// saveThen saves the other server as root on a Router. It reads the server's login, and keeps it in memory.
+const saveThen = `
 set -euo pipefail
 umask 077
 dir=$(mktemp -d -p /run calldata-then.XXXXXX)
 trap "rm -rf $dir" EXIT
-IFS= read -r server
-printf "%s\n" "$server" >$dir/server
-cat >$dir/identity
+cat >$dir/server
 /usr/local/sbin/calldata-backup now --part database --server $dir/server | tee $dir/said >&2
 id=$(sed -n "s/^\(database-then\/[A-Za-z0-9-]*\): complete$/\1/p" $dir/said)
 [ -n "$id" ] || { echo "the backup has no name" >&2; exit 1; }
-[ -s $dir/identity ] && set -- "$@" --identity $dir/identity
-/usr/local/sbin/calldata-backup restore "$id" --part database --yes "$@" >&2
 echo "$id"
 `
 
 // take has the first Router that answers take the data over, and answers its name and that of the backup.
-func (o *rewinding) take(ctx context.Context, stack stacks.Outputs, server []byte, report progress.Reporter) (router, id string, err error) {
+func (o *rewinding) take(ctx context.Context, stack stacks.Outputs, server []byte) (router, id string, err error) {
 	routers, err := fleet.Choose(ctx, stack, string(stacks.RoleC4Router), o.members)
 	if err != nil {
 		return "", "", err
 	}
-	in, words, err := o.Identity.handOver()
-	if err != nil {
-		return "", "", err
-	}
-	command := "sudo -n bash -c '" + takeOver + "' calldata" + words
 	var errs []error
 	for _, n := range routers {
-		step := report.Step(n.Name + " takes over what it has")
 		var out bytes.Buffer
-		client, closed, err := login.To(ctx, stack, n, o.IO.Getenv, o.port)
+		err := o.logIn(ctx, stack, n, "save what it has", func(client *ssh.Client) error {
+			return login.Feed(ctx, client, "sudo -n bash -c '"+saveThen+"'", bytes.NewReader(server), &out)
+		})
 		if err == nil {
-			err = login.Feed(ctx, client, command, io.MultiReader(bytes.NewReader(append(server, '\n')), bytes.NewReader(in)), &out)
-			closed()
-			if err != nil {
-				err = fmt.Errorf("%s: %w", n.Name, err)
-			}
-			step.Done(err)
-			return n.Name, strings.TrimSpace(out.String()), err
+			id = strings.TrimSpace(out.String())
+			restore := &RestoreOptions{Options: o.Options, Parts: []string{SharedSource}, Identity: o.Identity}
+			_, err = restore.onMember(ctx, stack, n, []string{id}, nil)
 		}
-		step.Done(err)
-		errs = append(errs, fmt.Errorf("%s: %w", n.Name, err))
+		if cli.Code(err) != cli.ExitUnreachable || ctx.Err() != nil {
+			return n.Name, id, err
+		}
+		errs = append(errs, err)
 	}
 	return "", "", cli.WithCode(cli.ExitUnreachable, errors.Join(errs...))
 }

@@ -92,24 +92,36 @@ func TestRestoreDatabase(t *testing.T) {
 	err = b.run(t, "restore-database", "trial", "--to", "2026-01-01T00:00:00Z", "--yes")
 	require.ErrorContains(t, err, "delete it: aws rds delete-db-instance", "one of another time is nobody's to take")
 
-	router := &heard{said: strings.NewReader("database-then/20261129T020000Z-1\n"), closed: make(chan struct{})}
+	read := map[string]*heard{}
 	server := sshtest.Start(t, func(command string) sshtest.Reply {
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		b.commands = append(b.commands, command)
-		return sshtest.Reply{Join: router}
+		for what, says := range map[string]string{"--server": "database-then/20261129T020000Z-1\n", "cat >" + memberKey: ""} {
+			if strings.Contains(command, what) {
+				read[what] = &heard{said: strings.NewReader(says), closed: make(chan struct{})}
+				return sshtest.Reply{Join: read[what]}
+			}
+		}
+		return sshtest.Reply{}
 	})
 	b.opts.port, b.env["CALLDATA_SSH_KEY"], b.env["CALLDATA_KNOWN_HOSTS"] = server.Port, server.KeyFile, server.KnownHosts
 	b.commands = nil
-	identity := filepath.Join(t.TempDir(), "key")
-	require.NoError(t, os.WriteFile(identity, []byte("AGE-SECRET-KEY-1\n"), 0o600))
-	require.NoError(t, b.run(t, "restore-database", "trial", "--to", to, "--yes", "--json", "--identity", identity))
-	<-router.closed
-	line, key, _ := strings.Cut(router.all.String(), "\n")
-	assert.Equal(t, "AGE-SECRET-KEY-1\n", key)
+	key := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, os.WriteFile(key, []byte("AGE-SECRET-KEY-1\n"), 0o600))
+	require.NoError(t, b.run(t, "restore-database", "trial", "--to", to, "--yes", "--json", "--identity", key))
+	for _, h := range read {
+		<-h.closed
+	}
+	assert.Equal(t, "AGE-SECRET-KEY-1\n", read["cat >"+memberKey].all.String())
 	var login struct{ Host, Username, Password string }
-	require.NoError(t, json.Unmarshal([]byte(line), &login))
+	require.NoError(t, json.Unmarshal(read["--server"].all.Bytes(), &login))
 	assert.Equal(t, aws.ToString(then.Endpoint.Address), login.Host)
 	assert.Equal(t, "calldata", login.Username)
-	assert.NotContains(t, strings.Join(b.commands, "\n"), login.Password)
+	all := strings.Join(b.commands, "\n")
+	assert.NotContains(t, all, login.Password)
+	assert.Contains(t, all, "calldata-backup restore database-then/20261129T020000Z-1 --yes --identity "+memberKey+" --part database")
+	assert.Contains(t, all, "rm -f "+memberKey, "no key stays on the Router")
 	var done Rewound
 	require.NoError(t, json.Unmarshal(b.out.Bytes(), &done))
 	assert.Equal(t, "database-then/20261129T020000Z-1", done.Backup)

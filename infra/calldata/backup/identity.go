@@ -3,7 +3,6 @@ package backup
 import (
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 
@@ -14,16 +13,16 @@ import (
 
 var arnForm = regexp.MustCompile(`^arn:[A-Za-z0-9:/_+=.@!-]+$`)
 
-// identity is where the private key of age is that backups are read with: in a file of mode 0600 here, or in a secret that the
+// Identity is where the private key of age is that backups are read with: in a file of mode 0600 here, or in a secret that the
 // machine reads. Neither is for backups that KMS alone encrypts.
-type identity struct{ File, Secret string }
+type Identity struct{ File, Secret string }
 
-func (i *identity) addFlags(f *pflag.FlagSet) {
+func (i *Identity) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&i.File, "identity", "", "file with the private key, mode 0600")
 	f.StringVar(&i.Secret, "identity-secret", "", "ARN of the secret that the machine reads the private key from")
 }
 
-func (i *identity) validate() (errs []error) {
+func (i *Identity) validate() (errs []error) {
 	if i.Secret != "" && !arnForm.MatchString(i.Secret) {
 		errs = append(errs, fmt.Errorf("--identity-secret is %q, want an ARN", i.Secret))
 	}
@@ -39,15 +38,4 @@ func (i *identity) validate() (errs []error) {
 		}
 	}
 	return errs
-}
-
-// handOver is for a command on a machine: what it reads, and its arguments.
-func (i *identity) handOver() (stdin []byte, words string, err error) {
-	if i.File != "" {
-		stdin, err = os.ReadFile(i.File)
-	}
-	if i.Secret != "" {
-		words = " --identity-secret " + i.Secret
-	}
-	return stdin, words, err
 }

@@ -86,27 +86,36 @@ func names(nodes []stacks.Node) string {
 }
 
 // on runs a command on a machine and answers what it printed.
-func (o *Options) on(ctx context.Context, stack stacks.Outputs, n stacks.Node, command string) (string, error) {
+func (o *Options) on(ctx context.Context, stack stacks.Outputs, n stacks.Node, command string) (out string, err error) {
+	err = o.logIn(ctx, stack, n, command, func(client *ssh.Client) (err error) {
+		switch out, err = login.Output(ctx, client, command); {
+		case err != nil && stack.Backups == nil:
+			return fmt.Errorf("calldata-backup: %w: stack %s has no bucket for backups", err, stack.Stack)
+		case err != nil:
+			return fmt.Errorf("calldata-backup: %w", err)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// logIn does something on a machine, as a step called what.
+func (o *Options) logIn(ctx context.Context, stack stacks.Outputs, n stacks.Node, what string, do func(*ssh.Client) error) error {
 	report, done := o.IO.Reporter()
 	defer done()
-	step := report.Step(n.Name + ": " + command)
+	step := report.Step(n.Name + ": " + what)
 	client, closed, err := login.To(ctx, stack, n, o.IO.Getenv, o.port)
 	if err != nil {
-		err = fmt.Errorf("%s: %w", n.Name, err)
-		if cli.Code(err) == cli.ExitError {
+		if err = fmt.Errorf("%s: %w", n.Name, err); cli.Code(err) == cli.ExitError {
 			err = cli.WithCode(cli.ExitUnreachable, err)
 		}
 		step.Done(err)
-		return "", err
+		return err
 	}
 	defer closed()
-	out, err := login.Output(ctx, client, command)
-	switch {
-	case err != nil && stack.Backups == nil:
-		err = fmt.Errorf("%s: calldata-backup: %w: stack %s has no bucket for backups", n.Name, err, stack.Stack)
-	case err != nil:
-		err = fmt.Errorf("%s: calldata-backup: %w", n.Name, err)
+	if err = do(client); err != nil {
+		err = fmt.Errorf("%s: %w", n.Name, err)
 	}
 	step.Done(err)
-	return out, err
+	return err
 }

@@ -36,20 +36,26 @@ import (
 )
 
 const (
-	account = "123456789012" // the emulator's
-	bucket  = "calldata-foundation-state-123456789012-us-east-1"
+	account   = "123456789012" // the emulator's
+	elsewhere = "us-west-2"
+	bucket    = "calldata-foundation-state-123456789012-us-east-1"
 )
 
 // world is an emulated account.
 type world struct {
 	emulator *emulator.Emulator
 	clients  clients
+	there    clients // of the second region
 }
 
 func newWorld(t *testing.T) *world {
 	e := emulatortest.Start(t)
-	settings := e.AWSConfig()
-	return &world{e, clients{region: settings.Region, sts: sts.NewFromConfig(settings), kms: kms.NewFromConfig(settings), s3: awsapi.S3(settings), iam: iam.NewFromConfig(settings)}}
+	in := func(region string) clients {
+		settings := e.AWSConfig()
+		settings.Region = region
+		return clients{region: region, sts: sts.NewFromConfig(settings), kms: kms.NewFromConfig(settings), s3: awsapi.S3(settings), iam: iam.NewFromConfig(settings)}
+	}
+	return &world{e, in(emulator.Region), in(elsewhere)}
 }
 
 // bootstrap runs the command and answers its report, what it printed for a person, and its error.
@@ -57,7 +63,12 @@ func (w *world) bootstrap(t *testing.T, args ...string) (Report, string, error) 
 	t.Helper()
 	var out, said bytes.Buffer
 	streams := &cli.IO{Out: &out, Err: &said}
-	opts := &Options{IO: streams, connect: func(context.Context, *Options) (clients, error) { return w.clients, nil }}
+	opts := &Options{IO: streams, connect: func(_ context.Context, _ *Options, region string) (clients, error) {
+		if region == elsewhere {
+			return w.there, nil
+		}
+		return w.clients, nil
+	}}
 	cmd := newCmd(opts)
 	cmd.SetArgs(append(args, "--json"))
 	cmd.SetContext(t.Context())
@@ -337,12 +348,24 @@ func TestBootstrapNamesEverythingThatStandsInTheWay(t *testing.T) {
 func TestBootstrapRefusesWrongFlags(t *testing.T) {
 	t.Parallel()
 	_, _, err := (&world{}).bootstrap(t, "--region", "here", "--bucket", "No.Bucket", "--key-alias", "alias/aws/s3", "--keep-days", "0",
-		"--keep-versions", "101", "--owner", "<>")
+		"--keep-versions", "101", "--owner", "<>", "--copy-region", "there")
 	require.Error(t, err)
 	assert.Equal(t, cli.ExitUsage, cli.Code(err))
-	for _, want := range []string{`--region: "here"`, `--bucket is "No.Bucket"`, "alias/aws/ is for AWS's own keys", "--keep-days is 0", "--keep-versions is 101", "--owner: "} {
+	for _, want := range []string{`--region: "here"`, `--bucket is "No.Bucket"`, "alias/aws/ is for AWS's own keys", "--keep-days is 0", "--keep-versions is 101", "--owner: ",
+		`--copy-region: "there"`} {
 		assert.ErrorContains(t, err, want)
 	}
+}
+
+func TestCopyRegionIsAnother(t *testing.T) {
+	t.Parallel()
+	w := &world{clients: clients{region: "us-east-1"}}
+	_, _, err := w.bootstrap(t, "--copy-region", "us-east-1")
+	require.ErrorContains(t, err, "--copy-region is us-east-1, and so is the region of the state")
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
+	_, _, err = w.bootstrap(t, "--copy-region", elsewhere, "--bucket", strings.Repeat("b", 59))
+	require.ErrorContains(t, err, "--bucket has 59 characters, and with --copy-region at most 58")
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
 }
 
 func TestNoCredentials(t *testing.T) {

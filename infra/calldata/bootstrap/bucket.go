@@ -37,9 +37,17 @@ type bucketAPI interface {
 	PutBucketLifecycleConfiguration(context.Context, *s3.PutBucketLifecycleConfigurationInput, ...func(*s3.Options)) (*s3.PutBucketLifecycleConfigurationOutput, error)
 	GetBucketTagging(context.Context, *s3.GetBucketTaggingInput, ...func(*s3.Options)) (*s3.GetBucketTaggingOutput, error)
 	PutBucketTagging(context.Context, *s3.PutBucketTaggingInput, ...func(*s3.Options)) (*s3.PutBucketTaggingOutput, error)
+	GetBucketReplication(context.Context, *s3.GetBucketReplicationInput, ...func(*s3.Options)) (*s3.GetBucketReplicationOutput, error)
+	PutBucketReplication(context.Context, *s3.PutBucketReplicationInput, ...func(*s3.Options)) (*s3.PutBucketReplicationOutput, error)
+	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
+	CopyObject(context.Context, *s3.CopyObjectInput, ...func(*s3.Options)) (*s3.CopyObjectOutput, error)
 }
 
 func (f *foundation) bucketName() string { return "bucket " + f.bucket }
+
+func (f *foundation) bucketARN() string {
+	return fmt.Sprintf("arn:%s:s3:::%s", f.id.Partition, f.bucket)
+}
 
 // inspectBucket compares the bucket, in the order in which a new one is locked up.
 func (f *foundation) inspectBucket(ctx context.Context) ([]mend.Setting, error) {
@@ -105,7 +113,7 @@ func (f *foundation) bucketThere(ctx context.Context) (bool, error) {
 }
 
 func (f *foundation) elsewhere(where string) error {
-	return fmt.Errorf("it is in %s, not in %s: give --region %s, or choose another --bucket", where, f.region, where)
+	return fmt.Errorf("it is in %s, not in %s: give %s %s, or choose another --bucket", where, f.region, f.regionFlag, where)
 }
 
 func (f *foundation) createBucket(ctx context.Context) error {

@@ -28,6 +28,8 @@ const (
 	// maxKeepVersions is the most that a lifecycle rule can keep.
 	// Source: Amazon S3 API Reference, NoncurrentVersionExpiration, NewerNoncurrentVersions.
 	maxKeepVersions = 100
+	// maxBucket is the longest name of a bucket. Source: Amazon S3 User Guide, "General purpose bucket naming rules".
+	maxBucket = 63
 )
 
 var (
@@ -45,6 +47,8 @@ type Options struct {
 	Region string
 	// Profile is the AWS profile. Default: the environment's.
 	Profile string
+	// CopyRegion is a second region that gets a copy of the state. Empty: nothing is copied, and what copies is left as it is.
+	CopyRegion string
 	// Bucket is the bucket for the state. Default: calldata-foundation-state-<account>-<region>.
 	Bucket string
 	// KeyAlias names the KMS key, default alias/calldata-foundation-secrets.
@@ -59,8 +63,8 @@ type Options struct {
 	// JSON prints the report as JSON instead of a table.
 	JSON bool
 
-	// connect makes the clients; tests answer their own.
-	connect func(context.Context, *Options) (clients, error)
+	// connect makes the clients of a region; tests answer their own.
+	connect func(ctx context.Context, o *Options, region string) (clients, error)
 }
 
 // clients are the parts of AWS that the command talks to.
@@ -88,6 +92,11 @@ The key gets the alias, yearly rotation and tags; its policy is KMS's own, which
 versioned, encrypted with that key, closed to the public, to plain HTTP and to other accounts, without ACLs, and forgets
 old versions and broken uploads by itself.
 
+With --copy-region S3 copies every object to a bucket called BUCKET-copy in another region, under a key of that region with the
+same alias, in a role of its own. What is there already S3 would not copy: this command does, each time it is run. Locks are
+copied with everything else, and so may be left in the copy when the region is lost: pulumi cancel removes them there. Secrets
+in the state stay encrypted with the key of the first region.
+
 Everything is looked at first. What is there and right is left alone, what is missing is made, what is wrong is mended; so
 the command may be run again at any time, and goes on where it was broken off. Statements and rules that others have put
 into the bucket's policy and lifecycle stay. It never deletes anything, and refuses buckets of other accounts.
@@ -96,12 +105,14 @@ Exit codes: 0 all is in place (with --dry-run: nothing stands in the way), 1 AWS
 something is there that must be decided by hand; then nothing was changed.`,
 		Example: `  calldata bootstrap --dry-run
   calldata bootstrap --profile telephony --region eu-west-1
+  calldata bootstrap --copy-region us-west-2
   calldata bootstrap --json | jq -r .login`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), opts) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&opts.Region, "region", "", "AWS region (default: the profile's or the environment's, or else "+defaultRegion+")")
+	flags.StringVar(&opts.CopyRegion, "copy-region", "", "AWS region that gets a copy of the state (default: none)")
 	flags.StringVar(&opts.Profile, "profile", "", "AWS profile (default: the environment's)")
 	flags.StringVar(&opts.Bucket, "bucket", "", "bucket for the state (default: calldata-foundation-state-ACCOUNT-REGION)")
 	flags.StringVar(&opts.KeyAlias, "key-alias", defaultAlias, "alias of the KMS key")
@@ -114,8 +125,8 @@ something is there that must be decided by hand; then nothing was changed.`,
 	return cmd
 }
 
-func connect(ctx context.Context, o *Options) (clients, error) {
-	settings, err := awsapi.Load(ctx, o.Region, o.Profile, defaultRegion)
+func connect(ctx context.Context, o *Options, region string) (clients, error) {
+	settings, err := awsapi.Load(ctx, region, o.Profile, defaultRegion)
 	if err != nil {
 		return clients{}, err
 	}
@@ -130,11 +141,16 @@ func (o *Options) validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	if o.Region != "" {
-		if err := awsapi.CheckRegion(o.Region); err != nil {
-			errs = append(errs, fmt.Errorf("--region: %w", err))
+	for _, region := range []struct{ flag, value string }{{"--region", o.Region}, {copyFlag, o.CopyRegion}} {
+		if region.value == "" {
+			continue
+		}
+		if err := awsapi.CheckRegion(region.value); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", region.flag, err))
 		}
 	}
+	check(o.CopyRegion == "" || len(o.Bucket) <= maxBucket-len(copySuffix), "--bucket has %d characters, and with --copy-region at most %d: the copy's name ends with %s",
+		len(o.Bucket), maxBucket-len(copySuffix), copySuffix)
 	check(o.Bucket == "" || bucketForm.MatchString(o.Bucket), "--bucket is %q, want 3 to 63 lower case letters, digits and hyphens", o.Bucket)
 	check(aliasForm.MatchString(o.KeyAlias), "--key-alias is %q, want alias/ and letters, digits, / _ and -", o.KeyAlias)
 	check(!strings.HasPrefix(o.KeyAlias, "alias/aws/"), "--key-alias is %q, and alias/aws/ is for AWS's own keys: choose another", o.KeyAlias)
@@ -155,15 +171,26 @@ func run(ctx context.Context, o *Options) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
-	to, err := o.connect(ctx, o)
+	to, err := o.connect(ctx, o, o.Region)
 	if err != nil {
 		return cli.WithCode(cli.ExitUsage, err)
 	}
 	if err := awsapi.CheckRegion(to.region); err != nil {
 		return cli.WithCode(cli.ExitUsage, fmt.Errorf("the region of the profile or the environment: %w, or give --region", err))
 	}
+	f := &foundation{Options: o, clients: to, regionFlag: "--region"}
+	if o.CopyRegion != "" {
+		if o.CopyRegion == to.region {
+			return cli.UsageErrorf("%s is %s, and so is the region of the state: name another", copyFlag, o.CopyRegion)
+		}
+		there, err := o.connect(ctx, o, o.CopyRegion)
+		if err != nil {
+			return cli.WithCode(cli.ExitUsage, err)
+		}
+		f.copy = &foundation{Options: o, clients: there, regionFlag: copyFlag}
+	}
 	work, finish := o.IO.Reporter()
-	report, err := lay(ctx, o, to, work)
+	report, err := f.lay(ctx, work)
 	finish()
 	if report != nil {
 		err = errors.Join(err, o.IO.Print(o.JSON, report, report.writeTable))

@@ -28,12 +28,15 @@ const (
 	settlePause = 2 * time.Second
 )
 
-// foundation is the work in hand.
+// foundation is the work in hand, in one region.
 type foundation struct {
 	*Options
 	clients
-	id     awsapi.Identity
-	bucket string
+	// regionFlag is the flag that says which region, copy the work in a second one; nil where there is none.
+	regionFlag string
+	copy       *foundation
+	id         awsapi.Identity
+	bucket     string
 	// keyARN is known once the key is there.
 	keyARN string
 	// made is true once this run has made something, which may then be unknown for a moment.
@@ -42,8 +45,7 @@ type foundation struct {
 
 // lay inspects everything, and then makes or mends what is not as it should be. An error about what stands in the way
 // comes before the first change; one on the way comes with the report of what was done until then.
-func lay(ctx context.Context, o *Options, to clients, work progress.Reporter) (*Report, error) {
-	f := &foundation{Options: o, clients: to}
+func (f *foundation) lay(ctx context.Context, work progress.Reporter) (*Report, error) {
 	step := work.Step("look at what is there")
 	settings, err := f.inspect(ctx)
 	step.Done(err)
@@ -51,7 +53,7 @@ func lay(ctx context.Context, o *Options, to clients, work progress.Reporter) (*
 		return nil, err
 	}
 	report := f.newReport()
-	if o.DryRun {
+	if f.DryRun {
 		report.Report = mend.Plan(settings)
 		return report, nil
 	}
@@ -75,14 +77,15 @@ func (f *foundation) inspect(ctx context.Context) ([]mend.Setting, error) {
 	f.bucket = cmp.Or(f.Bucket, fmt.Sprintf("calldata-foundation-state-%s-%s", f.id.Account, f.region))
 	key, keyErr := f.inspectKey(ctx)
 	bucket, bucketErr := f.inspectBucket(ctx)
+	copied, copyErr := f.inspectCopy(ctx)
 	roles, roleErr := f.inspectRoles(ctx)
-	if err := errors.Join(keyErr, bucketErr, roleErr); err != nil {
+	if err := errors.Join(keyErr, bucketErr, copyErr, roleErr); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		return nil, cli.WithCode(cli.ExitUsage, fmt.Errorf("nothing was changed:\n%w", err))
 	}
-	return slices.Concat(key, bucket, roles), nil
+	return slices.Concat(key, bucket, copied, roles), nil
 }
 
 // patiently tries again while AWS does not know yet what this run has made.
@@ -91,7 +94,7 @@ func (f *foundation) patiently(ctx context.Context, do func(context.Context) err
 	deadline := time.Now().Add(settle)
 	for {
 		err := do(ctx)
-		if err == nil || !f.made || !awsapi.Is(err, "NotFoundException", "NoSuchBucket", "NotFound", "OperationAborted") || time.Now().After(deadline) {
+		if err == nil || !f.made || !awsapi.Is(err, "NotFoundException", "NoSuchBucket", "NotFound", "NoSuchEntity", "OperationAborted") || time.Now().After(deadline) {
 			return err
 		}
 		select {

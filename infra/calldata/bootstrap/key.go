@@ -27,7 +27,13 @@ type keyAPI interface {
 	TagResource(context.Context, *kms.TagResourceInput, ...func(*kms.Options)) (*kms.TagResourceOutput, error)
 }
 
-func (f *foundation) keyName() string { return "key " + f.KeyAlias }
+// keyName tells a key apart from that of the same alias in the other region.
+func (f *foundation) keyName() string {
+	if f.regionFlag == copyFlag {
+		return "key " + f.KeyAlias + " in " + f.region
+	}
+	return "key " + f.KeyAlias
+}
 
 // inspectKey compares the key behind the alias.
 func (f *foundation) inspectKey(ctx context.Context) ([]mend.Setting, error) {

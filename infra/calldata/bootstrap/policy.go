@@ -27,7 +27,7 @@ const (
 // Source: AWS Security Hub, control S3.5; Amazon S3 User Guide, "Bucket policy examples using condition keys", s3:TlsVersion;
 // IAM User Guide, "AWS global condition context keys", aws:PrincipalAccount and aws:PrincipalIsAWSService.
 func (f *foundation) statements() []iamdoc.Statement {
-	arn := fmt.Sprintf("arn:%s:s3:::%s", f.id.Partition, f.bucket)
+	arn := f.bucketARN()
 	deny := func(sid string, conditions map[string]map[string][]string) iamdoc.Statement {
 		return iamdoc.Statement{Sid: sid, Effect: iamdoc.EffectDeny, Actions: []string{"s3:*"}, Resources: []string{arn, arn + "/*"},
 			Principals: iamdoc.Everyone(), Conditions: conditions}

@@ -21,11 +21,23 @@ type Report struct {
 	KeyAlias string `json:"keyAlias"`
 	KeyARN   string `json:"keyArn,omitempty"`
 	mend.Report
+	// Copy is the copy in a second region; nil where none was asked for.
+	Copy *Copy `json:"copy,omitempty"`
 	// Login makes Pulumi use the bucket. StackInit makes a stack with the key, by the stack's name.
 	Login     string      `json:"login"`
 	StackInit []StackInit `json:"stackInit"`
 
 	profile string
+}
+
+// Copy is a copy of the state in a second region.
+type Copy struct {
+	Region string `json:"region"`
+	Bucket string `json:"bucket"`
+	// KeyARN is empty as long as there is no key.
+	KeyARN string `json:"keyArn,omitempty"`
+	// Login makes Pulumi use it.
+	Login string `json:"login"`
 }
 
 // StackInit is the command that makes one stack.
@@ -37,7 +49,10 @@ type StackInit struct {
 func (f *foundation) newReport() *Report {
 	r := &Report{Account: f.id.Account, Region: f.region, Bucket: f.bucket, KeyAlias: f.KeyAlias, profile: f.Profile}
 	query := "?region=" + url.QueryEscape(f.region)
-	r.Login = fmt.Sprintf("pulumi login 's3://%s%s'", f.bucket, query)
+	r.Login = f.login()
+	if f.copy != nil {
+		r.Copy = &Copy{Region: f.copy.region, Bucket: f.copy.bucket, Login: f.copy.login()}
+	}
 	for _, stack := range stacks.Topologies() {
 		r.StackInit = append(r.StackInit, StackInit{stack, fmt.Sprintf("pulumi stack init %s --secrets-provider='awskms://%s%s'", stack, f.KeyAlias, query)})
 	}
@@ -47,7 +62,14 @@ func (f *foundation) newReport() *Report {
 // about takes what is only known later.
 func (r *Report) about(f *foundation) *Report {
 	r.KeyARN = f.keyARN
+	if f.copy != nil {
+		r.Copy.KeyARN = f.copy.keyARN
+	}
 	return r
+}
+
+func (f *foundation) login() string {
+	return fmt.Sprintf("pulumi login 's3://%s?region=%s'", f.bucket, url.QueryEscape(f.region))
 }
 
 func (r *Report) writeTable(w io.Writer) error {
@@ -72,6 +94,9 @@ func (r *Report) epilogue() string {
 	fmt.Fprintf(&b, "  %s\n", r.Login)
 	for _, init := range r.StackInit {
 		fmt.Fprintf(&b, "  %s\n", init.Command)
+	}
+	if r.Copy != nil {
+		fmt.Fprintf(&b, "\nWhen %s is lost, to the copy in %s:\n\n  %s\n", r.Region, r.Copy.Region, r.Copy.Login)
 	}
 	return b.String()
 }

@@ -41,14 +41,15 @@ type tools struct {
 	backups  func(context.Context, *cli.IO, stacks.Outputs, stacks.Role) ([]backup.Backup, error)
 	database func(context.Context, stacks.Outputs) (Database, error)
 	copies   func(ctx context.Context, dir, stack string, getenv func(string) string) ([]statestore.Checkpoint, error)
-	replica  func(context.Context, stacks.Outputs) (string, error)
+	pair     func(context.Context, *cli.IO, stacks.Node, stacks.Outputs) (*Pair, error)
+	archives func(context.Context, *cli.IO, stacks.Outputs, string, ...stacks.Role) ([]backup.Backup, error)
 	now      func() time.Time
 }
 
 // NewCmdDR makes the command.
 func NewCmdDR(streams *cli.IO) *cobra.Command {
 	return newCmd(&Options{IO: streams, tools: tools{
-		members: fleet.Members, backups: backup.Of, database: describeDatabase, copies: copies, replica: replica, now: time.Now,
+		members: fleet.Members, backups: backup.Of, database: describeDatabase, copies: copies, pair: askPair, archives: backup.From, now: time.Now,
 	}})
 }
 
@@ -69,9 +70,9 @@ func newCmdPlan(base *Options) *cobra.Command {
 		Long: `For each thing that a stack can lose, a machine, the database, the state, a zone, the region: how old the data is that would
 come back if it were lost now, what docs/dr.md promises, and the commands that bring it back. Nothing is changed.
 
-Ages are those of what there really is: backups as the machines list them, the restorable time of RDS, the copies of the state.
-Machines are asked as by calldata ssh; RDS, EC2 and S3 with the AWS credentials of the environment. What could not be asked is
-said, and the rest is answered all the same.
+Ages are those of what there really is: backups as the machines list them and as they lie in a second region (copyRegion), the
+restorable time of RDS, the hourly copy of a pair of engines, the copies of the state. Machines are asked as by calldata ssh; RDS,
+EC2 and S3 with the AWS credentials of the environment. What could not be asked is said, and the rest is answered all the same.
 
 Exit codes: 0 every promise is kept, 2 wrong input, 3 a promise is not kept, 4 something could not be asked, 5 out of time.`,
 		Example: `  calldata dr plan prod

@@ -5,21 +5,24 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/backup"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/dr/promise"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/emulatortest"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stacktest"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/statestore"
@@ -64,11 +67,27 @@ func newBench() *bench {
 			copies: func(context.Context, string, string, func(string) string) ([]statestore.Checkpoint, error) {
 				return []statestore.Checkpoint{statestore.NewCheckpoint(statestore.FromHistory, statestore.Object{Time: now})}, nil
 			},
-			replica: func(context.Context, stacks.Outputs) (string, error) { return "", nil },
-			now:     func() time.Time { return now },
+			pair: func(_ context.Context, _ *cli.IO, n stacks.Node, _ stacks.Outputs) (*Pair, error) {
+				if n.Name == "trial-uc-1" {
+					return &Pair{Master: n.Name, Begun: now.Add(-20 * time.Minute)}, nil
+				}
+				return nil, nil
+			},
+			now: func() time.Time { return now },
 		},
 	}
 	return b
+}
+
+// withCopies gives the stack copies in a second region.
+func (b *bench) withCopies(archives []backup.Backup, err error) {
+	b.stack.Backups.Copy = &stacks.BackupsCopy{Region: "us-west-2", Bucket: "trial-copies", KeyARN: "arn:aws:kms:us-west-2:123456789012:key/2"}
+	b.opts.archives = func(_ context.Context, _ *cli.IO, _ stacks.Outputs, where string, _ ...stacks.Role) ([]backup.Backup, error) {
+		if where != "trial:copy" {
+			return nil, errors.New("asked for " + where)
+		}
+		return archives, err
+	}
 }
 
 func (b *bench) run(t *testing.T, args ...string) error {
@@ -110,6 +129,9 @@ func TestAHealthyStackKeepsItsPromises(t *testing.T) {
 	assert.InDelta(t, (10 * time.Hour).Seconds(), *all["all engines"].Age, 0)
 	assert.Contains(t, all["data in the Routers' database"].Detail, "our own backup database/20261130T020000Z-5 is 10h0m old")
 	assert.Nil(t, all["the region"].Age)
+	assert.Nil(t, all["the region"].RPO, "nothing is promised without copies")
+	assert.Equal(t, "trial-uc-1 copied its data", all["engine trial-uc-2"].Detail)
+	assert.InDelta(t, (20 * time.Minute).Seconds(), *all["engine trial-uc-2"].Age, 0)
 
 	require.NoError(t, b.run(t))
 	assert.Regexp(t, `(?m)^all engines +ok +10h0m +26 h +2 h +backup trial-uc-1/20261130T020000Z-2$`, b.out.String())
@@ -153,16 +175,17 @@ func TestWhatCannotBeAskedIsSaid(t *testing.T) {
 	b.opts.copies = func(context.Context, string, string, func(string) string) ([]statestore.Checkpoint, error) {
 		return nil, away
 	}
-	b.opts.replica = func(context.Context, stacks.Outputs) (string, error) { return "", away }
+	b.opts.pair = func(context.Context, *cli.IO, stacks.Node, stacks.Outputs) (*Pair, error) { return nil, away }
+	b.withCopies(nil, away)
 	all := b.plan(t, cli.ExitUnreachable)
 	skipped := 0
 	for _, l := range all {
 		if l.Status == verdict.Skip {
-			assert.Equal(t, "nobody answers", l.Detail)
+			assert.Contains(t, l.Detail, "nobody answers")
 			skipped++
 		}
 	}
-	assert.Equal(t, 6, skipped, "fleet, engines, database, its data, state, region")
+	assert.Equal(t, 8, skipped, "fleet, two engines of a pair, all engines, database, its data, state, region")
 	assert.Equal(t, verdict.OK, all["a zone"].Status)
 }
 
@@ -208,27 +231,6 @@ func TestOnTheEmulator(t *testing.T) { //nolint:paralleltest // it sets the envi
 	stack.Database.Host = "nowhere.example.com"
 	_, err = describeDatabase(ctx, stack)
 	assert.Equal(t, cli.ExitUnreachable, cli.Code(err))
-
-	_, err = replica(ctx, stack)
-	require.Error(t, err, "there is no such bucket")
-	client := s3.NewFromConfig(e.AWSConfig(), func(o *s3.Options) { o.UsePathStyle = true })
-	for _, name := range []string{stack.Backups.Bucket, "far"} {
-		require.NoError(t, e.CreateBackend(ctx, name)) // a bucket with versions, as replication wants them
-	}
-	to, err := replica(ctx, stack)
-	require.NoError(t, err)
-	assert.Empty(t, to)
-	_, err = client.PutBucketReplication(ctx, &s3.PutBucketReplicationInput{Bucket: &stack.Backups.Bucket, ReplicationConfiguration: &types.ReplicationConfiguration{
-		Role: aws.String("arn:aws:iam::123456789012:role/copy"), Rules: []types.ReplicationRule{{
-			ID: aws.String("all"), Status: types.ReplicationRuleStatusEnabled, Priority: aws.Int32(1), Filter: &types.ReplicationRuleFilter{Prefix: aws.String("")},
-			DeleteMarkerReplication: &types.DeleteMarkerReplication{Status: types.DeleteMarkerReplicationStatusDisabled},
-			Destination:             &types.Destination{Bucket: aws.String("arn:aws:s3:::far")},
-		}},
-	}})
-	require.NoError(t, err)
-	to, err = replica(ctx, stack)
-	require.NoError(t, err)
-	assert.Equal(t, "far", to)
 }
 
 func TestCopiesOfTheState(t *testing.T) {
@@ -241,4 +243,89 @@ func TestCopiesOfTheState(t *testing.T) {
 	})
 	require.NoError(t, err)
 	assert.Empty(t, found)
+}
+
+func TestTheRegionWithCopies(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	archives := []backup.Backup{{ID: "trial-uc-1/20261130T020000Z-2"}, {ID: "trial-uc-1/20261130T030000Z-9", Damaged: "torn"}, {ID: "database/20261130T050000Z-5"}}
+	b.withCopies(archives, nil)
+	region := b.plan(t, cli.ExitOK)["the region"]
+	assert.Equal(t, verdict.OK, region.Status)
+	assert.InDelta(t, (10 * time.Hour).Seconds(), *region.Age, 0, "that of the older one")
+	assert.InDelta(t, promise.Of(promise.Region).RPO.Seconds(), *region.RPO, 0)
+	assert.Equal(t, "us-west-2 has trial-uc-1/20261130T020000Z-2, database/20261130T050000Z-5", region.Detail)
+	assert.Contains(t, region.Steps, "calldata backup restore NEW NEW-uc-1 --backup trial-uc-1/latest --from 's3://trial-copies?region=us-west-2' --allow stack")
+	assert.Contains(t, region.Steps, "calldata backup restore NEW NEW-router-1 --part database --from 's3://trial-copies?region=us-west-2' --allow stack")
+
+	b.opts.now = func() time.Time { return now.Add(24 * time.Hour) }
+	b.opts.pair = func(context.Context, *cli.IO, stacks.Node, stacks.Outputs) (*Pair, error) { return nil, nil } //nolint:nilnil // no pair
+	assert.Equal(t, verdict.Fail, b.plan(t, cli.ExitUnhealthy)["the region"].Status, "the copies have stopped")
+	b.opts.now = func() time.Time { return now }
+	b.withCopies(archives[:2], nil)
+	assert.Equal(t, "us-west-2 has no whole backup of database", b.plan(t, cli.ExitUnhealthy)["the region"].Detail)
+	b.stack.Database = nil
+	assert.Equal(t, "us-west-2 has trial-uc-1/20261130T020000Z-2", b.plan(t, cli.ExitOK)["the region"].Detail)
+}
+
+func TestTheCopyOfAPair(t *testing.T) {
+	t.Parallel()
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	for name, c := range map[string]struct {
+		pair   *Pair
+		status verdict.Status
+		code   int
+		detail string
+	}{
+		"none":         {nil, verdict.Warn, cli.ExitOK, "no engine says that it copies its data"},
+		"never":        {&Pair{Master: "trial-uc-1"}, verdict.Fail, cli.ExitUnhealthy, "has not copied its data since it was started"},
+		"under way":    {&Pair{"trial-uc-1", ago(time.Minute), true}, verdict.OK, cli.ExitOK, "is copying its data"},
+		"failed":       {&Pair{"trial-uc-1", ago(11 * time.Minute), true}, verdict.Fail, cli.ExitUnhealthy, "began 11m0s ago has failed"},
+		"about due":    {&Pair{"trial-uc-1", ago(61 * time.Minute), false}, verdict.OK, cli.ExitOK, "the next copy is due"},
+		"not any more": {&Pair{"trial-uc-1", ago(3 * time.Hour), false}, verdict.Fail, cli.ExitUnhealthy, "trial-uc-1 copied its data"},
+	} {
+		b := newBench()
+		b.opts.pair = func(context.Context, *cli.IO, stacks.Node, stacks.Outputs) (*Pair, error) { return c.pair, nil }
+		l := b.plan(t, c.code)["engine trial-uc-2"]
+		assert.Equal(t, c.status, l.Status, name)
+		assert.Contains(t, l.Detail, c.detail, name)
+	}
+}
+
+func TestWhatAMasterSays(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]*Pair{
+		"":               nil,
+		"0 0\n":          {Master: "uc-1"},
+		"1764504000 0\n": {Master: "uc-1", Begun: time.Unix(1764504000, 0)},
+		"1764504000 2\n": {Master: "uc-1", Begun: time.Unix(1764504000, 0), Left: true},
+	} {
+		got, err := parsePair("uc-1", text)
+		require.NoError(t, err)
+		assert.Equal(t, want, got, text)
+	}
+	for _, text := range []string{"1764504000", "now 0", "1 2 3"} {
+		_, err := parsePair("uc-1", text)
+		require.ErrorContains(t, err, "uc-1 says", text)
+	}
+}
+
+// The command as it is, on the files that a master has.
+func TestLookAtPair(t *testing.T) {
+	t.Parallel()
+	tmp, cron := t.TempDir(), filepath.Join(t.TempDir(), "xivo-ha-master")
+	script := strings.NewReplacer("sudo -n ", "", "/tmp", tmp, "/etc/cron.d/xivo-ha-master", cron).Replace(lookAtPair)
+	look := func() string {
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", script).Output()
+		require.NoError(t, err)
+		return string(out)
+	}
+	touch := func(path string) { require.NoError(t, os.WriteFile(path, nil, 0o600)) }
+	assert.Empty(t, look())
+	touch(cron)
+	assert.Equal(t, "0 0\n", look())
+	touch(filepath.Join(tmp, "out_master_backup.sql"))
+	require.NoError(t, os.Chtimes(filepath.Join(tmp, "out_master_backup.sql"), now, now))
+	touch(filepath.Join(tmp, "replication.sql"))
+	assert.Equal(t, fmt.Sprintf("%d 1\n", now.Unix()), look())
 }

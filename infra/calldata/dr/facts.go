@@ -2,16 +2,12 @@ package dr
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/backup"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
@@ -45,7 +41,9 @@ type facts struct {
 	backups  map[stacks.Role]answer[[]backup.Backup]
 	database answer[Database]
 	copies   answer[[]statestore.Checkpoint]
-	replica  answer[string]
+	// pair is that of the engines; archives are the copies of backups in a second region.
+	pair     answer[*Pair]
+	archives answer[[]backup.Backup]
 }
 
 // gather asks everything that there is to ask of the stack.
@@ -63,7 +61,14 @@ func (o *Options) gather(ctx context.Context, stack stacks.Outputs) facts {
 		for _, role := range saved(stack) {
 			f.backups[role] = ask(report, "backups of "+string(role), func() ([]backup.Backup, error) { return o.backups(ctx, o.IO, stack, role) })
 		}
-		f.replica = ask(report, "copies in another region", func() (string, error) { return o.replica(ctx, stack) })
+		if far := copied(stack); far != nil {
+			f.archives = ask(report, "copies of backups in "+far.Region, func() ([]backup.Backup, error) {
+				return o.archives(ctx, o.IO, stack, stack.Stack+":copy", saved(stack)...)
+			})
+		}
+	}
+	if engines := engines(stack); len(engines) > 1 {
+		f.pair = ask(report, "the copy of a pair", func() (*Pair, error) { return o.paired(ctx, stack, engines) })
 	}
 	if stack.Database != nil {
 		f.database = ask(report, "database", func() (Database, error) { return o.database(ctx, stack) })
@@ -79,6 +84,14 @@ func ask[T any](report progress.Reporter, what string, question func() (T, error
 	return answer[T]{value, err}
 }
 
+// copied is where the stack's backups are copied to, or nil.
+func copied(stack stacks.Outputs) *stacks.BackupsCopy {
+	if stack.Backups == nil {
+		return nil
+	}
+	return stack.Backups.Copy
+}
+
 // saved are the roles whose backups bring something back: the engine's, and the Routers' for their database.
 func saved(stack stacks.Outputs) []stacks.Role {
 	roles := []stacks.Role{}
@@ -91,17 +104,6 @@ func saved(stack stacks.Outputs) []stacks.Role {
 		roles = append(roles, stacks.RoleC4Router)
 	}
 	return roles
-}
-
-// newest is the newest whole backup of a source.
-func newest(all []backup.Backup, source string) (backup.Backup, bool) {
-	var found backup.Backup
-	for _, b := range all {
-		if b.Source() == source && b.Whole() && b.Time().After(found.Time()) {
-			found = b
-		}
-	}
-	return found, found.ID != ""
 }
 
 // describeDatabase finds the database by the name that it listens at.
@@ -119,28 +121,6 @@ func describeDatabase(ctx context.Context, stack stacks.Outputs) (Database, erro
 		found.Restorable = aws.ToTime(i.LatestRestorableTime)
 	}
 	return found, nil
-}
-
-// replica is the bucket that S3 copies the stack's backups to, or empty.
-func replica(ctx context.Context, stack stacks.Outputs) (string, error) {
-	settings, err := awsapi.Load(ctx, stack.Region, "", "")
-	if err != nil {
-		return "", cli.WithCode(cli.ExitUsage, err)
-	}
-	out, err := awsapi.S3(settings).GetBucketReplication(ctx, &s3.GetBucketReplicationInput{Bucket: &stack.Backups.Bucket})
-	var coded smithy.APIError
-	switch {
-	case errors.As(err, &coded) && coded.ErrorCode() == "ReplicationConfigurationNotFoundError":
-		return "", nil
-	case err != nil:
-		return "", cli.WithCode(cli.ExitUnreachable, fmt.Errorf("ask S3: %s", awsapi.Message(err)))
-	}
-	for _, rule := range out.ReplicationConfiguration.Rules {
-		if rule.Destination != nil && rule.Status == "Enabled" {
-			return strings.TrimPrefix(aws.ToString(rule.Destination.Bucket), "arn:aws:s3:::"), nil
-		}
-	}
-	return "", nil
 }
 
 // copies are the copies of the stack's state that its backend keeps.

@@ -3,6 +3,7 @@ package dr
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/backup"
@@ -40,7 +41,7 @@ func losses(stack stacks.Outputs, f facts, now time.Time) []Loss {
 	for _, fleet := range stack.Fleets {
 		all = append(all, p.member(fleet))
 	}
-	engines := p.engines()
+	engines := engines(stack)
 	for _, n := range stack.Nodes {
 		switch {
 		case !slices.Contains(n.Roles, stacks.RoleUCEngine):
@@ -99,9 +100,10 @@ func (p planner) promised(what string, of promise.Loss, steps ...string) Loss {
 	return l
 }
 
-func (p planner) engines() []stacks.Node {
+// engines are those of a stack.
+func engines(stack stacks.Outputs) []stacks.Node {
 	var found []stacks.Node
-	for _, n := range p.stack.Nodes {
+	for _, n := range stack.Nodes {
 		if slices.Contains(n.Roles, stacks.RoleUCEngine) {
 			found = append(found, n)
 		}
@@ -138,12 +140,44 @@ func (p planner) node(n stacks.Node) Loss {
 	return p.kept(fmt.Sprintf("%s %s", n.Roles[0], n.Name), promise.Node, 0, "it keeps nothing of its own", p.anew(n)...)
 }
 
-// oneOfTwo does not know how old the other one's copy is: Wazo's replication leaves no mark of its last run.
+// copyTakes is how long an hourly copy may take.
+const copyTakes = 10 * time.Minute
+
+// oneOfTwo is an engine that the other one stands in for. Copies begin on the hour: while one is made, and until it ends, the last is
+// older than an hour, which keeps the promise all the same.
 func (p planner) oneOfTwo(n stacks.Node, engines []stacks.Node) Loss {
+	what := "engine " + n.Name
 	others := slices.DeleteFunc(slices.Clone(engines), func(e stacks.Node) bool { return e.Name == n.Name })
-	return p.kept("engine "+n.Name, promise.EngineOfTwo, promise.Of(promise.EngineOfTwo).RPO,
-		fmt.Sprintf("%s copies it, or is its copy; an hour is taken for the age", others[0].Name),
-		append([]string{"Phones register at " + others[0].Name + " by themselves."}, p.anew(n)...)...)
+	steps := append([]string{"Phones register at " + others[0].Name + " by themselves."}, p.anew(n)...)
+	rpo := promise.Of(promise.EngineOfTwo).RPO
+	pair := p.facts.pair
+	switch age := p.copied(); {
+	case pair.err != nil:
+		return p.unknown(what, promise.EngineOfTwo, pair.err, steps...)
+	case pair.value == nil:
+		l := p.promised(what, promise.EngineOfTwo, steps...)
+		l.Status, l.Detail = verdict.Warn, "no engine says that it copies its data to another: nobody knows what the other one has"
+		return l
+	case pair.value.Begun.IsZero():
+		return p.failed(what, promise.EngineOfTwo, pair.value.Master+" has not copied its data since it was started", steps...)
+	case pair.value.Left && age <= copyTakes:
+		return p.kept(what, promise.EngineOfTwo, rpo, pair.value.Master+" is copying its data; the copy before is an hour old", steps...)
+	case pair.value.Left:
+		return p.failed(what, promise.EngineOfTwo, fmt.Sprintf("the copy that %s began %s ago has failed: the other one has the data of a copy before", pair.value.Master, progress.Short(age)),
+			steps...)
+	case age > rpo && age <= rpo+copyTakes:
+		return p.kept(what, promise.EngineOfTwo, rpo, pair.value.Master+" copied its data an hour ago; the next copy is due", steps...)
+	default:
+		return p.kept(what, promise.EngineOfTwo, age, pair.value.Master+" copied its data", steps...)
+	}
+}
+
+// copied is how long ago the last copy of a pair was begun.
+func (p planner) copied() time.Duration {
+	if p.facts.pair.value == nil {
+		return 0
+	}
+	return p.now.Sub(p.facts.pair.value.Begun)
 }
 
 // engine is one that only a backup brings back.
@@ -156,7 +190,7 @@ func (p planner) engine(what string, n stacks.Node) Loss {
 	if list.err != nil {
 		return p.unknown(what, promise.Engine, list.err, steps...)
 	}
-	b, ok := newest(list.value, n.Name)
+	b, ok := backup.Newest(list.value, n.Name)
 	if !ok {
 		return p.failed(what, promise.Engine, "there is no whole backup of "+n.Name, steps...)
 	}
@@ -185,7 +219,7 @@ func (p planner) data() Loss {
 		return p.unknown(what, promise.Data, db.err, p.pointInTime())
 	}
 	l := p.restorable(what, promise.Data, db.value)
-	if b, ok := newest(p.facts.backups[stacks.RoleC4Router].value, backup.SharedSource); ok {
+	if b, ok := backup.Newest(p.facts.backups[stacks.RoleC4Router].value, backup.SharedSource); ok {
 		l.Detail += fmt.Sprintf("; our own backup %s is %s old", b.ID, progress.Short(p.age(b)))
 		l.Steps = append(l.Steps, "Or, for a backup of ours: docs/runbook.md, The Routers' database.")
 	}
@@ -246,19 +280,71 @@ func (p planner) lost(engines []stacks.Node) []string {
 	return append(steps, "calldata routing apply "+p.stack.Stack, "calldata setup "+p.stack.Stack)
 }
 
-// region is what nothing is promised for: decision 0008.
+// region is made anew from copies in another one, where the stack has them. Else nothing is promised.
 func (p planner) region(engines []stacks.Node) Loss {
-	l := Loss{What: "the region", Status: verdict.Warn, Steps: append(
-		[]string{"Give a stack of another name another region (aws:region) and its zones (zones), and point carriers and numbers to it."}, p.lost(engines)...)}
-	switch r := p.facts.replica; {
-	case p.stack.Backups == nil:
-		l.Detail = noBackups
-	case r.err != nil:
-		l.Status, l.Detail, l.err = verdict.Skip, r.err.Error(), r.err
-	case r.value == "":
-		l.Detail = "backups are in this region alone: what is not in the repository is lost"
-	default:
-		l.Detail = "backups are copied to the bucket " + r.value
+	const what = "the region"
+	far, archives := copied(p.stack), p.facts.archives
+	if far == nil {
+		l := Loss{What: what, Status: verdict.Warn, Detail: noBackups, Steps: append(
+			[]string{"Give a stack of another name another region (aws:region) and its zones (zones), and point carriers and numbers to it."}, p.lost(engines)...)}
+		if p.stack.Backups != nil {
+			l.Detail = "backups are in this region alone: what is not in the repository is lost"
+		}
+		return l
 	}
-	return l
+	if archives.err != nil {
+		return p.unknown(what, promise.Region, archives.err, p.elsewhere(engines)...)
+	}
+	age, detail, whole := p.archived(engines)
+	if !whole {
+		return p.failed(what, promise.Region, detail, p.elsewhere(engines)...)
+	}
+	return p.kept(what, promise.Region, age, detail, p.elsewhere(engines)...)
+}
+
+// archived is how old the older one is of the newest copies in the second region: an engine's backup and the database's.
+func (p planner) archived(engines []stacks.Node) (age time.Duration, detail string, whole bool) {
+	var sources, found []string
+	if len(engines) > 0 {
+		sources = append(sources, engines[0].Name)
+	}
+	if p.stack.Database != nil {
+		sources = append(sources, backup.SharedSource)
+	}
+	for _, source := range sources {
+		b, ok := backup.Newest(p.facts.archives.value, source)
+		if !ok {
+			return 0, fmt.Sprintf("%s has no whole backup of %s", copied(p.stack).Region, source), false
+		}
+		age, found = max(age, p.age(b)), append(found, b.ID)
+	}
+	return age, fmt.Sprintf("%s has %s", copied(p.stack).Region, strings.Join(found, ", ")), true
+}
+
+// elsewhere are the steps that make a stack anew from the copies in a second region. They ask nothing of the lost one.
+func (p planner) elsewhere(engines []stacks.Node) []string {
+	to := p.stack.Backups.Copy
+	from := fmt.Sprintf("--from 's3://%s?region=%s' --allow stack", to.Bucket, to.Region)
+	steps := []string{
+		fmt.Sprintf("Give a stack of another name, here NEW, the region %s (aws:region), its zones (zones), and the settings of %s.", to.Region, p.stack.Stack),
+		"calldata deploy NEW",
+	}
+	for _, n := range engines {
+		rest := strings.TrimPrefix(n.Name, p.stack.Stack+"-")
+		steps = append(steps, fmt.Sprintf("calldata backup restore NEW NEW-%s --backup %s/latest %s", rest, n.Name, from))
+	}
+	if p.stack.Database != nil {
+		steps = append(steps, fmt.Sprintf("calldata backup restore NEW %s --part database %s", p.router(), from))
+	}
+	return append(steps, "calldata inventory NEW | calldata configure --stack NEW", "calldata routing apply NEW", "calldata setup NEW", "Point carriers and numbers to it.")
+}
+
+// router is the machine through which the database of a stack made anew comes back.
+func (p planner) router() string {
+	for _, n := range p.stack.Nodes {
+		if slices.Contains(n.Roles, stacks.RoleC4Router) {
+			return "NEW-" + strings.TrimPrefix(n.Name, p.stack.Stack+"-")
+		}
+	}
+	return string(stacks.RoleC4Router)
 }

@@ -31,10 +31,15 @@ const (
 	State Loss = "Pulumi's state"
 	// Zone is everything in one availability zone, of a stack with fleets and two engines.
 	Zone Loss = "a zone, with fleets and two engines"
+	// Region is everything in the stack's region, of a stack that keeps copies of its backups in a second one.
+	Region Loss = "the region, with copies in a second one"
 )
 
 // Nightly is the age that the newest nightly backup may have: a day, and two hours for the backup itself and its random delay.
 const Nightly = 26 * time.Hour
+
+// copied is the time that AWS Backup may take besides, for the copy in the second region. Its plan begins a backup within an hour.
+const copied = 4 * time.Hour
 
 // Promise is what a loss may cost.
 type Promise struct {
@@ -49,7 +54,8 @@ type Promise struct {
 // All are the promises, in the order of the losses.
 //
 // Sources: measured in rehearsals (docs/dr.md), for Multi-AZ and restores of RDS the Amazon RDS User Guide, "Multi-AZ DB instance
-// deployments" and "Restoring a DB instance to a specified time"; an engine's includes the installation of Wazo's packages.
+// deployments" and "Restoring a DB instance to a specified time"; an engine's includes the installation of Wazo's packages; a region's is
+// an engine's, and two hours for the network, the certificate and RDS, which copies a snapshot under another key before it restores.
 func All() []Promise {
 	return []Promise{
 		{Member, 0, time.Minute, "the others, then Auto Scaling"},
@@ -61,6 +67,7 @@ func All() []Promise {
 		{Data, 5 * time.Minute, time.Hour, "RDS as above, or a backup of ours; calls go on"},
 		{State, 0, 15 * time.Minute, "its history, or the bucket's versions; calls go on"},
 		{Zone, time.Hour, 5 * time.Minute, "fleets, standby and second engine in the other zones"},
+		{Region, Nightly + copied, 4 * time.Hour, "the stack made afresh there, from the copies"},
 	}
 }
 

@@ -30,6 +30,8 @@ type Reply struct {
 	Code uint32
 	// Hang keeps the command from ever ending.
 	Hang bool
+	// Stdin takes the command's standard input, before anything is answered.
+	Stdin io.Writer
 	// Join is what the command's standard input and output lead to, until either side ends.
 	Join io.ReadWriteCloser
 }
@@ -136,6 +138,9 @@ func session(channel ssh.Channel, requests <-chan *ssh.Request, run func(string)
 		reply := run(payload.Command)
 		if reply.Hang {
 			continue
+		}
+		if reply.Stdin != nil {
+			_, _ = io.Copy(reply.Stdin, channel)
 		}
 		if reply.Join != nil {
 			go func() {

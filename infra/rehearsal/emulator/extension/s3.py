@@ -1,4 +1,4 @@
-"""S3: parts of lifecycle and replication rules that moto drops, and locks on buckets that it refuses."""
+"""S3: parts of lifecycle and replication rules that moto drops, copies by these rules, and locks on buckets that moto refuses."""
 
 import copy
 import json
@@ -76,6 +76,35 @@ def get_bucket_replication(original, self):
                 answer["Filter"] = {"Prefix": selection["Prefix"]}
 
     return _edit_answer(self, original, edit)
+
+
+def _copies(backend, bucket_name, key_name, deletion=False):
+    """The buckets that the rules of a bucket copy an object to, or the marker of its deletion."""
+    for rule in (backend.get_bucket_replication(bucket_name) or {}).get("Rule", []):
+        selection = rule.get("Filter")
+        prefix = (selection.get("Prefix") if isinstance(selection, dict) else None) or ""
+        markers = (rule.get("DeleteMarkerReplication") or {}).get("Status") == "Enabled"
+        if rule["Status"] == "Enabled" and key_name.startswith(prefix) and (markers or not deletion):
+            yield rule["Destination"]["Bucket"].rpartition(":")[2]
+
+
+@around(S3Backend, "put_object")
+def put_object(original, self, bucket_name, key_name, value, *arguments, **named):
+    """Copy it by the bucket's rules, at once. The copy's encryption is that of its own bucket. Uploads in parts come here too."""
+    made = original(self, bucket_name, key_name, value, *arguments, **named)
+    for copy in _copies(self, bucket_name, key_name):
+        original(self, copy, key_name, value, etag=named.get("etag"), multipart=named.get("multipart"))
+    return made
+
+
+@around(S3Backend, "delete_object")
+def delete_object(original, self, bucket_name, key_name, version_id=None, bypass=False):
+    """Copy the marker that it leaves, where a rule says so. The deletion of a version is never copied."""
+    answer = original(self, bucket_name, key_name, version_id, bypass)
+    if version_id is None and self.get_bucket(bucket_name).is_versioned:
+        for copy in _copies(self, bucket_name, key_name, deletion=True):
+            original(self, copy, key_name, None, bypass)
+    return answer
 
 
 def _as_list(value):

@@ -589,6 +589,21 @@ def bucket_rules():
     found = s3.get_bucket_replication(Bucket="one")["ReplicationConfiguration"]["Rules"][0]
     assert found["DeleteMarkerReplication"] == {"Status": "Enabled"} and found["Filter"] == {"Prefix": "p/"}, found
 
+    def keys():
+        return [o["Key"] for o in s3.list_objects_v2(Bucket="two").get("Contents", [])]
+
+    for key in ("p/kept", "p/deleted", "other"):
+        s3.put_object(Bucket="one", Key=key, Body=b"v")
+    assert keys() == ["p/deleted", "p/kept"], keys()
+    upload = {"Bucket": "one", "Key": "p/parts", "UploadId": s3.create_multipart_upload(Bucket="one", Key="p/parts")["UploadId"]}
+    part = s3.upload_part(**upload, PartNumber=1, Body=b"in parts")
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+    assert s3.get_object(Bucket="two", Key="p/parts")["Body"].read() == b"in parts"
+    s3.delete_object(Bucket="one", Key="p/deleted")
+    s3.delete_object(Bucket="one", Key="other")
+    assert keys() == ["p/kept", "p/parts"], keys()
+    assert len(s3.list_object_versions(Bucket="two")["Versions"]) == 3
+
 
 @check
 def bucket_with_objects_takes_a_lock():

@@ -29,6 +29,7 @@ def arguments():
         made.add_argument("--part", action="append", help="only this part; may be repeated")
         made.add_argument("--identity", metavar="FILE", help="file of the private key, as age-keygen writes it, mode 0600")
         made.add_argument("--identity-secret", metavar="ARN", help="secret of AWS Secrets Manager that has the private key")
+        made.add_argument("--from", dest="handed", metavar="FILE", help="take it from what `calldata backup restore --from` hands over, mode 0600")
         return made
 
     made = verb("now", save.now, "Save the parts of this machine.")
@@ -73,7 +74,7 @@ def list_backups(options):
 
 def verify(options):
     config = settings()
-    store = open_store(config)
+    store = open_store(config, options.handed)
     made = manifest.read(store, manifest.resolve(store, options.backup, parts(), options.part))
     identity, wrong = Identity.of(options, config), []
     with workspace() as work:
@@ -91,7 +92,7 @@ def verify(options):
 
 def fetch_parts(options):
     config = settings()
-    store = open_store(config)
+    store = open_store(config, options.handed)
     made = manifest.read(store, manifest.resolve(store, options.backup, parts(), options.part))
     identity = Identity.of(options, config)
     fetch.need_identity(made, identity)

@@ -78,7 +78,7 @@ class Journal:
 
 def restore(options):
     config, known = settings(), parts()
-    store = open_store(config)
+    store = open_store(config, options.handed)
     with locked():
         earlier = Journal.load()
         backup = manifest.resolve(store, options.backup, known, options.part)

@@ -29,7 +29,12 @@ class Forbidden(Failure):
     """The store does not let this machine do it."""
 
 
-def open_store(settings):
+def open_store(settings, handed=None):
+    """The store of this machine, or what was handed over from another in the file that is named."""
+    if handed:
+        from .handed import Handed
+
+        return Handed(handed)
     kind, _, rest = settings["destination"].partition("://")
     if kind == "s3":
         bucket, _, prefix = rest.partition("/")
@@ -125,7 +130,14 @@ class Bucket:
 
     @contextlib.contextmanager
     def get(self, key):
-        body = _Body(self, key)
+        from botocore.exceptions import BotoCoreError
+
+        def ask(headers):
+            answer = self.client.get_object(Bucket=self.bucket, Key=self.prefix + key, **headers)
+            return answer["Body"], answer["ETag"]
+
+        with self.errors(key):
+            body = Body(ask, BotoCoreError, lambda: self.errors(key))
         with contextlib.closing(body):
             yield body
 
@@ -173,28 +185,27 @@ def _body(block):
     return {"Body": block, "ChecksumAlgorithm": "SHA256", "ChecksumSHA256": base64.b64encode(hashlib.sha256(block).digest()).decode()}
 
 
-class _Body:
-    """What S3 sends. A connection that breaks off is made anew and goes on from the same byte of the same object."""
+class Body:
+    """What S3 sends. A connection that breaks off is made anew and goes on from the same byte of the same object.
 
-    def __init__(self, bucket, key):
-        self.bucket, self.key, self.at, self.etag, self.failed = bucket, key, 0, None, 0
-        with bucket.errors(key):
-            self._open()
+    ask makes it, with the arguments Range and IfMatch of S3's GetObject, and answers a stream and its ETag; broken is what it raises when the line
+    is at fault, errors puts what is left of that into our words.
+    """
+
+    def __init__(self, ask, broken, errors):
+        self.ask, self.broken, self.errors, self.at, self.etag, self.failed = ask, broken, errors, 0, None, 0
+        self._open()
 
     def _open(self):
-        again = {"Range": f"bytes={self.at}-", "IfMatch": self.etag} if self.etag else {}
-        answer = self.bucket.client.get_object(Bucket=self.bucket.bucket, Key=self.bucket.prefix + self.key, **again)
-        self.body, self.etag = answer["Body"], answer["ETag"]
+        self.body, self.etag = self.ask({"Range": f"bytes={self.at}-", "IfMatch": self.etag} if self.etag else {})
 
     def read(self, size):
-        from botocore.exceptions import BotoCoreError
-
-        with self.bucket.errors(self.key):
+        with self.errors():
             while True:
                 try:
                     block = self.body.read(size)
                     break
-                except BotoCoreError:
+                except self.broken:
                     self.failed += 1
                     if self.failed > ATTEMPTS:
                         raise
