@@ -87,7 +87,7 @@ the machine's memory; or the machine reads it from a secret of AWS Secrets Manag
 ` + fromText + `
 The machine gets a URL for each object of the chosen backups, signed with these credentials, and no permission; the URLs end with
 --timeout, or with the credentials if those end earlier. Without --backup an engine gets the latest whole backup of its namesake,
-prod-uc-1 for drill-uc-1, and a Router the database's. A backup of another stack is refused without --allow stack. Afterwards run
+prod-uc-1 for stage-uc-1, and a Router the database's. A backup of another stack is refused without --allow stack. Afterwards run
 the playbook of the machine's role: it sets the addresses that the backup did not know.
 ` + environment + `
 
@@ -96,7 +96,7 @@ out of time, 6 a tool is missing.`,
 		Example: `  calldata backup restore stage stage-uc-1 --identity backup.key --check
   calldata backup restore prod prod-uc-1 --identity backup.key --backup prod-uc-1/20261129T020000Z-1f2e3d4c
   calldata backup restore stage stage-router-1 --identity backup.key --backup database/latest --part database
-  calldata backup restore drill drill-uc-1 --identity backup.key --from prod --allow stack
+  calldata backup restore stage stage-uc-1 --identity backup.key --from prod --allow stack
   calldata backup restore prod c4-router --identity backup.key --from prod:copy --part database`,
 		Args:              o.args(2, 2),
 		ValidArgsFunction: (&stackarg.Source{}).Complete,
