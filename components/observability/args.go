@@ -34,6 +34,8 @@ type Args struct {
 	Emails []string
 	// PagerURL takes pages: an endpoint of PagerDuty or Opsgenie for Amazon CloudWatch or SNS. It is a secret. Empty is none.
 	PagerURL string
+	// Slack hears of notices and pages. The zero value is none.
+	Slack notices.Slack
 	// Dashboards are what the stack's dashboards show besides what is watched. Nil is none.
 	Dashboards *Dashboards
 	// After is what must be there before anything is watched: machines that are not configured yet tell nothing.
@@ -85,6 +87,11 @@ func (a Args) Validate() error {
 		}
 		if a.Level != alarms.Pages {
 			errs = append(errs, fmt.Errorf("pager URL: nobody is called at the level %q, want %q", a.Level, alarms.Pages))
+		}
+	}
+	if a.Slack != (notices.Slack{}) {
+		if _, err := notices.ParseSlack(a.Slack.String()); err != nil {
+			errs = append(errs, fmt.Errorf("slack: %w", err))
 		}
 	}
 	if h := a.Hours; h != nil && (h.From < 0 || h.From >= h.Until || h.Until > 24) {

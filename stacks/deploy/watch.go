@@ -23,7 +23,7 @@ func (d *deployment) watch() error {
 func (d *deployment) watchArgs() observability.Args {
 	spec := d.topology.Alarms
 	args := observability.Args{
-		Level: spec.Level, Hours: spec.Hours, KMSKeyARN: input(d.made.keys, stacks.KeyNotices), Emails: spec.Emails, PagerURL: spec.PagerURL, After: d.made.configured,
+		Level: spec.Level, Hours: spec.Hours, KMSKeyARN: input(d.made.keys, stacks.KeyNotices), Emails: spec.Emails, PagerURL: spec.PagerURL, Slack: spec.Slack, After: d.made.configured,
 		Tags: d.tags("alarms"),
 	}
 	if spec.Dashboards {
@@ -54,6 +54,8 @@ func (d *deployment) identities(name string) map[string]pulumi.StringInput {
 		return map[string]pulumi.StringInput{metrics.DimGroup: group}
 	}
 	switch {
+	case t.Stack == name:
+		return map[string]pulumi.StringInput{metrics.DimStack: pulumi.String(name)}
 	case t.Database != nil && t.Database.Name == name:
 		return map[string]pulumi.StringInput{"DBInstanceIdentifier": d.made.rds.InstanceID}
 	case t.Web != nil && t.Web.Name == name:

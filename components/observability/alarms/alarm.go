@@ -22,6 +22,8 @@ const (
 	CarrierTargets Subject = "carrier-targets"
 	// Database is PostgreSQL of RDS.
 	Database Subject = "database"
+	// Outside are calls that somebody places from outside to try the stack.
+	Outside Subject = "outside"
 )
 
 // Roles of machines that an alarm can be limited to.
@@ -136,7 +138,7 @@ const Runbook = "docs/runbook.md#alarms-of-a-stack"
 
 // All are the alarms, by concern.
 func All() []Alarm {
-	return slices.Concat(machine(), fleet(), web(), database(), sip(), certificate(), backup())
+	return slices.Concat(machine(), fleet(), web(), database(), sip(), certificate(), backup(), outside())
 }
 
 // Thing is a subject of a stack.

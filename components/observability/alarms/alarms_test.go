@@ -59,10 +59,13 @@ var cases = map[string]struct{ fires, clears, quiet, gone string }{
 	"media-quality":         {"4.2 3.5x3", "3x4 3.7", "3.6x9 2x2 4", "3x3 _x5 INSUFFICIENT_DATA"},
 	"bans":                  {"0 51x2", "90x3 2", "50x9 90 0 90", "90x2 _x4 INSUFFICIENT_DATA"},
 
-	"certificate":      {"1814400 1814399x2", "9e5x3 7e6", "1814400x9 1e6 2e6", "1e6x2 _x4 INSUFFICIENT_DATA"},
-	"certificate-ends": {"259200 259199x2", "-5x3 7e6", "1e6x5 2e5 3e5", "1e5x2 _x4 INSUFFICIENT_DATA"},
-	"web-certificate":  {"30 29", "9 395", "395 60 30", "9 _x3 INSUFFICIENT_DATA"},
-	"backup-age":       {"129600 129601x2", "2e5x3 60", "86400x9 2e5 60", "2e5x2 _x4 INSUFFICIENT_DATA"},
+	"certificate":          {"1814400 1814399x2", "9e5x3 7e6", "1814400x9 1e6 2e6", "1e6x2 _x4 INSUFFICIENT_DATA"},
+	"certificate-ends":     {"259200 259199x2", "-5x3 7e6", "1e6x5 2e5 3e5", "1e5x2 _x4 INSUFFICIENT_DATA"},
+	"web-certificate":      {"30 29", "9 395", "395 60 30", "9 _x3 INSUFFICIENT_DATA"},
+	"outside-call-fails":   {"1 _x5 0 _x5 0", "1 0 _x5 0 _x5 1 _x2", "1 _x5 0 _x5 1 _x5 1 _x5 0 _x5 1", "0 _x3 0 _x15 OK"},
+	"outside-call-missing": {"1 _ 2 _ 2 _x8", "2 _x9 1", "1 _x5 1 _x7 2 _x7 1", "1 _x20 ALARM"},
+
+	"backup-age": {"129600 129601x2", "2e5x3 60", "86400x9 2e5 60", "2e5x2 _x4 INSUFFICIENT_DATA"},
 }
 
 func TestEveryAlarmFiresAndClears(t *testing.T) {
@@ -197,7 +200,7 @@ func TestOnlySilenceAlarmsWithoutMetrics(t *testing.T) {
 	for _, a := range All() {
 		nothing := make(Series, 2*a.Periods)
 		states := a.Evaluate(nothing, nothing)
-		if a.Name == "silent" {
+		if a.Name == "silent" || a.Name == "outside-call-missing" {
 			assert.Equal(t, Alarming, states[len(states)-1])
 			assert.Equal(t, Notice, a.Severity)
 			continue
@@ -212,9 +215,10 @@ func TestIdleStacksHaveNoAlarm(t *testing.T) {
 	idle := map[string]float64{
 		"GroupInServiceInstances": 2, "HealthyHostCount": 2, "DaysToExpiry": 90, "FreeStorageSpace": 19 << 30, "FreeableMemory": 1 << 30,
 		metrics.MemoryUsed: 40, metrics.DiskUsed: 20, metrics.InodesUsed: 5, metrics.MediaPortsFree: 9768, metrics.MediaQuality: 4.2, metrics.CertificateLeft: 80 * day, metrics.BackupAge: day / 2,
+		metrics.CallWorked: 1,
 	}
 	thing := Thing{Capacity: map[Capacity]float64{Least: 2, Most: 6, Calls: 100, Storage: 20 << 30, Connections: 424}}
-	for _, kind := range []Subject{Machine, Fleet, Web, WebTargets, WebCertificate, CarrierTargets, Database} {
+	for _, kind := range []Subject{Machine, Fleet, Web, WebTargets, WebCertificate, CarrierTargets, Database, Outside} {
 		for _, role := range []string{Engine, Router, SBC} {
 			thing.Kind, thing.Role = kind, role
 			for _, a := range Pages.Watched(thing, false) {

@@ -11,7 +11,7 @@ const (
 // Source: the CloudWatch pages of the services' guides, "Dimensions".
 var dimensions = map[Subject][]string{
 	Machine: {metrics.DimInstance}, Fleet: {metrics.DimGroup}, Web: {dimBalancer}, WebTargets: {dimBalancer, dimTargets},
-	CarrierTargets: {dimBalancer, dimTargets}, Database: {"DBInstanceIdentifier"}, WebCertificate: {"CertificateArn"},
+	CarrierTargets: {dimBalancer, dimTargets}, Database: {"DBInstanceIdentifier"}, WebCertificate: {"CertificateArn"}, Outside: {metrics.DimStack},
 }
 
 // Dimensions are the names of CloudWatch's dimensions that say which thing of this kind a metric is of. A kind that is not known has

@@ -37,7 +37,7 @@ func everything() Args {
 			thing("prod-c4-sbc", alarms.Fleet, alarms.SBC, fleet), thing("prod-c4-router", alarms.Fleet, alarms.Router, larger),
 			thing("prod-router", alarms.Database, "database", map[alarms.Capacity]float64{alarms.Storage: 100 * gib, alarms.Connections: 500}),
 			thing("prod-web", alarms.Web, "web", nil), thing("prod-web", alarms.WebTargets, "web", nil), thing("prod-web", alarms.WebCertificate, "web", nil),
-			thing("prod-sip", alarms.CarrierTargets, "sip-edge", nil),
+			thing("prod-sip", alarms.CarrierTargets, "sip-edge", nil), thing("prod", alarms.Outside, "outside", nil),
 		},
 	}
 }
@@ -143,7 +143,7 @@ func TestMetricsAreTold(t *testing.T) {
 					assert.Contains(t, metrics.All(), m.Name, where)
 					continue
 				}
-				assert.Regexp(t, `^AWS/`, m.Namespace, where)
+				assert.Regexp(t, `^AWS/|^`+metrics.OutsideNamespace+`$`, m.Namespace, where)
 			}
 		}
 	}
