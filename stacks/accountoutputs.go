@@ -14,9 +14,10 @@ type AccountOutputs struct {
 	// Stack is the stack's name, Region the AWS region.
 	Stack  string `json:"stack"`
 	Region string `json:"region"`
-	// PreviewRoles and DeployRoles are the ARNs of roles, by the name of the stack that they are for.
+	// PreviewRoles, DeployRoles and CallsRoles are the ARNs of roles, by the name of the stack that they are for.
 	PreviewRoles map[string]string `json:"previewRoles"`
 	DeployRoles  map[string]string `json:"deployRoles"`
+	CallsRoles   map[string]string `json:"callsRoles"`
 }
 
 var roleForm = regexp.MustCompile(`^arn:aws:iam::(\d{12}):role/`)
@@ -36,7 +37,7 @@ func ParseAccountOutputs(data []byte) (AccountOutputs, error) {
 	if len(o.PreviewRoles) == 0 {
 		errs = append(errs, errors.New("stack output previewRoles is empty: deploy the account's stack with its part github first"))
 	}
-	for name, roles := range map[string]map[string]string{"previewRoles": o.PreviewRoles, "deployRoles": o.DeployRoles} {
+	for name, roles := range map[string]map[string]string{"previewRoles": o.PreviewRoles, "deployRoles": o.DeployRoles, "callsRoles": o.CallsRoles} {
 		for _, stack := range slices.Sorted(maps.Keys(roles)) {
 			if !roleForm.MatchString(roles[stack]) {
 				errs = append(errs, fmt.Errorf("stack output %s.%s is %q, want the ARN of a role", name, stack, roles[stack]))
@@ -54,7 +55,7 @@ func (o AccountOutputs) Account() string { return o.accounts()[0] }
 
 func (o AccountOutputs) accounts() []string {
 	numbers := map[string]bool{}
-	for _, roles := range []map[string]string{o.PreviewRoles, o.DeployRoles} {
+	for _, roles := range []map[string]string{o.PreviewRoles, o.DeployRoles, o.CallsRoles} {
 		for _, arn := range roles {
 			numbers[roleForm.FindStringSubmatch(arn)[1]] = true
 		}

@@ -18,6 +18,7 @@ func TestParseAccountOutputs(t *testing.T) {
 		`[]`: {"not the JSON"},
 		`{}`: {"output stack is empty", "output region is empty", "previewRoles is empty"},
 		"{" + roles + `,"deployRoles":{"dev":"x","prod":"y"}}`:                             {`deployRoles.dev is "x"`, `deployRoles.prod is "y"`},
+		"{" + roles + `,"callsRoles":{"dev":"x"}}`:                                         {`callsRoles.dev is "x"`},
 		"{" + roles + `,"deployRoles":{"dev":"arn:aws:iam::444455556666:role/d"},"x":"y"}`: {"[111122223333 444455556666], want one"},
 	} {
 		_, err := ParseAccountOutputs([]byte(text))

@@ -214,7 +214,7 @@ func ReadConfig(stack string, settings Settings) (Config, error) {
 		BackupDays: r.sized("backupRetentionDays", r.defaults.backupRetentionDays, 1, maxBackupDays), LockBackups: r.choice("lockBackups", r.defaults.lockBackups),
 		CopyRegion: readCopyRegion(r, c.Topology, c.Region),
 	}
-	c.Watch = readWatch(r)
+	c.Watch = readWatch(r, c.Topology == KindDev || slices.Contains(c.Access.Edges, EdgePhones))
 	c.Provisioner = ProvisionerConfig{
 		Enabled: r.flag("configure", true), Timeout: time.Duration(r.sized("configureTimeoutMinutes", r.defaults.configureMinutes, 5, 240)) * time.Minute,
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/calldata/calldata-foundation/components/notices"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 )
 
@@ -16,18 +17,23 @@ type WatchConfig struct {
 	Level alarms.Level
 	// PagerURL takes pages (pagerUrl). It is a secret.
 	PagerURL string
+	// Slack is the channel that hears of everything (slackChannel); the zero value is none.
+	Slack notices.Slack
 	// Hours are those in which business is done (businessHours); nil is not known.
 	Hours *alarms.Hours
 	// Dashboards says whether they are made, too (dashboards).
 	Dashboards bool
+	// Outside says that somebody calls the stack from outside, and is heard of (syntheticCalls).
+	Outside bool
 }
 
 // noAlarms is the value of alarms for a stack that tells nothing.
 const noAlarms = "none"
 
-func readWatch(r *reader) WatchConfig {
+// readWatch takes whether phones reach the stack.
+func readWatch(r *reader, phones bool) WatchConfig {
 	level := r.text("alarms", string(r.defaults.alarms))
-	w := WatchConfig{Level: alarms.Level(level), PagerURL: r.text("pagerUrl", ""), Hours: readHours(r), Dashboards: r.choice("dashboards", r.defaults.dashboards)}
+	w := WatchConfig{Level: alarms.Level(level), PagerURL: r.text("pagerUrl", ""), Hours: readHours(r), Dashboards: r.choice("dashboards", r.defaults.dashboards), Outside: r.flag("syntheticCalls", false)}
 	if level == noAlarms {
 		w.Level = ""
 	} else if w.Level != "" && !slices.Contains(alarms.Levels(), w.Level) {
@@ -35,6 +41,22 @@ func readWatch(r *reader) WatchConfig {
 	}
 	if w.Level == "" && r.text("dashboards", "") == "true" {
 		r.fail("dashboards", "true", "they show what alarms watch, and the stack has no alarms", r.set("alarms", string(alarms.Few)))
+	}
+	if w.Level == "" && w.Outside {
+		r.fail("syntheticCalls", "true", "the stack has no alarms", r.set("alarms", string(alarms.Few)))
+	}
+	if w.Outside && !phones {
+		r.fail("syntheticCalls", "true", "they come as a phone's, and no phone reaches the stack", r.setItem("sipEdges", string(EdgePhones)))
+	}
+	if text := r.text("slackChannel", ""); text != "" {
+		const example = "T07EA123LEP/C07EZ1ABC23"
+		var err error
+		if w.Slack, err = notices.ParseSlack(text); err != nil {
+			r.fail("slackChannel", text, "want WORKSPACE/CHANNEL in Slack's IDs, the end of the channel's link", r.set("slackChannel", example))
+		}
+		if w.Level == "" {
+			r.fail("slackChannel", text, "the stack has no alarms", r.set("alarms", string(alarms.Few)))
+		}
 	}
 	if w.PagerURL != "" {
 		set := fmt.Sprintf("pulumi config set --secret %s -s %s", fullKey("pagerUrl"), r.stack) // asks for the value
@@ -69,7 +91,7 @@ func watch(t *Topology, c Config) {
 	if c.Watch.Level == "" {
 		return
 	}
-	t.Alarms = &AlarmsSpec{Level: c.Watch.Level, Emails: c.Account.AlertEmails, PagerURL: c.Watch.PagerURL, Hours: c.Watch.Hours, Dashboards: c.Watch.Dashboards, Runbook: runbook(c.Account.Repository)}
+	t.Alarms = &AlarmsSpec{Level: c.Watch.Level, Emails: c.Account.AlertEmails, PagerURL: c.Watch.PagerURL, Slack: c.Watch.Slack, Hours: c.Watch.Hours, Dashboards: c.Watch.Dashboards, Outside: c.Watch.Outside, Runbook: runbook(c.Account.Repository)}
 	t.Keys = append(t.Keys, KeyNotices)
 }
 

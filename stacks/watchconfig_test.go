@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/calldata/calldata-foundation/components/notices"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 )
 
@@ -31,28 +32,35 @@ func TestWhatIsToldByTopology(t *testing.T) {
 	}
 }
 
-func TestDashboardsKnowTheRunbook(t *testing.T) {
+func TestDashboardsKnowTheRunbookAndAlarmsTheChannel(t *testing.T) {
 	t.Parallel()
-	c, err := ReadConfig("dev", of(KindDev, "dashboards", "true", "githubRepository", "example/calldata-foundation"))
+	c, err := ReadConfig("dev", of(KindDev, "dashboards", "true", "githubRepository", "example/calldata-foundation", "slackChannel", "T07EA123LEP/C07EZ1ABC23"))
 	require.NoError(t, err)
 	top, err := New("dev", c)
 	require.NoError(t, err)
 	assert.True(t, top.Alarms.Dashboards)
 	assert.Equal(t, "https://github.com/example/calldata-foundation/blob/HEAD/docs/runbook.md", top.Alarms.Runbook)
+	assert.Equal(t, notices.Slack{Workspace: "T07EA123LEP", Channel: "C07EZ1ABC23"}, top.Alarms.Slack)
 }
 
 func TestMistakesInWhatIsTold(t *testing.T) {
 	t.Parallel()
 	_, err := ReadConfig("dev", of(KindDev, "alarms", "none", "dashboards", "true"))
 	require.ErrorContains(t, err, `calldata-foundation:dashboards is "true": they show what alarms watch, and the stack has no alarms; fix it with: pulumi config set calldata-foundation:alarms few -s dev`)
+	_, err = ReadConfig("dev", of(KindDev, "alarms", "none", "slackChannel", "T07EA123LEP/C07EZ1ABC23"))
+	require.ErrorContains(t, err, `slackChannel is "T07EA123LEP/C07EZ1ABC23": the stack has no alarms; fix it with: pulumi config set calldata-foundation:alarms few -s dev`)
+	_, err = ReadConfig("stage", of(KindStage, "alarms", "none", "sipEdges", `["carriers"]`, "carrierCidrs", `["198.51.100.0/24"]`, "syntheticCalls", "true"))
+	require.ErrorContains(t, err, `syntheticCalls is "true": the stack has no alarms; fix it with: pulumi config set calldata-foundation:alarms few -s stage`)
+	require.ErrorContains(t, err, `syntheticCalls is "true": they come as a phone's, and no phone reaches the stack; fix it with: pulumi config set --path 'calldata-foundation:sipEdges[0]' phones -s stage`)
 	for name, tt := range map[string]struct{ setting, value, want string }{
-		"unknown level":        {"alarms", "loud", `calldata-foundation:alarms is "loud": want none or one of [few notices pages]; fix it with: pulumi config set calldata-foundation:alarms notices -s dev`},
-		"hours the wrong way":  {"businessHours", "18-8", `calldata-foundation:businessHours is "18-8": want two hours of one day in UTC, like 8-18; fix it with:`},
-		"hours of no day":      {"businessHours", "8-25", `is "8-25"`},
-		"dashboards perhaps":   {"dashboards", "perhaps", `dashboards is "perhaps": want true, false, or nothing`},
-		"no hours":             {"businessHours", "always", `is "always"`},
-		"a pager for nobody":   {"pagerUrl", "https://events.example.com/hidden", `calldata-foundation:pagerUrl is "[secret]": the stack's alarms are "few", which call nobody; fix it with:`},
-		"a pager without HTTP": {"pagerUrl", "ftp://events.example.com/hidden", `calldata-foundation:pagerUrl is "[secret]": want https://HOST/PATH`},
+		"unknown level":         {"alarms", "loud", `calldata-foundation:alarms is "loud": want none or one of [few notices pages]; fix it with: pulumi config set calldata-foundation:alarms notices -s dev`},
+		"hours the wrong way":   {"businessHours", "18-8", `calldata-foundation:businessHours is "18-8": want two hours of one day in UTC, like 8-18; fix it with:`},
+		"hours of no day":       {"businessHours", "8-25", `is "8-25"`},
+		"dashboards perhaps":    {"dashboards", "perhaps", `dashboards is "perhaps": want true, false, or nothing`},
+		"no hours":              {"businessHours", "always", `is "always"`},
+		"a pager for nobody":    {"pagerUrl", "https://events.example.com/hidden", `calldata-foundation:pagerUrl is "[secret]": the stack's alarms are "few", which call nobody; fix it with:`},
+		"a channel by its name": {"slackChannel", "#alarms", `calldata-foundation:slackChannel is "#alarms": want WORKSPACE/CHANNEL in Slack's IDs, the end of the channel's link; fix it with: pulumi config set calldata-foundation:slackChannel T07EA123LEP/C07EZ1ABC23 -s dev`},
+		"a pager without HTTP":  {"pagerUrl", "ftp://events.example.com/hidden", `calldata-foundation:pagerUrl is "[secret]": want https://HOST/PATH`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +111,7 @@ func TestWatchedIsWhoTakesCalls(t *testing.T) {
 
 func TestWatched(t *testing.T) {
 	t.Parallel()
-	c, err := ReadConfig("prod", of(KindProd))
+	c, err := ReadConfig("prod", of(KindProd, "syntheticCalls", "true"))
 	require.NoError(t, err)
 	top, err := New("prod", c)
 	require.NoError(t, err)
@@ -117,7 +125,7 @@ func TestWatched(t *testing.T) {
 	}
 	assert.Equal(t, map[alarms.Subject][]string{
 		alarms.Machine: {"prod-uc-1", "prod-uc-2"}, alarms.Fleet: {"prod-c4-sbc", "prod-c4-router"}, alarms.Database: {"prod-router"},
-		alarms.Web: {"prod-web"}, alarms.WebTargets: {"prod-web"}, alarms.WebCertificate: {"prod-web"}, alarms.CarrierTargets: {"prod-sip"},
+		alarms.Web: {"prod-web"}, alarms.WebTargets: {"prod-web"}, alarms.WebCertificate: {"prod-web"}, alarms.CarrierTargets: {"prod-sip"}, alarms.Outside: {"prod"},
 		alarms.Logs: {"prod"}, alarms.Vault: {top.Backup.Name},
 	}, found)
 	top.Alarms.Level = alarms.Few

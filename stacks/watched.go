@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"github.com/calldata/calldata-foundation/components/notices"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/components/rds/connections"
 )
@@ -13,16 +14,20 @@ type AlarmsSpec struct {
 	Emails []string `json:"emails,omitempty"`
 	// PagerURL takes pages. It is a secret, and in no print of a topology.
 	PagerURL string `json:"-"`
+	// Slack hears of notices and pages; the zero value is none.
+	Slack notices.Slack `json:"slack,omitzero"`
 	// Hours are those in which business is done; nil is not known.
 	Hours *alarms.Hours `json:"hours,omitempty"`
 	// Dashboards says whether there are dashboards, too.
 	Dashboards bool `json:"dashboards"`
+	// Outside says that calls from outside are watched.
+	Outside bool `json:"outside,omitempty"`
 	// Runbook is the address of the runbook; empty where nobody has said which repository it is in.
 	Runbook string `json:"runbook,omitempty"`
 }
 
 // Watched is everything in the stack that has alarms: its machines and what they log, fleets, load balancers, database and
-// backups.
+// backups, and calls from outside.
 func (t Topology) Watched() []alarms.Thing {
 	var things []alarms.Thing
 	for _, n := range t.Nodes {
@@ -59,6 +64,9 @@ func (t Topology) Watched() []alarms.Thing {
 		if t.Backup.CopyRegion != "" {
 			things = append(things, alarms.Thing{Name: t.Stack + "-copies", Kind: alarms.Copies, Role: "backup"})
 		}
+	}
+	if t.Alarms != nil && t.Alarms.Outside {
+		things = append(things, alarms.Thing{Name: t.Stack, Kind: alarms.Outside, Role: "outside"})
 	}
 	return things
 }

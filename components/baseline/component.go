@@ -12,9 +12,9 @@ import (
 type Baseline struct {
 	pulumi.ResourceState
 
-	// PreviewRoleARNs and DeployRoleARNs are the roles of GitHub's workflows by environment. They resolve once the role has
-	// its permissions.
-	PreviewRoleARNs, DeployRoleARNs map[string]pulumi.StringOutput
+	// PreviewRoleARNs, DeployRoleARNs and CallsRoleARNs are the roles of GitHub's workflows by environment. They resolve once the role
+	// has its permissions.
+	PreviewRoleARNs, DeployRoleARNs, CallsRoleARNs map[string]pulumi.StringOutput
 	// WorkloadBoundaryARNs are, by environment, the permissions boundaries without which deployments can make no role.
 	WorkloadBoundaryARNs map[string]pulumi.StringOutput
 	// TrailBucket is where CloudTrail's records are; empty without Trail.
@@ -39,7 +39,7 @@ func NewBaseline(ctx *pulumi.Context, name string, args Args, opts ...pulumi.Res
 		return nil, fmt.Errorf("baseline %s: %w", name, err)
 	}
 	self := &Baseline{
-		PreviewRoleARNs: map[string]pulumi.StringOutput{}, DeployRoleARNs: map[string]pulumi.StringOutput{}, WorkloadBoundaryARNs: map[string]pulumi.StringOutput{},
+		PreviewRoleARNs: map[string]pulumi.StringOutput{}, DeployRoleARNs: map[string]pulumi.StringOutput{}, CallsRoleARNs: map[string]pulumi.StringOutput{}, WorkloadBoundaryARNs: map[string]pulumi.StringOutput{},
 		TrailBucket: pulumi.String("").ToStringOutput(), NoticesTopicARN: pulumi.String("").ToStringOutput(),
 	}
 	if err := ctx.RegisterComponentResource("calldata:baseline:Baseline", name, self, opts...); err != nil {
@@ -96,7 +96,7 @@ func (b *builder) build(self *Baseline) error {
 		}
 	}
 	return b.ctx.RegisterResourceOutputs(self, pulumi.Map{
-		"previewRoleArns": outputs(self.PreviewRoleARNs), "deployRoleArns": outputs(self.DeployRoleARNs), "workloadBoundaryArns": outputs(self.WorkloadBoundaryARNs),
+		"previewRoleArns": outputs(self.PreviewRoleARNs), "deployRoleArns": outputs(self.DeployRoleARNs), "callsRoleArns": outputs(self.CallsRoleARNs), "workloadBoundaryArns": outputs(self.WorkloadBoundaryARNs),
 		"trailBucket": self.TrailBucket, "noticesTopicArn": self.NoticesTopicARN,
 	})
 }

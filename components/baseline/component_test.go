@@ -136,6 +136,7 @@ func TestRolesOfWorkflows(t *testing.T) {
 		}
 		assert.Equal(t, []string{"account", "dev", "prod", "stage"}, slices.Sorted(maps.Keys(b.PreviewRoleARNs)))
 		assert.Equal(t, []string{"dev", "prod", "stage"}, slices.Sorted(maps.Keys(b.DeployRoleARNs)))
+		assert.Equal(t, []string{"dev", "prod", "stage"}, slices.Sorted(maps.Keys(b.CallsRoleARNs)))
 		assert.Equal(t, []string{"dev", "prod", "stage"}, slices.Sorted(maps.Keys(b.WorkloadBoundaryARNs)))
 		return ctx.RegisterResource("test:index:Child", "child", pulumi.Map{"role": b.DeployRoleARNs["dev"]}, &componenttest.Child{})
 	}))
@@ -145,16 +146,17 @@ func TestRolesOfWorkflows(t *testing.T) {
 
 	roles, policies, attachments := rec.OfType(roleType), rec.OfType(policyType), rec.OfType(attachmentType)
 	assert.Equal(t, []string{
-		"calldata-foundation-account-preview", "calldata-foundation-dev-deploy", "calldata-foundation-dev-preview", "calldata-foundation-prod-deploy",
-		"calldata-foundation-prod-preview", "calldata-foundation-stage-deploy", "calldata-foundation-stage-preview",
+		"calldata-foundation-account-preview", "calldata-foundation-dev-calls", "calldata-foundation-dev-deploy", "calldata-foundation-dev-preview",
+		"calldata-foundation-prod-calls", "calldata-foundation-prod-deploy", "calldata-foundation-prod-preview",
+		"calldata-foundation-stage-calls", "calldata-foundation-stage-deploy", "calldata-foundation-stage-preview",
 	}, slices.Sorted(maps.Keys(roles)))
 	for name, r := range roles {
 		assert.Equal(t, name, r.Inputs["name"], "workflows know the role by its name")
 		_, rest, _ := strings.Cut(name, "calldata-foundation-")
 		environment, kind, _ := strings.Cut(rest, "-")
 		subject, seconds := "repo:calldata/foundation:environment:"+environment, 6*3600.0
-		if kind == "preview" {
-			subject, seconds = subject+"-preview", 3600.0
+		if kind != "deploy" {
+			subject, seconds = subject+"-"+kind, 3600.0
 		}
 		var trust struct{ Statement []map[string]any }
 		require.NoError(t, json.Unmarshal([]byte(r.Inputs["assumeRolePolicy"].(string)), &trust))
@@ -169,7 +171,9 @@ func TestRolesOfWorkflows(t *testing.T) {
 		} else {
 			assert.NotContains(t, r.Inputs, "permissionsBoundary", name)
 		}
-		assert.Equal(t, permission.ReadOnly, attachments[name+"-read-only"].Inputs["policyArn"])
+		reads, ok := attachments[name+"-read-only"]
+		assert.Equal(t, kind != "calls", ok, "%s reads everything, unless all that it does is to call", name)
+		assert.True(t, !ok || reads.Inputs["policyArn"] == permission.ReadOnly)
 	}
 	for name, a := range attachments {
 		assert.NotRegexp(t, "AdministratorAccess|PowerUserAccess|IAMFullAccess", a.Inputs["policyArn"], name)

@@ -2,6 +2,8 @@ package baseline
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
@@ -24,7 +26,7 @@ const (
 type document struct{ name, text string }
 
 // documents are the policies of one environment.
-type documents struct{ preview, deploy, boundaries []document }
+type documents struct{ preview, deploy, calls, boundaries []document }
 
 // documents writes the policies of every environment.
 func (b *builder) documents() (map[string]documents, error) {
@@ -38,7 +40,7 @@ func (b *builder) documents() (map[string]documents, error) {
 		for _, set := range []struct {
 			into     *[]document
 			policies []permission.Policy
-		}{{&d.preview, scope.Preview()}, {&d.deploy, scope.Deploy()}, {&d.boundaries, []permission.Policy{scope.Boundary(), scope.WorkloadBoundary()}}} {
+		}{{&d.preview, scope.Preview()}, {&d.deploy, scope.Deploy()}, {&d.calls, scope.Calls()}, {&d.boundaries, []permission.Policy{scope.Boundary(), scope.WorkloadBoundary()}}} {
 			for _, p := range set.policies {
 				text, err := p.Document()
 				if err != nil {
@@ -79,9 +81,16 @@ func (b *builder) environment(self *Baseline, env Environment, provider pulumi.S
 	var err error
 	self.PreviewRoleARNs[env.Name], err = b.role(role{
 		name: scope.PreviewRole(), what: "Previews of " + env.Name, provider: provider, subject: repository.Subject(permission.PreviewEnvironment(env.Name)),
-		session: previewSession, policies: policies.preview, prefix: env.Name,
+		session: previewSession, managed: readOnly, policies: policies.preview, prefix: env.Name,
 	})
 	if err != nil || env.PreviewOnly {
+		return err
+	}
+	self.CallsRoleARNs[env.Name], err = b.role(role{
+		name: scope.CallsRole(), what: "Calls of " + env.Name + " from outside", provider: provider, subject: repository.Subject(permission.CallsEnvironment(env.Name)),
+		session: previewSession, policies: policies.calls, prefix: env.Name,
+	})
+	if err != nil {
 		return err
 	}
 	boundaries := map[string]pulumi.StringOutput{}
@@ -100,7 +109,7 @@ func (b *builder) environment(self *Baseline, env Environment, provider pulumi.S
 	self.WorkloadBoundaryARNs[env.Name] = boundaries[scope.WorkloadBoundary().Name]
 	self.DeployRoleARNs[env.Name], err = b.role(role{
 		name: scope.DeployRole(), what: "Deployments of " + env.Name, provider: provider, subject: repository.Subject(env.Name),
-		session: deploySession, policies: policies.deploy, boundary: boundaries[scope.Boundary().Name], prefix: env.Name + "-deploy",
+		session: deploySession, managed: readOnly, policies: policies.deploy, boundary: boundaries[scope.Boundary().Name], prefix: env.Name + "-deploy",
 	})
 	return err
 }
@@ -111,13 +120,18 @@ type role struct {
 	provider   pulumi.StringOutput
 	subject    string
 	session    time.Duration
-	policies   []document
-	boundary   pulumi.StringPtrInput
+	// managed are AWS's own policies, by what their attachments are called.
+	managed  map[string]string
+	policies []document
+	boundary pulumi.StringPtrInput
 	// prefix begins the logical names of its policies.
 	prefix string
 }
 
-// role registers a role that may read everything, and what policies say besides. Its ARN resolves once it has them.
+// readOnly lets a role read everything.
+var readOnly = map[string]string{"read-only": permission.ReadOnly}
+
+// role registers a role that may do what policies say. Its ARN resolves once it has them.
 func (b *builder) role(r role) (pulumi.StringOutput, error) {
 	trust := r.provider.ApplyT(func(arn string) (string, error) { return permission.Trust(arn, r.subject) }).(pulumi.StringOutput)
 	made, err := iam.NewRole(b.ctx, r.name, &iam.RoleArgs{
@@ -128,7 +142,11 @@ func (b *builder) role(r role) (pulumi.StringOutput, error) {
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	arns, names := []pulumi.StringInput{pulumi.String(permission.ReadOnly)}, []string{"read-only"}
+	var arns []pulumi.StringInput
+	names := slices.Sorted(maps.Keys(r.managed))
+	for _, name := range names {
+		arns = append(arns, pulumi.String(r.managed[name]))
+	}
 	for _, d := range r.policies {
 		name := fmt.Sprintf("%s-%s-%s", b.name, r.prefix, d.name)
 		policy, err := iam.NewPolicy(b.ctx, name, &iam.PolicyArgs{Description: pulumi.Sprintf("%s: %s", r.what, d.name), Policy: pulumi.String(d.text), Tags: b.tags(name)}, b.parent)

@@ -17,6 +17,15 @@ const (
 	DimRole = "Role"
 )
 
+// What `calldata smoke --metric` tells of a call from outside, 1 where it worked and 0 where it did not. It has a namespace of its own, so
+// that who places calls can tell nothing else.
+const (
+	OutsideNamespace = "CallData/Outside"
+	CallWorked       = "CallWorked"
+	// DimStack is its only dimension: the name of the stack that was called.
+	DimStack = "Stack"
+)
+
 // The metrics that the machines' service calldata-metrics writes once a minute, machines of a fleet with DimGroup, too. A metric whose source does not answer is not
 // written. Counts of events are those since the last time.
 const (

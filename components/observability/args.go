@@ -37,6 +37,8 @@ type Args struct {
 	// CopyVaultARN is the vault in another region that AWS Backup copies the stack's backups to: notices tell of copies that fail.
 	// Nil is none.
 	CopyVaultARN pulumi.StringInput
+	// Slack hears of notices and pages. The zero value is none.
+	Slack notices.Slack
 	// Dashboards are what the stack's dashboards show besides what is watched. Nil is none.
 	Dashboards *Dashboards
 	// After is what must be there before anything is watched: machines that are not configured yet tell nothing.
@@ -88,6 +90,11 @@ func (a Args) Validate() error {
 		}
 		if a.Level != alarms.Pages {
 			errs = append(errs, fmt.Errorf("pager URL: nobody is called at the level %q, want %q", a.Level, alarms.Pages))
+		}
+	}
+	if a.Slack != (notices.Slack{}) {
+		if _, err := notices.ParseSlack(a.Slack.String()); err != nil {
+			errs = append(errs, fmt.Errorf("slack: %w", err))
 		}
 	}
 	if h := a.Hours; h != nil && (h.From < 0 || h.From >= h.Until || h.Until > 24) {

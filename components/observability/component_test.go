@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/components/componenttest"
+	"github.com/calldata/calldata-foundation/components/notices"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/components/tags"
 )
@@ -22,6 +23,7 @@ const (
 	metricAlarm  = "aws:cloudwatch/metricAlarm:MetricAlarm"
 	roleAlarm    = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 	dashboard    = "aws:cloudwatch/dashboard:Dashboard"
+	slackChannel = "aws:chatbot/slackChannelConfiguration:SlackChannelConfiguration"
 	subscription = "aws:sns/topicSubscription:TopicSubscription"
 	noticeTopic  = "arn:aws:sns:us-east-1:" + componenttest.Account + ":prod-notice"
 	pageTopic    = "arn:aws:sns:us-east-1:" + componenttest.Account + ":prod-page"
@@ -120,9 +122,17 @@ func TestWhoHears(t *testing.T) {
 	assert.Equal(t, "https", pager["protocol"])
 	assert.Equal(t, true, pager["endpointAutoConfirms"])
 
+	assert.Empty(t, rec.OfType(slackChannel))
+
 	a := args()
+	a.Slack = notices.Slack{Workspace: "T07EA123LEP", Channel: "C07EZ1ABC23"}
+	channel := registered(t, a).One(t, slackChannel)
+	assert.Equal(t, "prod-slack", channel.Name)
+	assert.Equal(t, []any{noticeTopic, pageTopic}, channel.Inputs["snsTopicArns"])
+
 	a.Level, a.PagerURL, a.Hours = alarms.Few, "", nil
 	rec = registered(t, a)
+	assert.Equal(t, []any{noticeTopic}, rec.One(t, slackChannel).Inputs["snsTopicArns"])
 	require.Len(t, rec.OfType("aws:sns/topic:Topic"), 1)
 	assert.NotContains(t, rec.OfType(metricAlarm), "prod-uc-1-memory", "a notice")
 	assert.NotContains(t, rec.OfType(metricAlarm), "prod-c4-router-no-calls", "no business hours")
@@ -170,7 +180,7 @@ func TestEveryMistakeIsReported(t *testing.T) {
 	rec := &componenttest.Recorder{}
 	twice := Target{Thing: alarms.Thing{Name: "x", Kind: alarms.Machine}}
 	a := Args{
-		Level: "loud", Emails: []string{"nobody"}, PagerURL: "http://secret.example.com", Hours: &alarms.Hours{From: 9, Until: 9},
+		Level: "loud", Emails: []string{"nobody"}, PagerURL: "http://secret.example.com", Slack: notices.Slack{Channel: "#alarms"}, Hours: &alarms.Hours{From: 9, Until: 9},
 		Targets: []Target{twice, twice, {Thing: alarms.Thing{Name: "y", Kind: "printer"}}},
 	}
 	err := rec.Run(func(ctx *pulumi.Context) error {
@@ -179,7 +189,7 @@ func TestEveryMistakeIsReported(t *testing.T) {
 	})
 	for _, want := range []string{
 		`level: "loud"`, "machine x is there twice", "machine x has no InstanceId", "nobody knows the metrics of printer y", "KMS key ARN", `"nobody" is not an address`,
-		"pager URL: want https", "pager URL: nobody is called", "hours: 9 to 9", "tags:",
+		"pager URL: want https", "pager URL: nobody is called", "hours: 9 to 9", `slack: "/#alarms"`, "tags:",
 	} {
 		require.ErrorContains(t, err, want)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 )
 
-// topics registers the topic of the notices, and that of the pages where somebody is called.
+// topics registers the topic of the notices, that of the pages where somebody is called, and who hears of both.
 func (b *builder) topics() error {
 	identity, err := aws.GetCallerIdentity(b.ctx, &aws.GetCallerIdentityArgs{}, b.parent)
 	if err != nil {
@@ -25,19 +25,31 @@ func (b *builder) topics() error {
 		return err
 	}
 	b.self.NoticeARN, b.self.PageARN = notice.ARN, notice.ARN
-	if b.args.Level != alarms.Pages {
+	all := pulumi.StringArray{notice.ARN}
+	if b.args.Level == alarms.Pages {
+		page, err := b.topic("page", identity.AccountId)
+		if err != nil {
+			return err
+		}
+		b.self.PageARN = page.ARN
+		all = append(all, page.ARN)
+		if err := b.pager(); err != nil {
+			return err
+		}
+	}
+	if b.args.Slack == (notices.Slack{}) {
 		return nil
 	}
-	page, err := b.topic("page", identity.AccountId)
-	if err != nil {
-		return err
-	}
-	b.self.PageARN = page.ARN
+	return notices.NewSlack(b.ctx, b.name+"-slack", notices.SlackArgs{Slack: b.args.Slack, TopicARNs: all, Tags: b.tags}, b.parent)
+}
+
+// pager registers who takes pages.
+func (b *builder) pager() error {
 	if b.args.PagerURL == "" {
 		return nil
 	}
-	_, err = sns.NewTopicSubscription(b.ctx, b.name+"-page-pager", &sns.TopicSubscriptionArgs{
-		Topic: page.ARN, Protocol: pulumi.String("https"), Endpoint: pulumi.ToSecret(pulumi.String(b.args.PagerURL)).(pulumi.StringOutput),
+	_, err := sns.NewTopicSubscription(b.ctx, b.name+"-page-pager", &sns.TopicSubscriptionArgs{
+		Topic: b.self.PageARN, Protocol: pulumi.String("https"), Endpoint: pulumi.ToSecret(pulumi.String(b.args.PagerURL)).(pulumi.StringOutput),
 		EndpointAutoConfirms: pulumi.Bool(true), // PagerDuty and Opsgenie confirm by themselves
 	}, b.parent)
 	return err

@@ -38,7 +38,7 @@ func TestWorkflowsKeepTheRules(t *testing.T) {
 	}
 	assert.Subset(t, names, []string{
 		"ci.yml", "preview.yml", "deploy-dev.yml", "deploy-stage.yml", "deploy-prod.yml", "apply-prod.yml", "destroy-dev.yml", "drift.yml", "pr-environment.yml",
-		"security.yml", "backup-verify.yml",
+		"security.yml", "backup-verify.yml", "synthetic-calls.yml",
 	})
 	assert.Empty(t, workflows.Audit(files, scriptCommands(t)))
 }

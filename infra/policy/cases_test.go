@@ -458,6 +458,10 @@ func ruleCases() map[string][]ruleCase {
 				want: []string{"rights: allows everything", "but: allows every action but iam:*", "not: allows every resource but", "bad: has a policy that is no policy document",
 					"r: allows secretsmanager:GetSecretValue on any resource", "a: gives AdministratorAccess", "r: gives IAMFullAccess"}},
 			{name: "escalation", scope: Dev, graph: []Resource{policyOf(`{"Effect":"Allow","Action":["iam:Get*","iam:Pass*"],"Resource":"arn:aws:iam::1:role/*"}`)}, want: []string{"allows iam:Pass* on any resource, with which"}},
+			{name: "a guardrail", scope: Dev, graph: []Resource{res("chatbot/slackChannelConfiguration", "c", m{"guardrailPolicyArns": list{Unknown{}}})}},
+			{name: "no guardrail", scope: Dev, graph: []Resource{res("chatbot/slackChannelConfiguration", "c", m{"slackTeamId": "T1"}),
+				res("chatbot/slackChannelConfiguration", "d", m{"guardrailPolicyArns": list{"arn:aws:iam::aws:policy/AdministratorAccess"}})},
+				want: []string{"c: has the guardrail AdministratorAccess", "d: gives AdministratorAccess"}},
 			{name: "all buckets", scope: Dev, graph: []Resource{policyOf(`{"Effect":"Allow","Action":"s3:List*","Resource":"arn:aws:s3:::*"}`)}, want: []string{"allows s3:List* on any resource"}},
 		},
 		"CD-44": {

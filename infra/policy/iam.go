@@ -93,6 +93,7 @@ func (g Graph) identityDocuments() map[string][]value {
 }
 
 func leastPrivilege(c *checker) {
+	guardrails(c)
 	documents := c.identityDocuments()
 	for _, r := range c.Resources {
 		for _, document := range documents[r.URN] {
@@ -112,14 +113,25 @@ func leastPrivilege(c *checker) {
 			}
 		}
 	}
-	for _, r := range c.of("iam/rolePolicyAttachment", "iam/userPolicyAttachment", "iam/groupPolicyAttachment", "iam/policyAttachment", "iam/role") {
-		arns, _ := r.get("policyArn").texts()
-		more, _ := r.get("managedPolicyArns").texts()
-		for _, arn := range append(arns, more...) {
+	for _, r := range c.of("iam/rolePolicyAttachment", "iam/userPolicyAttachment", "iam/groupPolicyAttachment", "iam/policyAttachment", "iam/role", "chatbot/slackChannelConfiguration") {
+		var arns []string
+		for _, name := range []string{"policyArn", "managedPolicyArns", "guardrailPolicyArns"} {
+			more, _ := r.get(name).texts()
+			arns = append(arns, more...)
+		}
+		for _, arn := range arns {
 			if i := slices.IndexFunc(managedAdmin, func(name string) bool { return strings.HasSuffix(arn, "/"+name) }); i >= 0 {
 				c.fail(r, "gives %s, which is everything: attach a policy that names the actions and resources that are needed", managedAdmin[i])
 			}
 		}
+	}
+}
+
+// guardrails fails channels of Slack in which everybody may do what any of their roles can: AWS takes AdministratorAccess for the
+// guardrail of a channel that names none. Source: AWS Chatbot API Reference, SlackChannelConfiguration, GuardrailPolicyArns.
+func guardrails(c *checker) {
+	for _, r := range c.of("chatbot/slackChannelConfiguration") {
+		c.failUnless(!r.requested().get("guardrailPolicyArns").missing(), r, "has the guardrail AdministratorAccess: set guardrailPolicyArns to a policy of what the channel needs")
 	}
 }
 

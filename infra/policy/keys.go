@@ -34,7 +34,7 @@ func keyRules() []Rule {
 		{
 			ID: "CD-43", Title: "Policies allow what is needed, on what it is needed for",
 			Detail: "No policy allows everything, all but something, a restrictable action on any resource without a condition, or an action on all identities with which its holder can give " +
-				"himself every right. Nobody has " + strings.Join(managedAdmin, ", ") + ". Actions that take no resource, and those that list or describe, pass. A policy that is not known yet passes.",
+				"himself every right. Nobody has " + strings.Join(managedAdmin, ", ") + ". Channels of Slack have a guardrail. Actions that take no resource, and those that list or describe, pass. A policy that is not known yet passes.",
 			Levels: everywhere, References: References{CIS: "1.15", SecurityHub: "IAM.1, IAM.21", Checkov: "CKV_AWS_1, CKV_AWS_274, CKV_AWS_286, CKV_AWS_355",
 				Prowler: "iam_customer_attached_policy_no_administrative_privileges"},
 			check: leastPrivilege,

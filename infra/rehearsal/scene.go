@@ -16,6 +16,7 @@ import (
 const (
 	sceneZone  = "example.com"
 	scenePager = "https://pager." + sceneZone + "/calls"
+	sceneSlack = "T07EA123LEP/C07EZ1ABC23"
 	// copyRegion gets the copies of stage's backups.
 	copyRegion = "us-west-2"
 )
@@ -48,7 +49,7 @@ func SceneSettings(stack string, kind stacks.Kind, key string) map[string]any {
 		settings["copyRegion"] = copyRegion
 	}
 	if kind == stacks.KindProd {
-		settings["pagerUrl"] = scenePager
+		settings["pagerUrl"], settings["slackChannel"] = scenePager, sceneSlack
 	}
 	full := map[string]any{}
 	for name, value := range settings {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -90,6 +91,31 @@ func TestScriptCredentials(t *testing.T) {
 	b.program("path/aws", "exit 254")
 	_, code = b.run("credentials", "stage")
 	assert.Equal(t, 254, code)
+}
+
+func TestScriptCall(t *testing.T) {
+	t.Parallel()
+	for exit, password := range map[string]string{"0": "smoke_sip_password: x", "3": "smoke_sip_password: y"} {
+		b := newBench(t)
+		b.env = append(b.env, "TMPDIR="+b.dir)
+		b.program("path/aws", "echo '"+password+"'")
+		b.program("bin/calldata", `stat -c %a "$CALLDATA_SECRETS_FILE"; cat "$CALLDATA_SECRETS_FILE" >got; exit `+exit)
+		out, code := b.run("call", "prod")
+		assert.Equal(t, exit, strconv.Itoa(code), out)
+		assert.Equal(t, "600\n", out, "nothing secret is printed")
+		assert.Equal(t, password+"\n", b.read("got"))
+		assert.Equal(t, "aws secretsmanager get-secret-value --secret-id calldata/prod/calls --query SecretString --output text\n"+
+			"calldata smoke --stack prod --metric\n", b.read("calls"))
+		left, err := filepath.Glob(b.file("tmp.*"))
+		require.NoError(t, err)
+		assert.Empty(t, left, "the password stays nowhere")
+	}
+	b := newBench(t)
+	b.program("path/aws", "exit 254")
+	b.program("bin/calldata", "")
+	_, code := b.run("call", "prod")
+	assert.Equal(t, 254, code)
+	assert.NotContains(t, b.read("calls"), "calldata smoke", "without a password there is no call")
 }
 
 func TestScriptIssue(t *testing.T) {

@@ -17,13 +17,14 @@ const credentialsAction = "aws-actions/configure-aws-credentials" //nolint:gosec
 const (
 	usePreview = "preview"
 	useDeploy  = "deploy"
+	useCalls   = "calls"
 )
 
 // longestSession is how many seconds the account's stack lets a session of each role last: see components/baseline.
-var longestSession = map[string]int{usePreview: 3600, useDeploy: 6 * 3600}
+var longestSession = map[string]int{usePreview: 3600, useDeploy: 6 * 3600, useCalls: 3600}
 
 // roleForm is the ARN of a role of the account's stack: see permission.Scope. The stack may be an expression.
-var roleForm = regexp.MustCompile(`^arn:aws:iam::\$\{\{ vars\.AWS_ACCOUNT_ID \}\}:role/` + stacks.Project + `-(.+)-(preview|deploy)$`)
+var roleForm = regexp.MustCompile(`^arn:aws:iam::\$\{\{ vars\.AWS_ACCOUNT_ID \}\}:role/` + stacks.Project + `-(.+)-(preview|deploy|calls)$`)
 
 // assumed is a role that a step assumes.
 type assumed struct {
@@ -51,13 +52,16 @@ func roles(f File, _ Commands, report reporter) {
 func (j Job) checkRole(s Step, report reporter) {
 	role, ok := role(s)
 	if !ok {
-		report(s.Line, "the role is %q, want one of the account's stack: arn:aws:iam::${{ vars.AWS_ACCOUNT_ID }}:role/%s-STACK-preview or -deploy",
+		report(s.Line, "the role is %q, want one of the account's stack: arn:aws:iam::${{ vars.AWS_ACCOUNT_ID }}:role/%s-STACK-preview, -deploy or -calls",
 			s.With["role-to-assume"], stacks.Project)
 		return
 	}
 	want := role.stack
-	if role.use == usePreview {
+	switch role.use {
+	case usePreview:
 		want = permission.PreviewEnvironment(role.stack)
+	case useCalls:
+		want = permission.CallsEnvironment(role.stack)
 	}
 	if got := j.environment(); got != want {
 		report(s.Line, "job %s is in the environment %q, and the role trusts jobs of %q alone", j.Name, got, want)

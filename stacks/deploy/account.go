@@ -59,6 +59,7 @@ func (d *deployment) exportAccount() error {
 	d.ctx.Export("region", pulumi.String(d.topology.Region))
 	d.ctx.Export("previewRoles", arns(d.made.baseline.PreviewRoleARNs))
 	d.ctx.Export("deployRoles", arns(d.made.baseline.DeployRoleARNs))
+	d.ctx.Export("callsRoles", arns(d.made.baseline.CallsRoleARNs))
 	d.ctx.Export("boundaries", arns(d.made.baseline.WorkloadBoundaryARNs))
 	d.ctx.Export("trailBucket", d.made.baseline.TrailBucket)
 	d.ctx.Export("noticesTopic", d.made.baseline.NoticesTopicARN)

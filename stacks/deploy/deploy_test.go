@@ -291,6 +291,20 @@ func exports(t *testing.T, top stacks.Topology) []byte {
 	return data
 }
 
+func TestAlarmsBySwitch(t *testing.T) {
+	t.Parallel()
+	rec := graph(t, topologyOf(t, stacks.KindProd, "slackChannel", "T07EA123LEP/C07EZ1ABC23", "syntheticCalls", "true"))
+	slack := rec.One(t, "aws:chatbot/slackChannelConfiguration:SlackChannelConfiguration").Inputs
+	assert.Equal(t, "T07EA123LEP", slack["slackTeamId"])
+	assert.Len(t, slack["snsTopicArns"], 2, "notices and pages")
+	alarms := rec.OfType("aws:cloudwatch/metricAlarm:MetricAlarm")
+	for _, name := range []string{"prod-outside-call-fails", "prod-outside-call-missing"} {
+		assert.Equal(t, map[string]any{"Stack": "prod"}, alarms[name].Inputs["dimensions"], name)
+		assert.Equal(t, "CallData/Outside", alarms[name].Inputs["namespace"], name)
+	}
+	assert.Contains(t, rec.OfType("aws:cloudwatch/compositeAlarm:CompositeAlarm"), "prod-alarm-outside")
+}
+
 func TestExportsOfTheAccount(t *testing.T) {
 	t.Parallel()
 	got, err := stacks.ParseAccountOutputs(exports(t, topologyOf(t, stacks.KindAccount)))
@@ -298,6 +312,7 @@ func TestExportsOfTheAccount(t *testing.T) {
 	assert.Equal(t, "account", got.Stack)
 	assert.Equal(t, []string{"account", "dev", "prod", "stage"}, slices.Sorted(maps.Keys(got.PreviewRoles)))
 	assert.Equal(t, []string{"dev", "prod", "stage"}, slices.Sorted(maps.Keys(got.DeployRoles)), "a person deploys the account's stack")
+	assert.Equal(t, []string{"dev", "prod", "stage"}, slices.Sorted(maps.Keys(got.CallsRoles)))
 }
 
 func TestExportsAreOutputs(t *testing.T) {

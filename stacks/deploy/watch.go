@@ -25,7 +25,7 @@ func (d *deployment) watch() error {
 func (d *deployment) watchArgs() observability.Args {
 	spec := d.topology.Alarms
 	args := observability.Args{
-		Level: spec.Level, Hours: spec.Hours, KMSKeyARN: input(d.made.keys, stacks.KeyNotices), Emails: spec.Emails, PagerURL: spec.PagerURL, After: d.made.configured,
+		Level: spec.Level, Hours: spec.Hours, KMSKeyARN: input(d.made.keys, stacks.KeyNotices), Emails: spec.Emails, PagerURL: spec.PagerURL, Slack: spec.Slack, After: d.made.configured,
 		Tags: d.tags("alarms"),
 	}
 	if spec.Dashboards {
@@ -66,6 +66,8 @@ func (d *deployment) identities(thing alarms.Thing) map[string]pulumi.StringInpu
 		}
 	case alarms.CarrierTargets:
 		return map[string]pulumi.StringInput{"LoadBalancer": d.made.sipEdge.CarrierARNSuffix, "TargetGroup": d.made.sipEdge.TargetGroupARNSuffix}
+	case alarms.Outside:
+		return map[string]pulumi.StringInput{metrics.DimStack: pulumi.String(thing.Name)}
 	case alarms.Vault:
 		return map[string]pulumi.StringInput{alarms.DimVault: d.made.backup.VaultName}
 	case alarms.Copies:

@@ -41,6 +41,7 @@ func (s Scope) Boundary() Policy {
 	return Policy{Name: "deploy-boundary", Statements: slices.Concat(
 		s.ceiling(append([]string{bucket}, append(s.stateFiles(), s.stateMeta())...)...),
 		s.identity(),
+		s.slack(),
 		s.apart(s.Others),
 	)}
 }

@@ -188,7 +188,7 @@ func (s Scope) data() []iamdoc.Statement {
 func (s Scope) operations() []iamdoc.Statement {
 	e := s.Environment
 	groups := s.arns("logs", "log-group:"+e+"-*", "log-group:"+s.path()+"/*", "log-group:/aws/*/"+e+"-*", "log-group:aws-waf-logs-"+e+"-*")
-	return []iamdoc.Statement{
+	return append(s.slack(), []iamdoc.Statement{
 		{Sid: "Logs", Resources: groups, Actions: []string{
 			"logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:DeleteRetentionPolicy", "logs:AssociateKmsKey", "logs:DisassociateKmsKey",
 			"logs:PutMetricFilter", "logs:DeleteMetricFilter", "logs:TagResource", "logs:UntagResource",
@@ -210,5 +210,5 @@ func (s Scope) operations() []iamdoc.Statement {
 		{Sid: "Parameters", Resources: s.arns("ssm", s.parameters()), Actions: []string{
 			"ssm:PutParameter", "ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource",
 		}},
-	}
+	}...)
 }

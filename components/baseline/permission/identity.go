@@ -5,13 +5,15 @@ import "github.com/calldata/calldata-foundation/components/iamdoc"
 // passedTo are the services that our roles are for.
 var passedTo = []string{
 	"ec2.amazonaws.com", "vpc-flow-logs.amazonaws.com", "monitoring.rds.amazonaws.com", "backup.amazonaws.com", "autoscaling.amazonaws.com", "events.amazonaws.com",
-	"s3.amazonaws.com", // which copies backups to another region
+	"s3.amazonaws.com",      // which copies backups to another region
+	"chatbot.amazonaws.com", // which shows a channel of Slack the metrics of alarms
 }
 
 // linkedTo are the services whose own roles AWS makes on first use, in the name of whoever uses them first.
 // Source: AWS IAM User Guide, "Create a service-linked role".
 var linkedTo = []string{
 	"autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com", "rds.amazonaws.com", "backup.amazonaws.com", "wafv2.amazonaws.com",
+	"management.chatbot.amazonaws.com", // which subscribes a channel of Slack to topics
 }
 
 // identity is the environment's roles. Each must have the workload boundary: what a deployment cannot do itself, it cannot

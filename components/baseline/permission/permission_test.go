@@ -59,6 +59,8 @@ func TestPreviewReadsAndSeesNoSecrets(t *testing.T) {
 		want bool
 	}{
 		{request{"ec2:DescribeInstances", "*", nil}, true},
+		{request{"chatbot:DescribeSlackChannelConfigurations", "*", map[string]string{"aws:RequestedRegion": "us-west-2"}}, true},
+		{request{"chatbot:DeleteSlackChannelConfiguration", slackChannel + "dev-slack", map[string]string{"aws:RequestedRegion": "us-west-2"}}, false},
 		{request{"s3:GetBucketPolicy", "arn:aws:s3:::dev-backups-1234567", nil}, true},
 		{request{"s3:GetObject", state + "stacks/calldata-foundation/dev.json", nil}, true},
 		{request{"s3:GetObject", state + "stacks/calldata-foundation/dev.pulumi-tags", nil}, true},
@@ -120,6 +122,36 @@ func TestPreviewSeesNoSecretsWhateverItMayRead(t *testing.T) {
 	}
 }
 
+// Who calls from outside has no other policy, not even AWS's for readers.
+func TestCallsTellWhatCameOfThem(t *testing.T) {
+	t.Parallel()
+	var policies []iamdoc.Statement
+	for _, p := range dev().Calls() {
+		policies = append(policies, p.Statements...)
+	}
+	namespace := func(name string) map[string]string { return map[string]string{"cloudwatch:namespace": name} }
+	for _, tc := range []struct {
+		request
+		want bool
+	}{
+		{request{"s3:GetObject", state + "stacks/calldata-foundation/dev.json", nil}, true},
+		{request{"kms:Decrypt", key, alias(secrets)}, true},
+		{request{"secretsmanager:GetSecretValue", arn("secretsmanager", "secret:calldata/dev/calls-AbCdEf"), nil}, true},
+		{request{"cloudwatch:PutMetricData", "*", namespace("CallData/Outside")}, true},
+
+		{request{"cloudwatch:PutMetricData", "*", namespace("CallData")}, false},
+		{request{"cloudwatch:PutMetricData", "*", nil}, false},
+		{request{"s3:GetObject", state + "stacks/calldata-foundation/prod.json", nil}, false},
+		{request{"s3:PutObject", state + "stacks/calldata-foundation/dev.json", nil}, false},
+		{request{"secretsmanager:GetSecretValue", arn("secretsmanager", "secret:calldata/dev/secrets-AbCdEf"), nil}, false},
+		{request{"secretsmanager:GetSecretValue", arn("secretsmanager", "secret:calldata/prod/calls-AbCdEf"), nil}, false},
+		{request{"ec2:DescribeInstances", "*", nil}, false},
+		{request{"ssm:StartSession", arn("ec2", "instance/i-1"), tagged("dev")}, false},
+	} {
+		assert.Equal(t, tc.want, allowed(policies, nil, tc.request), "%s on %s %v", tc.action, tc.resource, tc.context)
+	}
+}
+
 func bounded(name string) map[string]string {
 	return map[string]string{"iam:PermissionsBoundary": "arn:aws:iam::123456789012:policy/" + name}
 }
@@ -136,7 +168,10 @@ func session(of string) map[string]string {
 	return map[string]string{"ssm:resourceTag/aws:ssmmessages:session-id": of}
 }
 
-const workload = "calldata-foundation-dev-workload-boundary"
+const (
+	workload     = "calldata-foundation-dev-workload-boundary"
+	slackChannel = "arn:aws:chatbot::123456789012:chat-configuration/slack-channel/"
+)
 
 // deployments are calls, and whether a deployment of dev may make them.
 var deployments = []struct {
@@ -218,6 +253,15 @@ var deployments = []struct {
 	{request{"iam:UpdateOpenIDConnectProviderThumbprint", "arn:aws:iam::123456789012:oidc-provider/" + Issuer, nil}, false},
 	{request{"iam:CreateServiceLinkedRole", "arn:aws:iam::123456789012:role/aws-service-role/x", map[string]string{"iam:AWSServiceName": "organizations.amazonaws.com"}}, false},
 	{request{"sts:AssumeRole", "arn:aws:iam::123456789012:role/calldata-foundation-prod-deploy", nil}, false},
+	// A channel of Slack, which is in none of its regions.
+	{request{"chatbot:CreateSlackChannelConfiguration", "*", map[string]string{"aws:RequestedRegion": "us-west-2"}}, true},
+	{request{"chatbot:UpdateSlackChannelConfiguration", slackChannel + "dev-slack", map[string]string{"aws:RequestedRegion": "us-west-2"}}, true},
+	{request{"iam:PassRole", "arn:aws:iam::123456789012:role/dev-slack-1", passed("chatbot.amazonaws.com")}, true},
+	{request{"iam:CreateServiceLinkedRole", "arn:aws:iam::123456789012:role/aws-service-role/management.chatbot.amazonaws.com/AWSServiceRoleForAWSChatbot",
+		map[string]string{"iam:AWSServiceName": "management.chatbot.amazonaws.com"}}, true},
+	{request{"chatbot:DeleteSlackChannelConfiguration", slackChannel + "prod-slack", map[string]string{"aws:RequestedRegion": "us-west-2"}}, false},
+	{request{"chatbot:DeleteSlackWorkspaceAuthorization", "*", nil}, false},
+	{request{"iam:PassRole", "arn:aws:iam::123456789012:role/prod-slack-1", passed("chatbot.amazonaws.com")}, false},
 	// Other environments.
 	{request{"ec2:TerminateInstances", arn("ec2", "instance/i-1"), tagged("prod")}, false},
 	{request{"ec2:CreateTags", arn("ec2", "instance/i-1"), map[string]string{"aws:ResourceTag/Environment": "prod", "aws:RequestTag/Environment": "dev"}}, false},
@@ -434,7 +478,7 @@ func TestDocuments(t *testing.T) {
 	long.Environment, long.Others = strings.Repeat("e", 32), []string{strings.Repeat("f", 32), strings.Repeat("g", 32), strings.Repeat("h", 32)}
 	long.OtherRegions, long.Domains, long.Guarded, long.StateBucket = []string{"ap-southeast-1"}, []string{"dev.telephony.example.com"}, true, strings.Repeat("s", 63)
 	for _, s := range []Scope{dev(), long} {
-		policies := slices.Concat(s.Preview(), s.Deploy(), []Policy{s.Boundary(), s.WorkloadBoundary()})
+		policies := slices.Concat(s.Preview(), s.Deploy(), s.Calls(), []Policy{s.Boundary(), s.WorkloadBoundary()})
 		require.LessOrEqual(t, len(s.Deploy()), 9, "IAM attaches 10 policies to a role, and one is ReadOnly")
 		for _, p := range policies {
 			text, err := p.Document()
@@ -455,7 +499,7 @@ func TestDocuments(t *testing.T) {
 				}
 			}
 		}
-		for _, role := range []string{s.PreviewRole(), s.DeployRole()} {
+		for _, role := range []string{s.PreviewRole(), s.DeployRole(), s.CallsRole()} {
 			assert.LessOrEqual(t, len(role), 64)
 		}
 	}

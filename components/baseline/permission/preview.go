@@ -11,7 +11,7 @@ func (s Scope) bundles() string { return "arn:aws:s3:::" + s.Environment + "-*/b
 
 // Preview is what ReadOnly needs to become the policy of previews and of drift detection: the state, and no contents.
 func (s Scope) Preview() []Policy {
-	return []Policy{{Name: "preview", Statements: append(append(s.readState(),
+	return []Policy{{Name: "preview", Statements: append(append(s.readState(), lookAtSlack(),
 		// S3 answers for an encrypted object only to who may decrypt it.
 		iamdoc.Statement{Sid: "LookAtBundles", Actions: []string{"kms:Decrypt"}, Resources: s.arns("kms", "key/*"), Conditions: conditions{
 			"StringEquals": {"aws:ResourceTag/Environment": {s.Environment}}, "StringLike": {"kms:ViaService": {"s3.*.amazonaws.com"}},

@@ -27,6 +27,8 @@ const (
 	// Vault is where AWS Backup keeps a stack's backups, Copies are what S3 copies of them to another region.
 	Vault  Subject = "vault"
 	Copies Subject = "copies"
+	// Outside are calls that somebody places from outside to try the stack.
+	Outside Subject = "outside"
 )
 
 // Roles of machines that an alarm can be limited to.
@@ -141,7 +143,7 @@ const Runbook = "docs/runbook.md#alarms-of-a-stack"
 
 // All are the alarms, by concern.
 func All() []Alarm {
-	return slices.Concat(machine(), fleet(), web(), database(), sip(), certificate(), backup(), logs())
+	return slices.Concat(machine(), fleet(), web(), database(), sip(), certificate(), backup(), logs(), outside())
 }
 
 // Thing is a subject of a stack.

@@ -68,6 +68,9 @@ var cases = map[string]struct{ fires, clears, quiet, gone string }{
 	"backup-jobs-missed": {"0 1", "2 0", "0x20", "1 _x3 OK"},
 	"copies-failed":      {"0 1", "2 0", "0x20", "1 _x3 OK"},
 
+	"outside-call-fails":   {"1 _x5 0 _x5 0", "1 0 _x5 0 _x5 1 _x2", "1 _x5 0 _x5 1 _x5 1 _x5 0 _x5 1", "0 _x3 0 _x15 OK"},
+	"outside-call-missing": {"1 _ 2 _ 2 _x8", "2 _x9 1", "1 _x5 1 _x7 2 _x7 1", "1 _x20 ALARM"},
+
 	"logins-refused":   {"20 21", "90 20", "20x9 _ 20", "21 _x3 OK"},
 	"sudo-refused":     {"0 1", "2 0", "0 _x9 0", "1 _x3 OK"},
 	"out-of-memory":    {"0 1", "2 0", "0 _x9 0", "1 _x3 OK"},
@@ -228,7 +231,7 @@ func TestOnlySilenceAlarmsWithoutMetrics(t *testing.T) {
 	for _, a := range All() {
 		nothing := make(Series, 2*a.Periods)
 		states := a.Evaluate(nothing, nothing)
-		if a.Name == "silent" {
+		if a.Name == "silent" || a.Name == "outside-call-missing" {
 			assert.Equal(t, Alarming, states[len(states)-1])
 			assert.Equal(t, Notice, a.Severity)
 			continue
@@ -243,9 +246,10 @@ func TestIdleStacksHaveNoAlarm(t *testing.T) {
 	idle := map[string]float64{
 		"GroupInServiceInstances": 2, "HealthyHostCount": 2, "DaysToExpiry": 90, "FreeStorageSpace": 19 << 30, "FreeableMemory": 1 << 30,
 		metrics.MemoryUsed: 40, metrics.DiskUsed: 20, metrics.InodesUsed: 5, metrics.MediaPortsFree: 9768, metrics.MediaQuality: 4.2, metrics.CertificateLeft: 80 * day, metrics.BackupAge: day / 2,
+		metrics.CallWorked: 1,
 	}
 	thing := Thing{Capacity: map[Capacity]float64{Least: 2, Most: 6, Calls: 100, Storage: 20 << 30, Connections: 424}}
-	for _, kind := range []Subject{Machine, Fleet, Web, WebTargets, WebCertificate, CarrierTargets, Database} {
+	for _, kind := range []Subject{Machine, Fleet, Web, WebTargets, WebCertificate, CarrierTargets, Database, Outside} {
 		for _, role := range []string{Engine, Router, SBC} {
 			thing.Kind, thing.Role = kind, role
 			for _, a := range Pages.Watched(thing, false) {

@@ -54,6 +54,8 @@ var (
 	databaseCPU  = graph{title: "Database: CPU", unit: "percent", most: 100, alarms: []string{"database-cpu"}}
 	fleetSize    = graph{title: "Machines in service", unit: "machines", alarms: []string{"fleet-empty", "fleet-small", "fleet-grown"}, more: []line{of(alarms.Fleet, autoScaling, "GroupDesiredCapacity", alarms.Maximum)}}
 	fleetCalls   = graph{title: "Calls in progress, a machine", unit: "calls", alarms: []string{"calls-many"}}
+	outside      = graph{title: "Calls from outside: 1 worked, 0 failed", unit: "call", alarms: []string{"outside-call-fails"}}
+	outsideMade  = graph{title: "Calls from outside, in a quarter of an hour", unit: "count", alarms: []string{"outside-call-missing"}}
 	machineState = section{"Machines", []graph{
 		cpu, memory, disk,
 		{title: "Disk with the fewest free inodes, in use", unit: "percent", most: 100, alarms: []string{"inodes"}},
@@ -75,7 +77,7 @@ var boards = []board{
 				{title: "Phones registered", number: true, more: []line{own(metrics.Registrations, alarms.Maximum, 300, alarms.Engine)}},
 				{title: "Machines in service", number: true, more: []line{of(alarms.Fleet, autoScaling, "GroupInServiceInstances", alarms.Maximum)}},
 			}},
-			{"Callers", []graph{calls, failing, targets, webErrors}},
+			{"Callers", []graph{calls, failing, targets, webErrors, outside, outsideMade}},
 			{"Machines and database", []graph{cpu, disk, services, silent, databaseCPU, fleetSize}},
 			{"Counted in logs, in five minutes", []graph{
 				{title: "Logins and sudo that were refused", unit: "lines", alarms: []string{"logins-refused", "sudo-refused"}},

@@ -41,6 +41,7 @@ func everything() Args {
 			thing("prod-web", alarms.Web, "web", nil), thing("prod-web", alarms.WebTargets, "web", nil), thing("prod-web", alarms.WebCertificate, "web", nil),
 			thing("prod-sip", alarms.CarrierTargets, "sip-edge", nil), thing("prod", alarms.Logs, "logs", nil),
 			thing("prod-backup", alarms.Vault, "backup", nil), thing("prod-copies", alarms.Copies, "backup", nil),
+			thing("prod-sip", alarms.CarrierTargets, "sip-edge", nil), thing("prod", alarms.Outside, "outside", nil),
 		},
 	}
 }
@@ -150,7 +151,7 @@ func TestMetricsAreTold(t *testing.T) {
 					assert.Contains(t, metrics.All(), m.Name, where)
 					continue
 				}
-				assert.Regexp(t, `^AWS/`, m.Namespace, where)
+				assert.Regexp(t, `^AWS/|^`+metrics.OutsideNamespace+`$`, m.Namespace, where)
 			}
 		}
 	}

@@ -99,12 +99,12 @@ func TestOf(t *testing.T) {
 			map[string][2]float64{"2 encryption keys": {2, 2}, "snapshots of data volumes, 10 days": {3.25, 3.25}, "a t3.medium": {30.368, 30.368}, "EBS volumes, gp3": {8, 8}, "alarms": {0.2, 0.2}},
 		},
 		"alarms": {
-			stacks.Topology{Network: &stacks.Network{}, Alarms: &stacks.AlarmsSpec{Level: alarms.Pages}, SIPEdge: &stacks.SIPEdgeSpec{Name: "sip", Carriers: true},
+			stacks.Topology{Network: &stacks.Network{}, Alarms: &stacks.AlarmsSpec{Level: alarms.Pages, Outside: true}, SIPEdge: &stacks.SIPEdgeSpec{Name: "sip", Carriers: true},
 				Fleets: []stacks.FleetSpec{{Name: "router", Role: stacks.RoleC4Router, Type: stacks.InstanceType{Name: "c6i.large"}, Size: stacks.FleetSize{Min: 1, Max: 1, Calls: 9}}}},
 			Assumptions{},
-			// Two of the load balancer; 9 of log lines; 19 of the Routers, one of two metrics, and 4 of target tracking. One above them for each of the first and the third.
+			// Two of the load balancer; two of calls from outside; 9 of log lines; 19 of the Routers, one of two metrics, and 4 of target tracking. One above them for each of the first, the second and the fourth.
 			map[string][2]float64{"counts of log lines, where all are found all month": {2.7, 2.7}, "router 1-1 x c6i.large": {62.05, 62.05}, "sip network load balancer": {16.425, 16.425}, "hosted zone": {0.5, 0.5},
-				"alarms": {3.5, 3.5}, "alarms of roles, above others": {1, 1}, "active calls of fleets": {0.3, 0.3}},
+				"alarms": {3.7, 3.7}, "alarms of roles, above others": {1.5, 1.5}, "active calls of fleets": {0.3, 0.3}, "calls from outside": {0.3, 0.3}},
 		},
 		"copies in a second region": {
 			stacks.Topology{Backup: &stacks.BackupSpec{Days: 10, CopyRegion: "eu-central-1"}, Database: &stacks.DatabaseSpec{Name: "db", Class: "db.t4g.small", GiB: 20},

@@ -315,6 +315,9 @@ func (s *sum) monitoring() {
 	}
 	s.between(groupMonitoring, "detailed metrics of machines", detailed, detailedMost, metricMonth)
 	s.add(groupMonitoring, "active calls of fleets", fleets, metricMonth)
+	if s.t.Alarms != nil && s.t.Alarms.Outside {
+		s.add(groupMonitoring, "calls from outside", 1, metricMonth)
+	}
 }
 
 // watched counts the metrics of the stack's alarms, the roles whose alarms have one above them, and what is counted in logs.

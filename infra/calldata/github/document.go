@@ -37,6 +37,8 @@ type Document struct {
 	Reviewers map[string][]string `yaml:"reviewers"`
 	// Backups are the stacks whose backups are tried every week. Default: those of stage and prod that are deployed.
 	Backups []string `yaml:"backups"`
+	// Calls are the stacks that the workflow synthetic-calls calls from outside. Default: none.
+	Calls []string `yaml:"calls"`
 	// Approvals is how many a pull request needs, default 1.
 	Approvals int `yaml:"approvals"`
 	// Runner is the label of the runner that deploys, default ubuntu-24.04.
@@ -90,6 +92,7 @@ func parse(data []byte, environments []stacks.Environment) (Document, error) {
 		need(!reviewed(stack) || len(d.Reviewers[stack]) > 0, "reviewers: %s has nobody who agrees to its deployments: name a team or people, or leave %s out of deploy", stack, stack)
 	}
 	stacksOf("backups", d.Backups, d.Deploy, "deploy")
+	stacksOf("calls", d.Calls, names, "the account's setting environments")
 	stacksOf("reviewers", slices.Sorted(maps.Keys(d.Reviewers)), d.Deploy, "deploy")
 	for _, stack := range slices.Sorted(maps.Keys(d.Reviewers)) {
 		list := d.Reviewers[stack]

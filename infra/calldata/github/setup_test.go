@@ -64,14 +64,15 @@ func newBench() *bench {
 }
 
 func (b *bench) outputs() string {
-	roles := map[string]map[string]string{"preview": {}, "deploy": {}}
+	roles := map[string]map[string]string{"preview": {}, "deploy": {}, "calls": {}}
 	for use, all := range roles {
 		for _, stack := range b.stacks {
 			all[stack] = fmt.Sprintf("arn:aws:iam::111122223333:role/calldata-foundation-%s-%s", stack, use)
 		}
 	}
 	delete(roles["deploy"], "account")
-	text, _ := json.Marshal(object{"stack": "account", "region": "eu-central-1", "previewRoles": roles["preview"], "deployRoles": roles["deploy"]})
+	delete(roles["calls"], "account")
+	text, _ := json.Marshal(object{"stack": "account", "region": "eu-central-1", "previewRoles": roles["preview"], "deployRoles": roles["deploy"], "callsRoles": roles["calls"]})
 	return string(text)
 }
 
@@ -133,7 +134,7 @@ func TestSetupMakesEverythingOnce(t *testing.T) {
 	assert.Equal(t, map[string]string{
 		"AWS_ACCOUNT_ID": "111122223333", "AWS_REGION": "eu-central-1", "RUNNER": "ubuntu-24.04", "PR_ENVIRONMENT": "false",
 		"PULUMI_BACKEND_URL": "s3://calldata-foundation-state-111122223333-eu-central-1?region=eu-central-1",
-		"STACKS":             `["account","dev","stage","prod"]`, "BACKUP_STACKS": `["stage","prod"]`,
+		"STACKS":             `["account","dev","stage","prod"]`, "BACKUP_STACKS": `["stage","prod"]`, "CALL_STACKS": "[]",
 	}, b.Variables)
 	assert.Len(t, b.Environments, 7)
 	assert.Nil(t, b.Environments["prod-preview"]["deployment_branch_policy"])
@@ -163,6 +164,26 @@ func TestSetupMakesEverythingOnce(t *testing.T) {
 	assert.Empty(t, b.Calls)
 	_, _, err = b.setup(t, "--check")
 	require.NoError(t, err)
+}
+
+func TestSetupOfCallsFromOutside(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	b.document += "calls: [prod]\n"
+	b.vault.missing = "calldata/prod/calls"
+	report, _, err := b.setup(t, "--yes")
+	assert.Equal(t, cli.ExitUnhealthy, cli.Code(err), "the secret is left to a person")
+	assert.Equal(t, `["prod"]`, b.Variables["CALL_STACKS"])
+	assert.Len(t, b.Environments, 8)
+	assert.JSONEq(t, `{"deployment_branch_policy":{"protected_branches":false,"custom_branch_policies":true}}`, text(t, b.Environments["prod-calls"]), "nobody is asked at every call")
+	require.Len(t, b.Policies["prod-calls"], 1)
+	assert.Equal(t, "main", b.Policies["prod-calls"][0]["name"])
+	assert.Contains(t, result(t, report, "secrets in AWS", "calldata/prod/calls").Detail, "aws secretsmanager create-secret --region eu-central-1 --name calldata/prod/calls")
+
+	b = newBench()
+	b.document += "calls: [test]\n"
+	_, _, err = b.setup(t, "--check")
+	require.ErrorContains(t, err, `calls: "test" is none of the account's setting environments`)
 }
 
 func text(t *testing.T, value any) string {

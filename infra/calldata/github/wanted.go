@@ -91,6 +91,11 @@ func want(spec *stacks.AccountSpec, deployed stacks.AccountOutputs, d Document) 
 			}
 		}
 		w.environments = append(w.environments, env)
+		if slices.Contains(d.Calls, e.Name) {
+			// GitHub starts scheduled workflows from there. Nobody is asked: it would be at every call.
+			w.environments = append(w.environments, environment{name: permission.CallsEnvironment(e.Name), branches: []string{mainBranch}})
+			w.secrets = append(w.secrets, callsSecret(e.Name))
+		}
 	}
 	onRequest := slices.Contains(d.Deploy, requests)
 	if onRequest {
@@ -102,6 +107,7 @@ func want(spec *stacks.AccountSpec, deployed stacks.AccountOutputs, d Document) 
 		{"PULUMI_BACKEND_URL", "s3://" + bucket + "?region=" + url.QueryEscape(deployed.Region)},
 		{"STACKS", list(looked)},
 		{"BACKUP_STACKS", list(d.Backups)},
+		{"CALL_STACKS", list(d.Calls)},
 		{"RUNNER", d.Runner},
 		{"PR_ENVIRONMENT", fmt.Sprint(onRequest)},
 		{"AWS_ACCOUNT_ID", deployed.Account()},
@@ -128,6 +134,11 @@ func secretsOf(stack string, backups bool) []secret {
 	return all
 }
 
+// callsSecret is what synthetic-calls reads for a stack.
+func callsSecret(stack string) secret {
+	return secret{permission.CallsSecret(stack), "YAML with smoke_sip_password, the password of the phone that calls"}
+}
+
 // rolesThere wants the roles that workflows take on, by the names that workflows know.
 func rolesThere(spec *stacks.AccountSpec, deployed stacks.AccountOutputs, d Document) error {
 	var errs []error
@@ -144,6 +155,9 @@ func rolesThere(spec *stacks.AccountSpec, deployed stacks.AccountOutputs, d Docu
 		role(deployed.PreviewRoles, e.Name, scope(e.Name).PreviewRole())
 		if slices.Contains(d.Deploy, e.Name) {
 			role(deployed.DeployRoles, e.Name, scope(e.Name).DeployRole())
+		}
+		if slices.Contains(d.Calls, e.Name) {
+			role(deployed.CallsRoles, e.Name, scope(e.Name).CallsRole())
 		}
 	}
 	return errors.Join(errs...)

@@ -73,7 +73,7 @@ func TestSetupSuitsTheWorkflows(t *testing.T) {
 	assert.ElementsMatch(t, slices.Collect(maps.Keys(calls)), actions)
 	assert.ElementsMatch(t, slices.Collect(maps.Keys(jobs)), checks)
 
-	made := map[string]bool{"${{ matrix.stack }}-preview": true, "${{ matrix.stack }}": true}
+	made := map[string]bool{"${{ matrix.stack }}-preview": true, "${{ matrix.stack }}": true, "${{ matrix.stack }}-calls": true}
 	for _, e := range w.environments {
 		made[e.name] = true
 	}
@@ -123,7 +123,7 @@ func TestSetupIsDocumented(t *testing.T) {
 	for _, v := range all(t).variables {
 		assert.Contains(t, string(data), "\n| `"+v.name+"` | ")
 	}
-	for _, s := range secretsOf("STACK", true) {
+	for _, s := range append(secretsOf("STACK", true), callsSecret("STACK")) {
 		assert.Contains(t, string(data), "\n| `"+s.name+"` | ")
 	}
 }
@@ -138,11 +138,12 @@ func TestCommittedDocument(t *testing.T) {
 	require.EqualError(t, err, "reviewers: stage has nobody who agrees to its deployments: name a team or people, or leave stage out of deploy\n"+
 		"reviewers: prod has nobody who agrees to its deployments: name a team or people, or leave prod out of deploy")
 	// Its examples are right.
-	filled := regexp.MustCompile(`(?m)^# ((deploy|reviewers|  stage|  prod|backups):)`).ReplaceAllString(string(data), "$1")
+	filled := regexp.MustCompile(`(?m)^# ((deploy|reviewers|  stage|  prod|backups|calls):)`).ReplaceAllString(string(data), "$1")
 	d, err := parse([]byte(filled), environments)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"example/operators"}, d.Reviewers["prod"])
 	assert.Equal(t, []string{"stage", "prod"}, d.Backups)
+	assert.Equal(t, []string{"prod"}, d.Calls)
 }
 
 // Each stack that a workflow deploys has settings, variables of Ansible, and a program that lists its machines.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/mod/semver"
 
+	"github.com/calldata/calldata-foundation/components/notices"
 	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
@@ -102,16 +103,20 @@ func (i *inspector) sshKey(context.Context) found {
 // alarms looks for somebody who hears of them, and for what was to be kept secret.
 func (i *inspector) alarms(context.Context) found {
 	return i.with(func(t *stacks.Topology) bool { return t.Alarms != nil }, func(t *stacks.Topology) found {
-		emails, pager := t.Alarms.Emails, t.Alarms.PagerURL
+		told, pager, slack := slices.Clone(t.Alarms.Emails), t.Alarms.PagerURL, t.Alarms.Slack
+		if pager != "" {
+			told = append(told, "the pager")
+		}
+		if slack != (notices.Slack{}) {
+			told = append(told, "Slack")
+		}
 		switch {
 		case pager != "" && pager != stacks.Secret:
 			return warn("pagerUrl is in the clear in %s: pulumi config set --secret %s:pagerUrl -s %s asks for it and encrypts it", i.file.Path, stacks.Project, i.file.Stack)
-		case len(emails) == 0 && pager == "":
+		case len(told) == 0:
 			return warn("nobody hears of the stack's alarms: pulumi config set --path '%s:alertEmails[0]' ops@example.com -s %s", stacks.Project, i.file.Stack)
-		case pager != "":
-			emails = append(slices.Clone(emails), "the pager")
 		}
-		return ok("%s, to %s", t.Alarms.Level, strings.Join(emails, ", "))
+		return ok("%s, to %s", t.Alarms.Level, strings.Join(told, ", "))
 	})
 }
 

@@ -452,6 +452,7 @@ func TestWhatStandsInTheWay(t *testing.T) {
 		"nobody hears": {"stage", []string{"--set", "alertEmails=[]"}, nil, CheckAlarms, verdict.Warn,
 			"nobody hears of the stack's alarms: pulumi config set --path 'calldata-foundation:alertEmails[0]' ops@example.com -s stage"},
 		"the pager hears": {"prod", []string{"--set", "alertEmails=[]", "--set", "pagerUrl=[secret]"}, nil, CheckAlarms, verdict.OK, "pages, to the pager"},
+		"Slack hears":     {"prod", []string{"--set", "alertEmails=[]", "--set", "slackChannel=T07EA123LEP/C07EZ1ABC23"}, nil, CheckAlarms, verdict.OK, "pages, to Slack"},
 		"an open pager": {"prod", []string{"--set", "pagerUrl=https://pager.example.com/x"}, nil, CheckAlarms, verdict.Warn,
 			"Pulumi.prod.yaml: pulumi config set --secret calldata-foundation:pagerUrl -s prod asks for it"},
 		"no alarms":    {"prod", []string{"--set", "alarms=none"}, nil, CheckAlarms, verdict.Skip, "the stack needs none"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/calldata/calldata-foundation/components/metrics"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
@@ -40,15 +41,18 @@ type Options struct {
 	// Timeout bounds everything, default one minute. Tone is how long the tone lasts, default 1.5 s.
 	Timeout time.Duration
 	Tone    time.Duration
+	// Metric tells CloudWatch what came of the call, in the stack's region.
+	Metric bool
 	// JSON prints the report as JSON instead of a table.
 	JSON bool
 
-	reply time.Duration // of one request; tests make it short
+	reply   time.Duration                                 // of one request; tests make it short
+	connect func(context.Context, string) (teller, error) // to CloudWatch
 }
 
 // NewCmdSmoke makes the command.
 func NewCmdSmoke(streams *cli.IO) *cobra.Command {
-	opts := &Options{IO: streams}
+	opts := &Options{IO: streams, connect: connect}
 	cmd := &cobra.Command{
 		Use:   "smoke",
 		Short: "Register a phone and place a call",
@@ -60,9 +64,14 @@ YAML, mode 0600, key ` + fileKey + `. Steps: OPTIONS; REGISTER with a wrong pass
 INVITE; a tone as RTP and its echo; BYE; the registration taken back. Each run makes one failed login: an engine's
 fail2ban counts it.
 
+--metric tells CloudWatch of the stack's region what came of it, metric ` + metrics.CallWorked + ` of ` + metrics.OutsideNamespace + `: 1 where every step worked, 0
+where one failed or the endpoint does not answer. It needs credentials with cloudwatch:PutMetricData for that namespace. The setting
+syntheticCalls makes alarms of it.
+
 Exit codes: 0 everything works, 2 wrong input, 3 a step failed, 4 the endpoint does not answer, 5 out of time.`,
 		Example: `  calldata smoke --stack dev
-  pulumi stack output --json | calldata smoke --outputs - --json`,
+  pulumi stack output --json | calldata smoke --outputs - --json
+  calldata smoke --outputs /etc/calldata/prod.json --metric`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts.SecretsFile = opts.IO.Getenv(fileVariable)
@@ -75,6 +84,7 @@ Exit codes: 0 everything works, 2 wrong input, 3 a step failed, 4 the endpoint d
 	cmd.Flags().StringVar(&opts.LocalIP, "local-ip", "", "local address to call from (default: the one that routes to the endpoint)")
 	cmd.Flags().DurationVar(&opts.Timeout, "timeout", defaultTimeout, "time limit for everything")
 	cmd.Flags().DurationVar(&opts.Tone, "tone", defaultTone, "how long the tone lasts")
+	cmd.Flags().BoolVar(&opts.Metric, "metric", false, "tell CloudWatch what came of the call, for the stack's alarms")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the report as JSON")
 	return cmd
 }
@@ -117,11 +127,20 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
+	var client teller
+	if o.Metric {
+		if client, err = o.connect(ctx, stack.Region); err != nil {
+			return err
+		}
+	}
 	work, finish := o.IO.Reporter()
 	report, err := o.try(ctx, stack, target{
 		server: netip.AddrPortFrom(address, 0), localIP: localIP, user: stacks.SmokeUser, password: password, extension: o.Extension, tone: o.Tone, reply: o.reply,
 	}, work)
 	finish()
+	if o.Metric {
+		err = errors.Join(err, tell(ctx, client, stack.Stack, err))
+	}
 	if report == nil {
 		return err
 	}

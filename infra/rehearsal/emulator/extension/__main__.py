@@ -13,7 +13,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 
 from . import lifecycle
-from .accessanalyzer import AccessAnalyzer
+from .absent import Absent
 from .retries import Retries
 
 SERVICES = (
@@ -67,7 +67,7 @@ def whole(environ):
 def main(host, port):
     for name in SERVICES:
         importlib.import_module("." + name, __package__)
-    app = present(Retries(AccessAnalyzer(DomainDispatcherApplication(create_backend_app))))
+    app = present(Retries(Absent(DomainDispatcherApplication(create_backend_app))))
     server = make_server(host, port, app, threaded=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(json.dumps({"port": server.server_port}), flush=True)

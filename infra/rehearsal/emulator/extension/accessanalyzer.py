@@ -1,39 +1,17 @@
-"""IAM Access Analyzer: not in moto at all, so it is answered in front of it."""
+"""IAM Access Analyzer.
 
-import json
-from urllib.parse import parse_qs, unquote
+Source: IAM Access Analyzer API Reference.
+"""
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.utils import utcnow
 
 from .hooks import store
+from .refused import Refused
 
 
-class AccessAnalyzer:
-    """WSGI application that answers requests signed for access-analyzer, and hands on all others."""
-
-    def __init__(self, app):
-        self.app = app
-
-    def __call__(self, environ, start_response):
-        authorization = environ.get("HTTP_AUTHORIZATION", "")
-        if "/access-analyzer/" not in authorization:
-            return self.app(environ, start_response)
-        region = authorization.split("Credential=")[1].split("/")[2]
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        body = json.loads(environ["wsgi.input"].read(length) or b"{}")
-        query = parse_qs(environ.get("QUERY_STRING", ""))
-        answer = _answer(region, environ["REQUEST_METHOD"], unquote(environ["PATH_INFO"]), query, body)
-        headers = [("Content-Type", "application/json")]
-        if answer is None:
-            start_response("404 Not Found", [*headers, ("x-amzn-ErrorType", "ResourceNotFoundException")])
-            return [json.dumps({"message": "no such analyzer"}).encode()]
-        start_response("200 OK", headers)
-        return [json.dumps(answer).encode()]
-
-
-def _answer(region, method, path, query, body):
-    """The answer to a call, None when the analyzer does not exist."""
+def answer(region, method, path, query, body):
+    """The answer to a call."""
     analyzers = store("analyzers", DEFAULT_ACCOUNT_ID, region)
     tags = store("analyzer-tags", DEFAULT_ACCOUNT_ID, region)
     if path == "/analyzer" and method == "PUT":
@@ -60,7 +38,7 @@ def _answer(region, method, path, query, body):
         return {"tags": tags.get(arn, {})} if method == "GET" else {}
     name = path.removeprefix("/analyzer/")
     if name not in analyzers:
-        return None
+        raise Refused("404 Not Found", "ResourceNotFoundException", "no such analyzer")
     if method == "DELETE":
         del analyzers[name]
         return {}

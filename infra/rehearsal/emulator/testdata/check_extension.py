@@ -783,6 +783,33 @@ def analyzers():
     raise AssertionError("a deleted analyzer is still there")
 
 
+@check
+def slack_channels():
+    chatbot = boto3.client("chatbot", region_name="us-west-2")
+    role = "arn:aws:iam::123456789012:role/stage-alarms"
+    wanted = {"SlackTeamId": "T07EA123LEP", "SlackChannelId": "C07EZ1ABC23", "IamRoleArn": role, "SnsTopicArns": ["arn:aws:sns:us-east-1:1:page"]}
+    tags = [{"TagKey": "k", "TagValue": "v"}]
+    made = chatbot.create_slack_channel_configuration(ConfigurationName="stage-alarms", Tags=tags, **wanted)["ChannelConfiguration"]
+    arn = made["ChatConfigurationArn"]
+    assert arn == "arn:aws:chatbot::123456789012:chat-configuration/slack-channel/stage-alarms", made
+    assert made["GuardrailPolicyArns"] == ["arn:aws:iam::aws:policy/AdministratorAccess"] and made["LoggingLevel"] == "NONE", made
+    refused("ConflictException", chatbot.create_slack_channel_configuration, ConfigurationName="stage-alarms", **wanted)
+    second = refused("InvalidRequestException", chatbot.create_slack_channel_configuration, ConfigurationName="dev-alarms", **wanted)
+    assert "has already been configured" in second, second
+    chatbot.update_slack_channel_configuration(ChatConfigurationArn=arn, SlackChannelId="C0OTHER", GuardrailPolicyArns=["arn:policy:a"])
+    chatbot.tag_resource(ResourceARN=arn, Tags=[{"TagKey": "l", "TagValue": "w"}])
+    chatbot.untag_resource(ResourceARN=arn, TagKeys=["k"])
+    assert chatbot.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"TagKey": "l", "TagValue": "w"}]
+    # The service knows no regions.
+    everywhere = boto3.client("chatbot", region_name="eu-west-1").describe_slack_channel_configurations(ChatConfigurationArn=arn)
+    found = everywhere["SlackChannelConfigurations"][0]
+    assert found["SlackChannelId"] == "C0OTHER" and found["GuardrailPolicyArns"] == ["arn:policy:a"], found
+    assert found["SnsTopicArns"] == wanted["SnsTopicArns"] and found["State"] == "ENABLED", found
+    chatbot.delete_slack_channel_configuration(ChatConfigurationArn=arn)
+    assert not chatbot.describe_slack_channel_configurations()["SlackChannelConfigurations"]
+    refused("ResourceNotFoundException", chatbot.delete_slack_channel_configuration, ChatConfigurationArn=arn)
+
+
 for function in CHECKS:
     try:
         function()

@@ -7,6 +7,7 @@ import (
 
 	sdkschema "github.com/hashicorp/terraform-plugin-sdk/v2/helper/schema"
 	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 )
 
@@ -94,6 +95,10 @@ func overrides() []override {
 	return all
 }
 
+// identities are the properties that identify resources of the plugin framework whose schema has no id.
+// Source: Pulumi's AWS SDK v6, "Import" of each.
+var identities = map[string]resource.PropertyKey{"aws_chatbot_slack_channel_configuration": "chatConfigurationArn"}
+
 func named(name string) func(*tfbridge.SchemaInfo) {
 	return func(s *tfbridge.SchemaInfo) { s.Name = name }
 }
@@ -130,6 +135,9 @@ func applyOverrides(info *tfbridge.ProviderInfo, sdkResources map[string]*sdksch
 			continue
 		}
 		o.set(field(resource, strings.Split(o.path, ".")))
+	}
+	for name, property := range identities {
+		info.Resources[name].ComputeID = tfbridge.DelegateIDField(property, info.Name, "")
 	}
 	for name, resource := range info.Resources {
 		// Resources of the plugin framework compute tags_all themselves; the mark is for those of the older SDK.

@@ -32,6 +32,7 @@ func main() {
 		p.fleet(subnets)
 		p.account()
 		p.vault()
+		p.channel()
 		return nil
 	})
 }
@@ -224,4 +225,18 @@ func (p program) vault() {
 	p.add("s3/bucketObjectLockConfigurationV2:BucketObjectLockConfigurationV2", "trail", pulumi.Map{
 		"bucket": bucket.ID(), "rule": pulumi.Map{"defaultRetention": pulumi.Map{"mode": pulumi.String("GOVERNANCE"), "days": pulumi.Int(30)}},
 	}, pulumi.DependsOn([]pulumi.Resource{versions}))
+}
+
+// channel is a channel of Slack that hears what a topic is told.
+func (p program) channel() {
+	topic := p.add("sns/topic:Topic", "notices", pulumi.Map{})
+	role := p.add("iam/role:Role", "channel", pulumi.Map{"assumeRolePolicy": document(map[string]any{
+		"Version":   "2012-10-17",
+		"Statement": []any{map[string]any{"Effect": "Allow", "Principal": map[string]any{"Service": "chatbot.amazonaws.com"}, "Action": "sts:AssumeRole"}},
+	})})
+	p.add("chatbot/slackChannelConfiguration:SlackChannelConfiguration", "channel", pulumi.Map{
+		"configurationName": pulumi.String("channel"), "slackTeamId": pulumi.String("T07EA123LEP"), "slackChannelId": pulumi.String("C07EZ1ABC23"),
+		"iamRoleArn": role.ARN, "snsTopicArns": pulumi.Array{topic.ARN}, "guardrailPolicyArns": pulumi.StringArray{pulumi.String("arn:aws:iam::aws:policy/CloudWatchReadOnlyAccess")},
+		"tags": pulumi.Map{"Name": pulumi.String("channel")},
+	})
 }
