@@ -2,7 +2,9 @@
 
 import pathlib
 import sys
+import types
 import unittest
+from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "files" / "lib"))
 
@@ -75,6 +77,34 @@ class Outage(unittest.TestCase):
         self.assertEqual(len(said), 2)
         self.assertEqual(client.request["Namespace"], "CallData")
         self.assertEqual(client.request["MetricData"][0]["Value"], 4, "what failed meanwhile is told afterwards")
+
+
+class Credentials(unittest.TestCase):
+    def test_they_may_come_late(self):
+        """A machine that begins before its role has credentials tells its metrics when they are there."""
+        class NoCredentialsError(Exception):
+            pass
+
+        there, taken, said = [], [], []
+
+        class Session:
+            get_credentials = staticmethod(lambda: there[0] if there else None)
+
+            def client(self, name, **_):
+                of = self.get_credentials()
+                return types.SimpleNamespace(put_metric_data=lambda **data: taken.append((name, of)))
+
+        fakes = {
+            "boto3": types.SimpleNamespace(session=types.SimpleNamespace(Session=Session)), "botocore": types.ModuleType("botocore"),
+            "botocore.config": types.SimpleNamespace(Config=lambda **_: None), "botocore.exceptions": types.SimpleNamespace(NoCredentialsError=NoCredentialsError),
+        }
+        publisher = cloudwatch.Publisher({**SETTINGS, "region": "us-east-1", "authorities": None, "endpoint": ""}, None, said.append)
+        with mock.patch.dict(sys.modules, fakes):
+            publisher.publish([])
+            there.append("of the role")
+            publisher.publish([])
+        self.assertEqual(taken, [("cloudwatch", "of the role")])
+        self.assertEqual(len(said), 2, said)
 
 
 if __name__ == "__main__":

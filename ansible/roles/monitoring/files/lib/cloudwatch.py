@@ -8,6 +8,8 @@ alarms watch the group. A metric whose source is away is not written: a zero wou
 import threading
 import time
 
+import machine
+
 NAMESPACE = "CallData"
 
 
@@ -123,11 +125,10 @@ class Publisher(threading.Thread):
         self.silent = False
 
     def connect(self):
-        import boto3
         from botocore.config import Config
 
         config = Config(region_name=self.settings["region"], retries={"mode": "standard", "max_attempts": 2}, connect_timeout=5, read_timeout=10)
-        return boto3.client("cloudwatch", config=config, verify=self.settings["authorities"], endpoint_url=self.settings["endpoint"] or None)
+        return machine.session().client("cloudwatch", config=config, verify=self.settings["authorities"], endpoint_url=self.settings["endpoint"] or None)
 
     def run(self):
         while True:
