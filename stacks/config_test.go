@@ -262,7 +262,7 @@ func TestReadConfigErrors(t *testing.T) {
 		"copies misspelt":          {of(KindProd, "copyRegion", "frankfurt"), []string{`copyRegion is "frankfurt": want an AWS region; fix it with: pulumi config set calldata-foundation:copyRegion us-west-2 -s dev`}},
 		"copies in China":          {of(KindStage, "copyRegion", "cn-north-1"), []string{`copyRegion is "cn-north-1": credentials of one partition`}},
 		"copies beside originals":  {of(KindProd, "copyRegion", "us-east-1"), []string{`copyRegion is "us-east-1": that is the stack's own region`}},
-		"copies of nothing":        {of(KindDev, "copyRegion", "us-west-2"), []string{`copyRegion is "us-west-2": a stack of the topology dev has no backups to copy`, "pulumi config rm calldata-foundation:copyRegion -s dev"}},
+		"copies of nothing":        {of(KindDev, "copyRegion", "us-west-2"), []string{`copyRegion is "us-west-2": a stack of the topology dev keeps its backups in its own region`, "pulumi config rm calldata-foundation:copyRegion -s dev"}},
 		"copies of an account":     {of(KindAccount, "copyRegion", "us-west-2"), []string{"a stack of the topology account has no backups to copy"}},
 		"other region twice":       {of(KindAccount, "otherRegions", `["eu-west-1","eu-west-1"]`), []string{`otherRegions[1] is "eu-west-1": an earlier item is the same`}},
 		"domain of no stack":       {of(KindAccount, "environmentDomains", `["test=example.com"]`), []string{`environmentDomains[0] is "test=example.com": environments has no such stack`}},

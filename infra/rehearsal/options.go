@@ -37,8 +37,8 @@ type Options struct {
 	StopAfter string
 	// Calls says how much calling there is: CallsQuick (the default), CallsFull, or CallsNone.
 	Calls string
-	// Restore loses the engine, the Router and their data after the calls, and brings them back from a backup; then it brings the
-	// database back to the second before a mistake. For stacks of the shape stage.
+	// Restore loses the engine with its data after the calls, and brings it back from a backup; where the stack has a database of RDS,
+	// the Router and the database, too, and then it brings that back to the second before a mistake. For stacks of the shapes dev and stage.
 	Restore bool
 	// Rollback then deploys a commit that breaks the SBC and rolls it back, and repairs a damaged state. For stacks of the shape stage;
 	// needs calls and git.
@@ -86,15 +86,15 @@ func (o Options) withDefaults() (Options, error) {
 		kind, err := kindOf(o.Repo, o.Stack)
 		errs = append(errs, err)
 		o.kind = kind
-		if err == nil && kind != stacks.KindStage {
-			for _, flag := range o.drills() {
-				errs = append(errs, fmt.Errorf("%s is for %s, which has a machine of each role and a database; %s is of the shape %s", flag, stacks.KindStage, o.Stack, kind))
+		for _, d := range o.drills() {
+			if err == nil && !slices.Contains(d.kinds, kind) {
+				errs = append(errs, fmt.Errorf("%s is for stacks of the shape %s; %s is of the shape %s", d.flag, d.shapes(), o.Stack, kind))
 			}
 		}
 	}
 	if o.StopAfter != "" {
-		for _, flag := range o.drills() {
-			errs = append(errs, fmt.Errorf("%s comes after the checks, which --stop-after leaves out: give one of them", flag))
+		for _, d := range o.drills() {
+			errs = append(errs, fmt.Errorf("%s comes after the checks, which --stop-after leaves out: give one of them", d.flag))
 		}
 	}
 	if o.Rollback {
@@ -121,16 +121,30 @@ func (o Options) withDefaults() (Options, error) {
 	return o, cli.WithCode(cli.ExitUsage, errors.Join(errs...))
 }
 
-// drills are the flags of what a rehearsal does after its checks to a platform of the shape stage.
-func (o Options) drills() []string {
-	var flags []string
+// option is one that only some shapes of stacks have.
+type option struct {
+	flag  string
+	kinds []stacks.Kind
+}
+
+func (o option) shapes() string {
+	var names []string
+	for _, k := range o.kinds {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, " or ")
+}
+
+// drills are what a rehearsal does after its checks, as far as it is asked for.
+func (o Options) drills() []option {
+	var asked []option
 	if o.Restore {
-		flags = append(flags, "--restore")
+		asked = append(asked, option{"--restore", []stacks.Kind{stacks.KindDev, stacks.KindStage}})
 	}
 	if o.Rollback {
-		flags = append(flags, "--rollback")
+		asked = append(asked, option{"--rollback", []stacks.Kind{stacks.KindStage}})
 	}
-	return flags
+	return asked
 }
 
 // id is the name that everything of a stack's rehearsal derives from.

@@ -47,7 +47,7 @@ func (r *drill) rewind(ctx context.Context) (string, error) {
 		return "", ctx.Err()
 	case <-time.After(time.Until(to.Add(time.Second))):
 	}
-	if _, err := r.w.asRoot(ctx, r.database, harm); err != nil {
+	if _, err := r.w.asRoot(ctx, *r.database, harm); err != nil {
 		return "", err
 	}
 	now, err := r.look(ctx)
