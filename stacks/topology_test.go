@@ -237,7 +237,7 @@ func TestTopologyValidate(t *testing.T) {
 			top.Database, top.Web, top.SIPEdge = &DatabaseSpec{Name: "db"}, &WebSpec{Name: "web"}, &SIPEdgeSpec{Name: "sip"}
 		}, []string{"the database needs subnets in two zones", "the web load balancer needs public subnets in two zones", "the SIP edge is for nobody",
 			"database db has no firewall group database", "load balancer web has no firewall group alb"}},
-		"copies beside nothing": {func(top *Topology) { top.Backup = &BackupSpec{CopyRegion: top.Region} },
+		"copies beside nothing": {func(top *Topology) { top.Backup, top.Buckets = &BackupSpec{CopyRegion: top.Region}, nil },
 			[]string{`backups are copied to the region "us-east-1": that is the stack's own region`, "there is no bucket of backups to copy"}},
 		"phones without an SBC": {func(top *Topology) { top.SIPEdge = &SIPEdgeSpec{Phones: true} }, []string{"phones have no SBC with an address"}},
 		"a fleet of engines": {func(top *Topology) {
