@@ -277,7 +277,7 @@ func readCopyRegion(r *reader, kind Kind, own string) string {
 	if problem := notElsewhere(region, own); problem != "" {
 		r.fail(setting, region, problem, r.set(setting, pick(own == "us-west-2", "us-east-1", "us-west-2")))
 	} else if kind != KindStage && kind != KindProd {
-		r.fail(setting, region, fmt.Sprintf("a stack of the topology %s has no backups to copy", kind), fmt.Sprintf("pulumi config rm %s -s %s", fullKey(setting), r.stack))
+		r.fail(setting, region, fmt.Sprintf("a stack of the topology %s copies no backups", kind), fmt.Sprintf("pulumi config rm %s -s %s", fullKey(setting), r.stack))
 	}
 	return region
 }

@@ -8,7 +8,7 @@ import (
 
 // dev is one UC Engine with an Elastic IP in a public subnet of the first zone: the smallest thing that takes a call.
 // With c4, Router and SBC have machines of their own beside it: all three listen on the port of SIP, and phones keep the
-// engine's address. The Router's database is on its machine.
+// engine's address. The Router's database is on its machine. What machines save goes to a bucket; nothing copies their disks.
 func dev(stack string, c Config) (Topology, error) {
 	t := base(stack, c)
 	network, err := network(stack, c, TierPublic)
@@ -16,7 +16,8 @@ func dev(stack string, c Config) (Topology, error) {
 		return Topology{}, err
 	}
 	network.AdminCIDRs = c.Access.AdminCIDRs
-	t.Network, t.Keys = network, []KeyUse{KeyVolumes}
+	t.Network, t.Keys = network, []KeyUse{KeyVolumes, KeyStorage}
+	t.Buckets = backupBuckets(c)
 	engine := node(stack, c, "uc-1", RoleUCEngine, c.Machines.InstanceType, network.Subnets[0].Name)
 	engine.Public, engine.Access, engine.DataVolumeGiB = true, AccessSSH, c.Machines.DataVolumeGiB
 	t.Nodes = []NodeSpec{engine}

@@ -145,10 +145,16 @@ func backups(stack string, c Config) *BackupSpec {
 // accessLogDays is how long access logs are of use: the roadmap keeps logs 90 days.
 const accessLogDays = 90
 
-func stackBuckets(c Config) []BucketSpec {
+// backupBuckets are the one that machines save to, and the one that says who asked for what in it: policy CD-20 wants that of
+// every bucket.
+func backupBuckets(c Config) []BucketSpec {
 	return []BucketSpec{
 		{Use: BucketAccessLogs, ExpireDays: accessLogDays},
-		{Use: BucketArtifacts},
 		{Use: BucketBackups, ExpireDays: c.Retention.BackupDays, LockDays: pick(c.Retention.LockBackups, c.Retention.BackupDays, 0), Protect: c.Protect},
 	}
+}
+
+// stackBuckets are those, and one for the artifacts of fleets.
+func stackBuckets(c Config) []BucketSpec {
+	return slices.Insert(backupBuckets(c), 1, BucketSpec{Use: BucketArtifacts})
 }

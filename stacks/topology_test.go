@@ -62,6 +62,10 @@ func TestDev(t *testing.T) {
 		"203.0.113.7/32 -> uc-engine tcp 22", "203.0.113.7/32 -> uc-engine tcp 80", "203.0.113.7/32 -> uc-engine tcp 443",
 		"0.0.0.0/0 -> uc-engine udp 5060", "0.0.0.0/0 -> uc-engine udp 10000-20000", "203.0.113.7/32 -> uc-engine icmp type 8",
 	}, reach(top))
+	assert.Equal(t, []BucketSpec{{Use: BucketAccessLogs, ExpireDays: 90}, {Use: BucketBackups, ExpireDays: 7}}, top.Buckets)
+	assert.Equal(t, 30, devTopology(t, "backupRetentionDays", "30").Buckets[1].ExpireDays)
+	assert.Contains(t, top.Keys, KeyStorage)
+	assert.Nil(t, top.Backup, "AWS Backup copies no disks of it")
 	assert.Equal(t, 0, top.Engine())
 	assert.Equal(t, Endpoints{Web: "https://203.0.113.10", SIP: "sip:203.0.113.10:5060;transport=udp"}, top.Endpoints("203.0.113.10", ""))
 }
@@ -233,7 +237,7 @@ func TestTopologyValidate(t *testing.T) {
 			top.Database, top.Web, top.SIPEdge = &DatabaseSpec{Name: "db"}, &WebSpec{Name: "web"}, &SIPEdgeSpec{Name: "sip"}
 		}, []string{"the database needs subnets in two zones", "the web load balancer needs public subnets in two zones", "the SIP edge is for nobody",
 			"database db has no firewall group database", "load balancer web has no firewall group alb"}},
-		"copies beside nothing": {func(top *Topology) { top.Backup = &BackupSpec{CopyRegion: top.Region} },
+		"copies beside nothing": {func(top *Topology) { top.Backup, top.Buckets = &BackupSpec{CopyRegion: top.Region}, nil },
 			[]string{`backups are copied to the region "us-east-1": that is the stack's own region`, "there is no bucket of backups to copy"}},
 		"phones without an SBC": {func(top *Topology) { top.SIPEdge = &SIPEdgeSpec{Phones: true} }, []string{"phones have no SBC with an address"}},
 		"a fleet of engines": {func(top *Topology) {

@@ -218,7 +218,7 @@ func (w *world) proven(ctx context.Context, o Options, d *deployment, s progress
 	checks := []Check{w.check(ctx, o, s, "health", d.file, "health"), w.ports(ctx, o, d.outputs, s)}
 	switch {
 	case o.kind == stacks.KindDev:
-		checks = append(checks, w.check(ctx, o, s, "smoke", d.file, "smoke"))
+		checks = append(checks, w.smoke(ctx, o, d, s))
 	case checks[0].OK:
 		gauges, err := w.gauges(ctx)
 		begin, chosen := time.Now(), calling{}
@@ -232,6 +232,11 @@ func (w *world) proven(ctx context.Context, o Options, d *deployment, s progress
 		checks = append(checks, w.operated(ctx, o, d.outputs, s))
 	}
 	return checks
+}
+
+// smoke is the call of a stack whose phones reach the engine itself.
+func (w *world) smoke(ctx context.Context, o Options, d *deployment, s progress.Step) Check {
+	return w.check(ctx, o, s, "smoke", d.file, "smoke")
 }
 
 func failing(checks []Check) []Check {

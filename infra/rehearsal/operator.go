@@ -56,7 +56,7 @@ func (w *world) shell() string {
 func (w *world) operated(ctx context.Context, o Options, outputs stacks.Outputs, step progress.Step) Check {
 	c := Check{Name: "operator's commands"}
 	s := step.Step(c.Name)
-	all := verbs(o.Stack, o.kind, outputs, filepath.Join(w.dir, "bundle.tar.gz"))
+	all := verbs(o.Stack, outputs, filepath.Join(w.dir, "bundle.tar.gz"))
 	c.OK, c.Detail = true, fmt.Sprintf("%d work", len(all))
 	for i, args := range all {
 		s.Progress(int64(i), int64(len(all)), "calldata "+strings.Join(args, " "))
@@ -76,7 +76,7 @@ func (w *world) operator(ctx context.Context, args ...string) ([]byte, error) {
 }
 
 // verbs are an operator's commands that leave a stack as it is.
-func verbs(stack string, kind stacks.Kind, outputs stacks.Outputs, bundle string) [][]string {
+func verbs(stack string, outputs stacks.Outputs, bundle string) [][]string {
 	first := outputs.Nodes[0].Name
 	all := [][]string{
 		{"preview", stack, "--expect-no-changes"},
@@ -90,10 +90,7 @@ func verbs(stack string, kind stacks.Kind, outputs stacks.Outputs, bundle string
 	for _, f := range outputs.Fleets {
 		all = append(all, []string{"ssh", stack, string(f.Role), "--", "true"})
 	}
-	if kind != stacks.KindDev { // which has nowhere to put a backup
-		all = append(all, []string{"backup", "now", stack}, []string{"backup", "list", stack})
-	}
-	all = append(all, []string{"dr", "plan", stack}) // by the backups just made
+	all = append(all, []string{"backup", "now", stack}, []string{"backup", "list", stack}, []string{"dr", "plan", stack}) // by the backups just made
 	for _, n := range outputs.Nodes {
 		if slices.Contains(n.Roles, stacks.RoleC4Router) {
 			all = append(all, []string{"drain", stack, n.Name}, []string{"drain", stack, n.Name, "--back"})

@@ -37,8 +37,8 @@ type Options struct {
 	StopAfter string
 	// Calls says how much calling there is: CallsQuick (the default), CallsFull, or CallsNone.
 	Calls string
-	// Restore loses the engine, the Router and their data after the calls, and brings them back from a backup; then it brings the
-	// database back to the second before a mistake. For stacks of the shape stage.
+	// Restore loses the engine with its data after the calls, and brings it back from a backup; where the stack has a database of RDS,
+	// the Router and the database, too, and then it brings that back to the second before a mistake. For stacks of the shapes dev and stage.
 	Restore bool
 	// Rollback then deploys a commit that breaks the SBC and rolls it back, and repairs a damaged state. For stacks of the shape stage;
 	// needs calls and git.
@@ -92,29 +92,19 @@ func (o Options) withDefaults() (Options, error) {
 		kind, err := kindOf(o.Repo, o.Stack)
 		errs = append(errs, err)
 		o.kind = kind
-		if err == nil && kind != stacks.KindStage {
-			for _, flag := range o.drills() {
-				errs = append(errs, fmt.Errorf("%s is for %s, which has a machine of each role and a database; %s is of the shape %s", flag, stacks.KindStage, o.Stack, kind))
+		for _, d := range o.drills() {
+			if err == nil && !slices.Contains(d.kinds, kind) {
+				errs = append(errs, fmt.Errorf("%s is for stacks of the shape %s; %s is of the shape %s", d.flag, d.shapes(), o.Stack, kind))
 			}
 		}
-		if o.Release && kind != stacks.KindProd && err == nil {
-			errs = append(errs, fmt.Errorf("--release is for %s, whose fleets have two colours; %s is of the shape %s", stacks.KindProd, o.Stack, kind))
-		}
 	}
-	if o.Release && (o.StopAfter != "" || o.Calls == CallsNone) {
-		errs = append(errs, errors.New("--release comes after the calls, which --stop-after and --calls none leave out: give one of them"))
+	if o.Release && o.Calls == CallsNone {
+		errs = append(errs, errors.New("--release comes after the calls, which --calls none leaves out: give one of them"))
 	}
 	if o.StopAfter != "" {
-		flags := o.drills()
-		if o.Zone {
-			flags = append(flags, "--zone")
+		for _, d := range o.drills() {
+			errs = append(errs, fmt.Errorf("%s comes after the checks, which --stop-after leaves out: give one of them", d.flag))
 		}
-		for _, flag := range flags {
-			errs = append(errs, fmt.Errorf("%s comes after the checks, which --stop-after leaves out: give one of them", flag))
-		}
-	}
-	if o.Zone && o.kind != "" && o.kind != stacks.KindProd {
-		errs = append(errs, fmt.Errorf("--zone is for %s, which has fleets, a standby and two engines in different zones; %s is of the shape %s", stacks.KindProd, o.Stack, o.kind))
 	}
 	if o.Zone && o.Calls == CallsNone {
 		errs = append(errs, errors.New("--zone measures when calls work again, and --calls none sets up none: give one of them"))
@@ -143,16 +133,36 @@ func (o Options) withDefaults() (Options, error) {
 	return o, cli.WithCode(cli.ExitUsage, errors.Join(errs...))
 }
 
-// drills are the flags of what a rehearsal does after its checks to a platform of the shape stage.
-func (o Options) drills() []string {
-	var flags []string
+// option is one that only some shapes of stacks have.
+type option struct {
+	flag  string
+	kinds []stacks.Kind
+}
+
+func (o option) shapes() string {
+	var names []string
+	for _, k := range o.kinds {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, " or ")
+}
+
+// drills are what a rehearsal does after its checks, as far as it is asked for.
+func (o Options) drills() []option {
+	var asked []option
 	if o.Restore {
-		flags = append(flags, "--restore")
+		asked = append(asked, option{"--restore", []stacks.Kind{stacks.KindDev, stacks.KindStage}})
 	}
 	if o.Rollback {
-		flags = append(flags, "--rollback")
+		asked = append(asked, option{"--rollback", []stacks.Kind{stacks.KindStage}})
 	}
-	return flags
+	if o.Zone {
+		asked = append(asked, option{"--zone", []stacks.Kind{stacks.KindProd}})
+	}
+	if o.Release {
+		asked = append(asked, option{"--release", []stacks.Kind{stacks.KindProd}})
+	}
+	return asked
 }
 
 // id is the name that everything of a stack's rehearsal derives from.

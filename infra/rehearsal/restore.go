@@ -24,19 +24,20 @@ import (
 // drillTime is how long all of a restore may take, without the calls.
 const drillTime = 30 * time.Minute
 
-// restored is the restore drill: a backup of everything, then the engine, the Router and their data are lost; Pulumi makes
-// the machines anew, the backup comes back, and the platform is looked at again and called again.
+// restored is the restore drill: a backup of everything, then what only a backup brings back is lost, with its machines; Pulumi
+// makes them anew, the backup comes back, and the platform is looked at again and called again. A database of RDS is then brought
+// back from a mistake.
 func (w *world) restored(ctx context.Context, o Options, d *deployment, step progress.Step) []Check {
 	s := step.Step("restore")
 	checks := []Check{w.drill(ctx, o, d, s)}
 	if checks[0].OK {
 		checks = append(checks, w.again(ctx, o, d, "after restore", s)...)
 	}
-	if len(failing(checks)) == 0 {
+	if d.outputs.Database != nil && len(failing(checks)) == 0 {
 		checks = append(checks, w.rewound(ctx, o, d, s))
-	}
-	if len(failing(checks)) == 0 {
-		checks = append(checks, w.again(ctx, o, d, "after restore to a time", s)...)
+		if len(failing(checks)) == 0 {
+			checks = append(checks, w.again(ctx, o, d, "after restore to a time", s)...)
+		}
 	}
 	s.Done(failures(checks))
 	return checks
@@ -45,7 +46,11 @@ func (w *world) restored(ctx context.Context, o Options, d *deployment, step pro
 // again looks at the platform and calls through it.
 func (w *world) again(ctx context.Context, o Options, d *deployment, when string, step progress.Step) []Check {
 	checks := []Check{w.check(ctx, o, step, "health", d.file, "health")}
-	if o.Calls != CallsNone && checks[0].OK {
+	switch {
+	case !checks[0].OK:
+	case o.kind == stacks.KindDev:
+		checks = append(checks, w.smoke(ctx, o, d, step))
+	case o.Calls != CallsNone:
 		checks = append(checks, w.calls(ctx, o, d, calling{groups: []string{calls.GroupCalls, calls.GroupRecords}}, step)...)
 	}
 	for i := range checks {
@@ -85,56 +90,81 @@ func (w *world) drill(ctx context.Context, o Options, d *deployment, step progre
 		c.Detail = joinNonEmpty(c.Detail, part.name+" in "+progress.Short(took))
 	}
 	c.OK = true
-	c.Detail = fmt.Sprintf("%s, %s and the database: %s; %s without them, of %s promised; %d of %d digests as before", r.engine.Name, r.router.Name, c.Detail,
+	c.Detail = fmt.Sprintf("%s: %s; %s until all was back, of %s promised; %d of %d digests as before", r.what(), c.Detail,
 		progress.Short(without), promise.Span(promise.Of(promise.Engine).RTO), len(r.before), len(r.before))
 	return c
 }
 
 // drill is what a restore drill knows on its way.
 type drill struct {
-	w              *world
-	o              Options
-	d              *deployment
-	engine, router stacks.Node
-	// database is the machine that plays RDS.
-	database calls.Machine
+	w *world
+	o Options
+	d *deployment
+	// lost are the machines that are made anew, the engine first.
+	lost []lostMachine
+	// database is the machine that plays RDS; nil where the stack has none, and no Router is lost.
+	database *calls.Machine
 	// before are the digests of what is saved, saved the names of the backups by their sources.
 	before digests
 	saved  map[string]string
 }
 
+// lostMachine is a machine, and whose backups come back on it: the engine's own, and on a Router those of the database. The
+// Router's own files name the machine that they were saved on, and those of a new one are Ansible's.
+type lostMachine struct {
+	stacks.Node
+	source string
+}
+
 func (w *world) newDrill(ctx context.Context, o Options, d *deployment) (*drill, error) {
 	r := &drill{w: w, o: o, d: d}
-	if err := r.find(); err != nil {
-		return nil, err
+	if err := r.find(); err != nil || d.outputs.Database == nil {
+		return r, err
 	}
-	var err error
-	r.database.Private, err = w.databaseURL(ctx, routingDatabaseFile(w.dir))
+	address, err := w.databaseURL(ctx, routingDatabaseFile(w.dir))
+	r.database = &calls.Machine{Private: address}
 	return r, err
 }
 
 // find looks for the machines among the stack's outputs.
 func (r *drill) find() error {
-	for role, node := range map[stacks.Role]*stacks.Node{stacks.RoleUCEngine: &r.engine, stacks.RoleC4Router: &r.router} {
-		i := slices.IndexFunc(r.d.outputs.Nodes, func(n stacks.Node) bool { return slices.Contains(n.Roles, role) })
+	r.lost = nil
+	roles := []stacks.Role{stacks.RoleUCEngine}
+	if r.d.outputs.Database != nil {
+		roles = append(roles, stacks.RoleC4Router)
+	}
+	for _, role := range roles {
+		i := slices.IndexFunc(r.d.outputs.Nodes, func(n stacks.Node) bool { return n.Roles[0] == role })
 		if i < 0 {
 			return fmt.Errorf("the stack has no machine of the role %s", role)
 		}
-		*node = r.d.outputs.Nodes[i]
+		m := lostMachine{r.d.outputs.Nodes[i], r.d.outputs.Nodes[i].Name}
+		if role == stacks.RoleC4Router {
+			m.source = backup.SharedSource
+		}
+		r.lost = append(r.lost, m)
 	}
 	return nil
 }
 
-// source is whose backups come back on a machine.
-type source struct {
-	node   stacks.Node
-	source string
+func (r *drill) engine() calls.Machine { return machine(r.lost[0].Node) }
+
+// names are those of the machines.
+func (r *drill) names() []string {
+	var names []string
+	for _, m := range r.lost {
+		names = append(names, m.Name)
+	}
+	return names
 }
 
-// sources are the engine's own backups and, on the Router, those of the database: the Router's files name the machine that they
-// were saved on, and those of a new one are Ansible's.
-func (r *drill) sources() []source {
-	return []source{{r.engine, r.engine.Name}, {r.router, backup.SharedSource}}
+// what is everything that is lost.
+func (r *drill) what() string {
+	what := strings.Join(r.names(), ", ")
+	if r.database != nil {
+		what += " and the database"
+	}
+	return what
 }
 
 // fillEngine gives the engine's database something to lose: the double keeps nothing there.
@@ -149,7 +179,7 @@ const saveTries = 3
 
 // backUp saves every machine, as `calldata-backup` does each night.
 func (r *drill) backUp(ctx context.Context, _ progress.Step) error {
-	if _, err := r.w.asRoot(ctx, machine(r.engine), fillEngine); err != nil {
+	if _, err := r.w.asRoot(ctx, r.engine(), fillEngine); err != nil {
 		return err
 	}
 	var changed []string
@@ -174,13 +204,13 @@ func (r *drill) backUp(ctx context.Context, _ progress.Step) error {
 // findBackups asks for the names of what was saved.
 func (r *drill) findBackups(ctx context.Context) error {
 	r.saved = map[string]string{}
-	for _, of := range r.sources() {
-		out, err := r.w.asRoot(ctx, machine(of.node), "calldata-backup list --json --source "+of.source)
+	for _, m := range r.lost {
+		out, err := r.w.asRoot(ctx, machine(m.Node), "calldata-backup list --json --source "+m.source)
 		if err != nil {
 			return err
 		}
-		if r.saved[of.source], err = newestBackup(out, of.source); err != nil {
-			return fmt.Errorf("%s: %w", of.node.Name, err)
+		if r.saved[m.source], err = newestBackup(out, m.source); err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
 		}
 	}
 	return nil
@@ -207,8 +237,8 @@ func newestBackup(list []byte, source string) (string, error) {
 	return newest, nil
 }
 
-// The engine's data disk outlives its machine and is emptied; the database is as RDS makes a new one: empty, and without the
-// Routers' login.
+// The engine's data disk outlives its machine, where it has one, and is emptied; the database is as RDS makes a new one: empty,
+// and without the Routers' login.
 const (
 	emptyDisk = `
 systemctl stop postgresql@15-main
@@ -224,19 +254,19 @@ sql --command 'DROP DATABASE c4 WITH (FORCE)' --command 'DROP ROLE kamailio' --c
 
 // lose destroys the data that is not on the machines' own disks; those go with the machines.
 func (r *drill) lose(ctx context.Context, _ progress.Step) error {
-	_, err := r.w.asRoot(ctx, machine(r.engine), emptyDisk)
-	if err == nil {
-		_, err = r.w.asRoot(ctx, r.database, emptyDatabase)
+	_, err := r.w.asRoot(ctx, r.engine(), emptyDisk)
+	if err == nil && r.database != nil {
+		_, err = r.w.asRoot(ctx, *r.database, emptyDatabase)
 	}
 	return err
 }
 
 // makeAnew has Pulumi replace the machines. Its configuration stage makes of them what a new stack has.
 func (r *drill) makeAnew(ctx context.Context, s progress.Step) error {
-	if _, err := r.d.stack.replace(ctx, s, r.engine.Name, r.router.Name); err != nil {
+	if _, err := r.d.stack.replace(ctx, s, r.names()...); err != nil {
 		return err
 	}
-	old := []string{r.engine.InstanceID, r.router.InstanceID}
+	old := r.lost
 	err := r.d.read(ctx, r.o.kind)
 	if err == nil {
 		err = r.w.watcher.WaitIdle(ctx)
@@ -247,9 +277,9 @@ func (r *drill) makeAnew(ctx context.Context, s progress.Step) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range []stacks.Node{r.engine, r.router} {
-		if slices.Contains(old, n.InstanceID) {
-			return fmt.Errorf("%s is still the machine %s", n.Name, n.InstanceID)
+	for i, m := range r.lost {
+		if m.InstanceID == old[i].InstanceID {
+			return fmt.Errorf("%s is still the machine %s", m.Name, m.InstanceID)
 		}
 	}
 	now, err := r.look(ctx)
@@ -263,9 +293,9 @@ func (r *drill) makeAnew(ctx context.Context, s progress.Step) error {
 
 // restore brings the backups back and compares.
 func (r *drill) restore(ctx context.Context, _ progress.Step) error {
-	for _, of := range r.sources() {
-		vars := map[string]any{"restore_backups": []string{r.saved[of.source]}, "restore_identity_file": r.w.secrets.backup, "restore_yes": true}
-		if err := r.play(ctx, "restore", vars, "--limit", of.node.Name); err != nil {
+	for _, m := range r.lost {
+		vars := map[string]any{"restore_backups": []string{r.saved[m.source]}, "restore_identity_file": r.w.secrets.backup, "restore_yes": true}
+		if err := r.play(ctx, "restore", vars, "--limit", m.Name); err != nil {
 			return err
 		}
 	}
@@ -280,7 +310,11 @@ func (r *drill) restore(ctx context.Context, _ progress.Step) error {
 
 // configure sets what belongs to the new machines.
 func (r *drill) configure(ctx context.Context, _ progress.Step) error {
-	return errors.Join(r.play(ctx, "uc-engine", nil, "--limit", r.engine.Name), r.play(ctx, "c4-router", nil, "--limit", r.router.Name))
+	var errs []error
+	for _, m := range r.lost {
+		errs = append(errs, r.play(ctx, string(m.Roles[0]), nil, "--limit", m.Name)) // a role's playbook has its name
+	}
+	return errors.Join(errs...)
 }
 
 // play runs a playbook with variables.
@@ -319,17 +353,13 @@ runuser -u postgres -- pg_dump --data-only --exclude-table=routing_loaded --excl
 // look takes the digests of what is saved.
 func (r *drill) look(ctx context.Context) (digests, error) {
 	all := digests{}
-	for _, place := range []struct {
-		machine calls.Machine
-		script  string
-	}{{machine(r.engine), lookAtEngine}, {r.database, lookAtDatabase}} {
-		out, err := r.w.asRoot(ctx, place.machine, place.script)
-		if err != nil {
-			return nil, err
-		}
+	out, err := r.w.asRoot(ctx, r.engine(), lookAtEngine)
+	all.add(out)
+	if err == nil && r.database != nil {
+		out, err = r.w.asRoot(ctx, *r.database, lookAtDatabase)
 		all.add(out)
 	}
-	return all, nil
+	return all, err
 }
 
 // databaseDigest is the name of the Routers' database in them.

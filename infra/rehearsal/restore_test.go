@@ -11,6 +11,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/backup"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -41,15 +42,28 @@ func TestDigestsTellWhatHasChanged(t *testing.T) {
 	assert.Equal(t, []string{"/usr/share/wazo-certs/server.key", "database c4"}, before.without(same))
 }
 
-func TestDrillNeedsAMachineOfEachRole(t *testing.T) {
+func TestWhatADrillLoses(t *testing.T) {
 	t.Parallel()
-	engine := stacks.Node{Name: "stage-uc-1", Roles: []stacks.Role{stacks.RoleUCEngine}}
-	router := stacks.Node{Name: "stage-router-1", Roles: []stacks.Role{stacks.RoleC4Router}}
-	r := &drill{d: &deployment{outputs: stacks.Outputs{Nodes: []stacks.Node{engine, router}}}}
+	node := func(name string, role stacks.Role) stacks.Node {
+		return stacks.Node{Name: name, Roles: []stacks.Role{role}}
+	}
+	engine, router := node("x-uc-1", stacks.RoleUCEngine), node("x-router-1", stacks.RoleC4Router)
+	r := &drill{d: &deployment{outputs: stacks.Outputs{
+		Nodes: []stacks.Node{router, engine, node("x-sbc-1", stacks.RoleC4SBC)}, Database: &stacks.Database{},
+	}}}
 	require.NoError(t, r.find())
-	assert.Equal(t, []source{{engine, "stage-uc-1"}, {router, "database"}}, r.sources())
-	r.d.outputs.Nodes = r.d.outputs.Nodes[:1]
-	assert.ErrorContains(t, r.find(), "no machine of the role c4-router")
+	assert.Equal(t, []lostMachine{{engine, "x-uc-1"}, {router, "database"}}, r.lost, "the engine first")
+	r.database = &calls.Machine{}
+	assert.Equal(t, "x-uc-1, x-router-1 and the database", r.what())
+
+	r.d.outputs.Nodes = r.d.outputs.Nodes[1:]
+	require.ErrorContains(t, r.find(), "no machine of the role c4-router")
+	r.d.outputs.Database, r.database = nil, nil
+	require.NoError(t, r.find(), "without a database of RDS, the engine is what a backup brings back")
+	assert.Equal(t, []string{"x-uc-1"}, r.names())
+	assert.Equal(t, "x-uc-1", r.what())
+	r.d.outputs.Nodes = nil
+	assert.ErrorContains(t, r.find(), "no machine of the role uc-engine")
 }
 
 func TestMachinesOfTheState(t *testing.T) {
@@ -66,17 +80,17 @@ func TestMachinesOfTheState(t *testing.T) {
 	assert.Equal(t, []string{string(urn(instanceType, "stage-uc-1"))}, instances(s, "stage-uc-1", "stage-router-1"))
 }
 
-func TestRestoreIsForStage(t *testing.T) {
+func TestRestoreIsForDevAndStage(t *testing.T) {
 	t.Parallel()
-	for stack, want := range map[string]string{"dev": "--restore is for stage", "prod": "prod is of the shape prod", "stage": ""} {
+	for stack, want := range map[string]string{"dev": "", "pr": "", "stage": "", "prod": "--restore is for stacks of the shape dev or stage; prod is of the shape prod"} {
 		_, err := Options{Stack: stack, Repo: "../..", CacheDir: t.TempDir(), Restore: true}.withDefaults()
 		if want == "" {
-			require.NoError(t, err)
+			require.NoError(t, err, stack)
 			continue
 		}
 		require.ErrorContains(t, err, want)
 		assert.Equal(t, cli.ExitUsage, cli.Code(err))
 	}
-	_, err := Options{Stack: "stage", Repo: "../..", CacheDir: t.TempDir(), Restore: true, StopAfter: StageConfigure}.withDefaults()
+	_, err := Options{Stack: "dev", Repo: "../..", CacheDir: t.TempDir(), Restore: true, StopAfter: StageConfigure}.withDefaults()
 	assert.ErrorContains(t, err, "give one of them")
 }

@@ -40,7 +40,7 @@ func (r *drill) rewind(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := r.w.asRoot(ctx, r.database, harm); err != nil {
+	if _, err := r.w.asRoot(ctx, *r.database, harm); err != nil {
 		return "", err
 	}
 	now, err := r.look(ctx)

@@ -27,11 +27,11 @@ func TestRollbackNeedsStageCallsAndGit(t *testing.T) {
 		return err
 	}
 	require.NoError(t, options(func(*Options) {}))
-	require.ErrorContains(t, options(func(o *Options) { o.Stack = "dev" }), "--rollback is for stage")
+	require.ErrorContains(t, options(func(o *Options) { o.Stack = "dev" }), "--rollback is for stacks of the shape stage; dev is of the shape dev")
 	t.Setenv("PATH", t.TempDir())
 	err := options(func(o *Options) { o.Stack, o.Calls, o.StopAfter, o.Restore = "prod", CallsNone, StageConfigure, true })
 	for _, part := range []string{
-		"--restore is for stage", "--rollback is for stage", "--rollback comes after the checks", "--calls none", "git is not on PATH",
+		"--restore is for stacks of the shape dev or stage", "--rollback is for stacks of the shape stage", "--rollback comes after the checks", "--calls none", "git is not on PATH",
 	} {
 		assert.ErrorContains(t, err, part)
 	}

@@ -32,7 +32,7 @@ func TestZoneNeedsAPlatformOfSeveral(t *testing.T) {
 	}
 	require.NoError(t, with(Options{Stack: "prod"}))
 	err := with(Options{Stack: "stage", Calls: CallsNone, StopAfter: StageConfigure})
-	require.ErrorContains(t, err, "--zone is for prod")
+	require.ErrorContains(t, err, "--zone is for stacks of the shape prod")
 	require.ErrorContains(t, err, "stage is of the shape stage")
 	require.ErrorContains(t, err, "--calls none sets up none")
 	require.ErrorContains(t, err, "--zone comes after the checks")

@@ -40,13 +40,17 @@ func (d *deployment) keyArgs(use stacks.KeyUse) keys.Args {
 
 func (d *deployment) buckets() error {
 	for _, spec := range d.topology.Buckets {
-		bucket, err := buckets.NewBucket(d.ctx, fmt.Sprintf("%s-%s", d.topology.Stack, spec.Use), d.bucketArgs(spec))
+		bucket, err := buckets.NewBucket(d.ctx, d.bucketName(spec), d.bucketArgs(spec))
 		if err != nil {
 			return err
 		}
 		d.made.bucketName[spec.Use], d.made.bucketARN[spec.Use], d.made.bucketReady[spec.Use] = bucket.Name, bucket.ARN, bucket.Ready
 	}
 	return nil
+}
+
+func (d *deployment) bucketName(spec stacks.BucketSpec) string {
+	return fmt.Sprintf("%s-%s", d.topology.Stack, spec.Use)
 }
 
 // bucketArgs encrypts with our key whatever AWS lets: the logs of load balancers and of S3 itself can only be written with

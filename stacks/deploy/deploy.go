@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/calldata/calldata-foundation/components/boundary"
+	"github.com/calldata/calldata-foundation/components/buckets"
 	"github.com/calldata/calldata-foundation/components/tags"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -99,7 +100,7 @@ func (d *deployment) validate() error {
 		errs = append(errs, d.keyArgs(use).Validate())
 	}
 	for _, b := range t.Buckets {
-		errs = append(errs, d.bucketArgs(b).Validate())
+		errs = append(errs, buckets.CheckName(d.bucketName(b)), d.bucketArgs(b).Validate())
 	}
 	if t.Network.SSMEndpoints {
 		errs = append(errs, d.endpointArgs().Validate())

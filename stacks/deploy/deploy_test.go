@@ -190,6 +190,16 @@ func TestProtection(t *testing.T) {
 	}
 }
 
+// A stack of pull requests is taken down whole, with what machines have saved.
+func TestBucketsGoWithAStackThatIsNotProtected(t *testing.T) {
+	t.Parallel()
+	for _, setting := range []string{"true", "false"} {
+		b := graph(t, topology(t, "protect", setting)).OfType("aws:s3/bucketV2:BucketV2")["dev-backups"]
+		assert.Equal(t, setting == "true", b.Protect)
+		assert.Equal(t, setting == "false", b.Inputs["forceDestroy"])
+	}
+}
+
 func TestWorkloadBoundary(t *testing.T) {
 	t.Parallel()
 	const arn = "arn:aws:iam::123456789012:policy/calldata-foundation-prod-workload-boundary"
@@ -329,6 +339,7 @@ func TestExportsAreOutputs(t *testing.T) {
 		}},
 		VpcCIDR:   netip.MustParsePrefix("10.20.0.0/16"),
 		Endpoints: stacks.Endpoints{Web: "https://203.0.113.10", SIP: "sip:203.0.113.10:5060;transport=udp"},
+		Backups:   &stacks.Backups{Bucket: "dev-backups", KeyARN: "arn:aws:kms:us-east-1:123456789012:dev-storage"},
 		Inventory: "inventory of dev-uc-1 dev-uc-1-id 203.0.113.10\n",
 	}
 	assert.Equal(t, want, got)
@@ -375,6 +386,8 @@ func TestNothingIsRegisteredForAnInvalidStack(t *testing.T) {
 			[]string{"deploy stack dev: ", "root volume of 1 GiB", "no function for the inventory", "the content hash is empty"}},
 		"a component's argument": {func(top *stacks.Topology, _ *Options) { top.Nodes[0].Domain = "not a domain" },
 			[]string{"deploy stack dev: ", `domain: "not a domain"`}},
+		"a bucket's name": {func(top *stacks.Topology, _ *Options) { top.Stack = "a-stack-with-quite-a-long-name" },
+			[]string{`name: "a-stack-with-quite-a-long-name-backups" has 38 characters, a bucket's allows 36`}},
 	} {
 		rec := &componenttest.Recorder{}
 		err := rec.Run(func(ctx *pulumi.Context) error {

@@ -136,9 +136,21 @@ func TestBackupsGoWhereTheyMay(t *testing.T) {
 	defaults, err := os.ReadFile("../../ansible/roles/backup/defaults/main.yml")
 	require.NoError(t, err)
 	assert.Contains(t, string(defaults), `'s3://' ~ backup_bucket ~ '/' ~ backup_role ~ '/'`)
-	policies := graph(t, topologyOf(t, stacks.KindProd)).OfType("aws:iam/rolePolicy:RolePolicy")
-	for name, role := range map[string]stacks.Role{"prod-uc-1": stacks.RoleUCEngine, "prod-c4-router": stacks.RoleC4Router, "prod-c4-sbc": stacks.RoleC4SBC} {
-		require.Contains(t, policies, name)
-		assert.Contains(t, policies[name].Inputs["policy"], `"arn:aws:s3:::prod-backups/`+string(role)+`/*"`)
+	for stack, machines := range map[string]struct {
+		topology stacks.Topology
+		roles    map[string]stacks.Role
+	}{
+		"dev": {topology(t, "c4", "true"), map[string]stacks.Role{
+			"dev-uc-1": stacks.RoleUCEngine, "dev-router-1": stacks.RoleC4Router, "dev-sbc-1": stacks.RoleC4SBC,
+		}},
+		"prod": {topologyOf(t, stacks.KindProd), map[string]stacks.Role{
+			"prod-uc-1": stacks.RoleUCEngine, "prod-c4-router": stacks.RoleC4Router, "prod-c4-sbc": stacks.RoleC4SBC,
+		}},
+	} {
+		policies := graph(t, machines.topology).OfType("aws:iam/rolePolicy:RolePolicy")
+		for name, role := range machines.roles {
+			require.Contains(t, policies, name)
+			assert.Contains(t, policies[name].Inputs["policy"], `"arn:aws:s3:::`+stack+`-backups/`+string(role)+`/*"`)
+		}
 	}
 }

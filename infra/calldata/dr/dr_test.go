@@ -189,16 +189,36 @@ func TestWhatCannotBeAskedIsSaid(t *testing.T) {
 	assert.Equal(t, verdict.OK, all["a zone"].Status)
 }
 
-func TestAStackWithoutBackups(t *testing.T) {
+func TestAStackThatHasNoBucketYet(t *testing.T) {
 	t.Parallel()
 	b := newBench()
-	b.stack.Nodes, b.stack.Fleets, b.stack.Database, b.stack.Backups = b.stack.Nodes[:1], nil, nil, nil
-	all := b.plan(t, cli.ExitOK)
-	assert.Len(t, all, 4)
-	for _, what := range []string{"engine trial-uc-1", "a zone", "the region"} {
-		assert.Equal(t, verdict.Warn, all[what].Status, what)
+	b.stack.Nodes, b.stack.Fleets, b.stack.Database, b.stack.Backups = b.stack.Nodes[:2], nil, nil, nil
+	all := b.plan(t, cli.ExitUnhealthy)
+	assert.Len(t, all, 5)
+	for what, status := range map[string]verdict.Status{
+		"engine trial-uc-1": verdict.Fail, "c4-router trial-router-1": verdict.Fail, "a zone": verdict.Warn, "the region": verdict.Warn,
+	} {
+		assert.Equal(t, status, all[what].Status, what)
+		assert.NotContains(t, strings.Join(all[what].Steps, "\n"), "backup restore")
 	}
-	assert.NotContains(t, strings.Join(all["the region"].Steps, "\n"), "backup restore")
+}
+
+// As a stack of the shape dev: one engine, and a Router that has the database on its own disk.
+func TestARouterWithTheDatabaseOnIt(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	b.stack.Nodes, b.stack.Fleets, b.stack.Database = b.stack.Nodes[:2], nil, nil
+	all := b.plan(t, cli.ExitOK)
+	engine, router := all["engine trial-uc-1"], all["c4-router trial-router-1"]
+	assert.Equal(t, "backup trial-uc-1/20261130T020000Z-2", engine.Detail)
+	assert.InDelta(t, (2 * time.Hour).Seconds(), *engine.RTO, 0)
+	assert.Equal(t, "backup database/20261130T020000Z-5", router.Detail)
+	assert.InDelta(t, (26 * time.Hour).Seconds(), *router.RPO, 0)
+	const back = "calldata backup restore trial trial-router-1 --backup database/latest --part database"
+	assert.Equal(t, back, router.Steps[1], "what else it has names the machine that was lost")
+	assert.Contains(t, all["the region"].Steps, back)
+	b.opts.now = func() time.Time { return now.Add(17 * time.Hour) }
+	assert.Equal(t, verdict.Fail, b.plan(t, cli.ExitUnhealthy)["engine trial-uc-1"].Status)
 }
 
 func TestUsage(t *testing.T) {

@@ -96,7 +96,7 @@ func copied(stack stacks.Outputs) *stacks.BackupsCopy {
 func saved(stack stacks.Outputs) []stacks.Role {
 	roles := []stacks.Role{}
 	for _, n := range stack.Nodes {
-		if slices.Contains(n.Roles, stacks.RoleUCEngine) && !slices.Contains(roles, n.Roles[0]) {
+		if (slices.Contains(n.Roles, stacks.RoleUCEngine) || ownDatabase(stack, n)) && !slices.Contains(roles, n.Roles[0]) {
 			roles = append(roles, n.Roles[0]) // a machine writes below the first of its roles
 		}
 	}
@@ -104,6 +104,11 @@ func saved(stack stacks.Outputs) []stacks.Role {
 		roles = append(roles, stacks.RoleC4Router)
 	}
 	return roles
+}
+
+// ownDatabase says whether a machine is a Router that has the Routers' database on its own disk.
+func ownDatabase(stack stacks.Outputs, n stacks.Node) bool {
+	return stack.Database == nil && n.Roles[0] == stacks.RoleC4Router
 }
 
 // describeDatabase finds the database by the name that it listens at.

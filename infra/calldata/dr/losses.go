@@ -10,10 +10,12 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/dr/promise"
+	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
-const noBackups = "this kind of stack keeps no backups: what is not in the repository is lost"
+// noBackups is what a stack tells that was deployed before its kind had a bucket for them.
+const noBackups = "the stack has no bucket for backups until it is deployed again: what is not in the repository is lost"
 
 // Loss is one thing that a stack can lose.
 type Loss struct {
@@ -119,8 +121,17 @@ func (p planner) anew(n stacks.Node, between ...string) []string {
 		playbook = stacks.RoleUCEngine
 	}
 	steps := append([]string{fmt.Sprintf(`pulumi up -s %s --replace "$(pulumi stack -s %s --show-urns | grep -o 'urn:.*:Instance::%s$')"`, stack, stack, n.Name)}, between...)
-	return append(steps, fmt.Sprintf("calldata inventory %s | calldata configure --stack %s --playbook %s --limit %s", stack, stack, playbook, n.Name),
-		"calldata routing apply "+stack, "calldata setup "+stack)
+	steps = append(steps, fmt.Sprintf("calldata inventory %s | calldata configure --stack %s --playbook %s --limit %s", stack, stack, playbook, n.Name))
+	return append(steps, p.documents()...)
+}
+
+// documents are the steps that tell new machines what is in the repository: it names machines by address.
+func (p planner) documents() []string {
+	setup := "calldata setup " + p.stack.Stack
+	if !slices.Contains(fleet.Roles(p.stack), stacks.RoleC4Router) {
+		return []string{setup}
+	}
+	return []string{"calldata routing apply " + p.stack.Stack, setup}
 }
 
 func (p planner) member(f stacks.Fleet) Loss {
@@ -137,7 +148,11 @@ func (p planner) member(f stacks.Fleet) Loss {
 }
 
 func (p planner) node(n stacks.Node) Loss {
-	return p.kept(fmt.Sprintf("%s %s", n.Roles[0], n.Name), promise.Node, 0, "it keeps nothing of its own", p.anew(n)...)
+	what := fmt.Sprintf("%s %s", n.Roles[0], n.Name)
+	if ownDatabase(p.stack, n) {
+		return p.saved(what, promise.OwnDatabase, n, backup.SharedSource)
+	}
+	return p.kept(what, promise.Node, 0, "it keeps nothing of its own", p.anew(n)...)
 }
 
 // copyTakes is how long an hourly copy may take.
@@ -182,19 +197,33 @@ func (p planner) copied() time.Duration {
 
 // engine is one that only a backup brings back.
 func (p planner) engine(what string, n stacks.Node) Loss {
+	return p.saved(what, promise.Engine, n, n.Name)
+}
+
+// saved is a machine whose data only a backup of a source brings back.
+func (p planner) saved(what string, of promise.Loss, n stacks.Node, source string) Loss {
 	if p.stack.Backups == nil {
-		return Loss{What: what, Status: verdict.Warn, Detail: noBackups, Steps: p.anew(n)}
+		return p.failed(what, of, noBackups, p.anew(n)...)
 	}
-	steps := p.anew(n, fmt.Sprintf("calldata backup restore %s %s", p.stack.Stack, n.Name))
+	steps := p.anew(n, p.restore(n))
 	list := p.facts.backups[n.Roles[0]]
 	if list.err != nil {
-		return p.unknown(what, promise.Engine, list.err, steps...)
+		return p.unknown(what, of, list.err, steps...)
 	}
-	b, ok := backup.Newest(list.value, n.Name)
+	b, ok := backup.Newest(list.value, source)
 	if !ok {
-		return p.failed(what, promise.Engine, "there is no whole backup of "+n.Name, steps...)
+		return p.failed(what, of, "there is no whole backup of "+source, steps...)
 	}
-	return p.kept(what, promise.Engine, p.age(b), "backup "+b.ID, steps...)
+	return p.kept(what, of, p.age(b), "backup "+b.ID, steps...)
+}
+
+// restore is the command that brings a machine's data back.
+func (p planner) restore(n stacks.Node) string {
+	command := fmt.Sprintf("calldata backup restore %s %s", p.stack.Stack, n.Name)
+	if ownDatabase(p.stack, n) {
+		command += fmt.Sprintf(" --backup %s/latest --part database", backup.SharedSource)
+	}
+	return command
 }
 
 func (p planner) age(b backup.Backup) time.Duration { return p.now.Sub(b.Time()) }
@@ -259,7 +288,7 @@ func (p planner) zone(engines []stacks.Node) Loss {
 	if len(p.stack.Fleets) == 0 || len(engines) < 2 {
 		return Loss{
 			What: "a zone", Status: verdict.Warn, Detail: "machines of this kind of stack have no other zone to go to by themselves",
-			Steps: append([]string{"Give the stack zones that work (zones), then make what was lost anew:"}, p.lost(engines)...),
+			Steps: append([]string{"Give the stack zones that work (zones), then make what was lost anew:"}, p.lost()...),
 		}
 	}
 	steps := []string{"Fleets, standby and the second engine go on by themselves.", "calldata health -s " + p.stack.Stack}
@@ -270,14 +299,16 @@ func (p planner) zone(engines []stacks.Node) Loss {
 }
 
 // lost are the steps for a stack of which everything is to be made.
-func (p planner) lost(engines []stacks.Node) []string {
+func (p planner) lost() []string {
 	steps := []string{"calldata deploy " + p.stack.Stack}
 	if p.stack.Backups != nil {
-		for _, n := range engines {
-			steps = append(steps, fmt.Sprintf("calldata backup restore %s %s", p.stack.Stack, n.Name))
+		for _, n := range p.stack.Nodes {
+			if slices.Contains(n.Roles, stacks.RoleUCEngine) || ownDatabase(p.stack, n) {
+				steps = append(steps, p.restore(n))
+			}
 		}
 	}
-	return append(steps, "calldata routing apply "+p.stack.Stack, "calldata setup "+p.stack.Stack)
+	return append(steps, p.documents()...)
 }
 
 // region is made anew from copies in another one, where the stack has them. Else nothing is promised.
@@ -286,7 +317,7 @@ func (p planner) region(engines []stacks.Node) Loss {
 	far, archives := copied(p.stack), p.facts.archives
 	if far == nil {
 		l := Loss{What: what, Status: verdict.Warn, Detail: noBackups, Steps: append(
-			[]string{"Give a stack of another name another region (aws:region) and its zones (zones), and point carriers and numbers to it."}, p.lost(engines)...)}
+			[]string{"Give a stack of another name another region (aws:region) and its zones (zones), and point carriers and numbers to it."}, p.lost()...)}
 		if p.stack.Backups != nil {
 			l.Detail = "backups are in this region alone: what is not in the repository is lost"
 		}

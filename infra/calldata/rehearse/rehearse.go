@@ -46,6 +46,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
   calldata rehearse dev --twice
   calldata rehearse dev --keep
   calldata rehearse dev --stop-after provision
+  calldata rehearse dev --restore
   calldata rehearse stage --calls full
   calldata rehearse stage --restore
   calldata rehearse stage --rollback
@@ -64,7 +65,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
 	f.BoolVar(&opts.Stop, "stop", false, "end a running or crashed rehearsal of this stack and remove all that it left")
 	f.StringVar(&opts.StopAfter, "stop-after", "", "end after a stage: provision or configure")
 	f.StringVar(&opts.Calls, "calls", rehearsal.CallsQuick, "how much calling: quick, full (with load, losses and draining) or none")
-	f.BoolVar(&opts.Restore, "restore", false, "stage: then lose the engine, the Router and their data, and restore them: from a backup, and the database to a time")
+	f.BoolVar(&opts.Restore, "restore", false, "dev, stage: then lose the engine, in stage the Router and the database too, and restore them from a backup; in stage the database to a time besides")
 	f.BoolVar(&opts.Rollback, "rollback", false, "stage: then deploy a commit that breaks the SBC, roll it back, and repair a damaged state")
 	f.BoolVar(&opts.Release, "release", false, "prod: then release the other colour of the fleets while calls are up, go back once, and remove the first")
 	f.BoolVar(&opts.Zone, "zone", false, "prod: then lose everything in one availability zone at once, and measure until calls succeed again")

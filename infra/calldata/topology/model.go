@@ -163,8 +163,8 @@ func subtitle(t stacks.Topology) string {
 	if slices.ContainsFunc(t.Nodes, func(n stacks.NodeSpec) bool { return n.Access == stacks.AccessSSM }) {
 		words = append(words, "operators come through AWS Systems Manager")
 	}
-	if t.Backup != nil {
-		words = append(words, fmt.Sprintf("backups kept %d days", t.Backup.Days))
+	if i := slices.IndexFunc(t.Buckets, func(b stacks.BucketSpec) bool { return b.Use == stacks.BucketBackups }); i >= 0 {
+		words = append(words, fmt.Sprintf("backups kept %d days", t.Buckets[i].ExpireDays))
 	}
 	return strings.Join(words, ", ")
 }

@@ -15,8 +15,10 @@ type Loss string
 const (
 	// Member is a machine of a fleet.
 	Member Loss = "a machine of a fleet"
-	// Node is a Router or SBC that is a machine of its own. What it knows is in the database and in the repository.
+	// Node is a Router or SBC that is a machine of its own. What it knows is in a database of RDS and in the repository.
 	Node Loss = "a fixed Router or SBC"
+	// OwnDatabase is a Router that has the Routers' database on its own disk.
+	OwnDatabase Loss = "a Router with the database on it"
 	// EngineOfTwo is an engine that another one copies.
 	EngineOfTwo Loss = "one of two engines"
 	// Engine is the only engine.
@@ -60,6 +62,7 @@ func All() []Promise {
 	return []Promise{
 		{Member, 0, time.Minute, "the others, then Auto Scaling"},
 		{Node, 0, time.Hour, "the machine made anew and configured"},
+		{OwnDatabase, Nightly, time.Hour, "the machine made anew, the database's last backup"},
 		{EngineOfTwo, time.Hour, 5 * time.Minute, "the second engine, which copies the first every hour"},
 		{Engine, Nightly, 2 * time.Hour, "the machine made anew, its last backup"},
 		{Database, 0, 2 * time.Minute, "the standby; calls go on"},
