@@ -48,6 +48,8 @@ type Host struct {
 	Firewall []ports.Opening `yaml:"calldata_firewall"`
 	// Carriers are the addresses that carriers signal from.
 	Carriers []netip.Prefix `yaml:"calldata_carriers,flow"`
+	// Silent keeps Routers from registering with carriers.
+	Silent bool `yaml:"calldata_silent,omitempty"`
 	// LogPrefix is how the names of the stack's CloudWatch log groups begin.
 	LogPrefix string `yaml:"calldata_log_prefix"`
 	// BackupBucket is the S3 bucket for backups, BackupKeyARN the KMS key of its objects; both are empty in a stack without.
@@ -101,7 +103,7 @@ func FromOutputs(o stacks.Outputs) (Inventory, error) {
 		h := Host{
 			Name: n.Name, Address: n.Address(), User: n.User, Stack: o.Stack, Region: o.Region, Roles: slices.Clone(n.Roles),
 			InstanceID: n.InstanceID, PrivateIP: n.PrivateIP, PublicIP: n.PublicIP, VpcCIDR: o.VpcCIDR, Fleets: []stacks.Role{},
-			Firewall: slices.Clone(n.Firewall), Carriers: append([]netip.Prefix{}, o.Carriers...), LogPrefix: stacks.LogPrefix(o.Stack),
+			Firewall: slices.Clone(n.Firewall), Carriers: append([]netip.Prefix{}, o.Carriers...), Silent: o.Silent, LogPrefix: stacks.LogPrefix(o.Stack),
 		}
 		for _, f := range o.Fleets {
 			if !slices.Contains(h.Fleets, f.Role) { // the other colour has the same ones

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/calldata/calldata-foundation/components/cidr"
+	"github.com/calldata/calldata-foundation/components/rds/snapshot"
 	"github.com/calldata/calldata-foundation/components/tags"
 )
 
@@ -65,6 +66,8 @@ type AccessConfig struct {
 	SIPCIDRs []netip.Prefix
 	// CarrierCIDRs may reach the carriers' load balancer.
 	CarrierCIDRs []netip.Prefix
+	// Registrations says whether Routers register with carriers (carrierRegistrations).
+	Registrations bool
 	// MediaCIDRs may send voice packets.
 	MediaCIDRs []netip.Prefix
 	// WebCIDRs may reach the web load balancer.
@@ -125,6 +128,8 @@ type DatabaseConfig struct {
 	GiB, MaxGiB int
 	// MultiAZ keeps a standby in another zone, at twice the price.
 	MultiAZ bool
+	// Snapshot is the snapshot of RDS that the database begins with, by identifier or ARN (databaseSnapshot); empty is an empty one.
+	Snapshot string
 }
 
 // WebConfig is the HTTPS edge.
@@ -206,7 +211,7 @@ func ReadConfig(stack string, settings Settings) (Config, error) {
 	c.Access = readAccess(r, c.Topology)
 	c.Machines = readMachines(r)
 	c.Fleets = readFleets(r)
-	c.Database = readDatabase(r)
+	c.Database = readDatabase(r, c.Topology, c.Region)
 	c.Web = readWeb(r, c.Topology)
 	c.Account = readAccount(r, c.Topology, c.Region)
 	c.Retention = RetentionConfig{
@@ -376,7 +381,7 @@ func readAccess(r *reader, kind Kind) AccessConfig {
 		MediaCIDRs: r.ranges("mediaCidrs", world, anyAddress, checkIPv4),
 		WebCIDRs:   r.ranges("webCidrs", world, anyAddress, checkIPv4),
 	}
-	a.Edges = readEdges(r)
+	a.Edges, a.Registrations = readEdges(r), r.flag("carrierRegistrations", true)
 	none := []netip.Prefix{}
 	// Only a dev stack has machines that operators reach directly; carriers are needed where their edge is.
 	a.AdminCIDRs = r.ranges("adminCidrs", pick(kind == KindDev, nil, none), exampleAdmin, checkAdminRange)
@@ -484,7 +489,7 @@ func readSize(r *reader, name string, calls int) FleetSize {
 	return s
 }
 
-func readDatabase(r *reader) DatabaseConfig {
+func readDatabase(r *reader, kind Kind, region string) DatabaseConfig {
 	d := DatabaseConfig{
 		Version: r.version("databaseVersion", postgreSQL, "the Routers' Debian has the client of that version, and no backup could be made of another"),
 		Class:   r.text("databaseClass", r.defaults.databaseClass),
@@ -498,7 +503,27 @@ func readDatabase(r *reader) DatabaseConfig {
 	if d.MaxGiB < d.GiB {
 		r.fail("databaseMaxGiB", fmt.Sprint(d.MaxGiB), fmt.Sprintf("it is less than databaseGiB, which is %d", d.GiB), r.set("databaseMaxGiB", fmt.Sprint(2*d.GiB)))
 	}
+	d.Snapshot = readSnapshot(r, kind, region)
 	return d
+}
+
+func readSnapshot(r *reader, kind Kind, region string) string {
+	const setting = "databaseSnapshot"
+	name := r.text(setting, "")
+	if name == "" {
+		return ""
+	}
+	remove := fmt.Sprintf("pulumi config rm %s -s %s", fullKey(setting), r.stack)
+	of := snapshot.Region(name)
+	switch err := snapshot.Check(name); {
+	case err != nil:
+		r.fail(setting, name, err.Error(), remove)
+	case kind != KindStage && kind != KindProd:
+		r.fail(setting, name, fmt.Sprintf("a stack of the topology %s has no database of RDS", kind), remove)
+	case of != "" && region != "" && of != region:
+		r.fail(setting, name, fmt.Sprintf("it is in %s, and RDS restores in a snapshot's own region, while the stack is in %s", of, region), remove)
+	}
+	return name
 }
 
 // Limits of gp3 storage for PostgreSQL. Source: Amazon RDS User Guide, "Amazon RDS DB instance storage".

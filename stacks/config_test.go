@@ -52,7 +52,7 @@ func TestReadConfigDefaults(t *testing.T) {
 		Topology: KindDev, Region: "us-east-1", Owner: "platform", CostCenter: "telephony",
 		Network: NetworkConfig{CIDR: netip.MustParsePrefix("10.20.0.0/16"), Zones: []string{"us-east-1a"}, Nat: NatNone},
 		Access: AccessConfig{
-			AdminCIDRs: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")}, SIPCIDRs: world, MediaCIDRs: world, WebCIDRs: world,
+			AdminCIDRs: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")}, SIPCIDRs: world, Registrations: true, MediaCIDRs: world, WebCIDRs: world,
 			CarrierCIDRs: []netip.Prefix{}, SSHPublicKey: testKey,
 		},
 		Machines:  MachinesConfig{InstanceType: InstanceType{"t3.xlarge", 4, 16}, RootVolumeGiB: 50, DetailedMonitoring: true},
@@ -89,8 +89,12 @@ func TestReadConfigDefaultsByTopology(t *testing.T) {
 	assert.Equal(t, "stage.voice.example.com", c.Web.HostedZone)
 	assert.False(t, c.Protect)
 
-	c, err = ReadConfig("prod", of(KindProd, "databaseMultiAz", "false", "hostedZone", "example.com", "copyRegion", "eu-central-1"))
+	c, err = ReadConfig("prod", of(KindProd, "databaseMultiAz", "false", "hostedZone", "example.com", "copyRegion", "eu-central-1",
+		"databaseSnapshot", "arn:aws:rds:us-east-1:123456789012:snapshot:awsbackup:job-1"))
 	require.NoError(t, err)
+	begun, err := New("prod", c)
+	require.NoError(t, err)
+	assert.Equal(t, "arn:aws:rds:us-east-1:123456789012:snapshot:awsbackup:job-1", begun.Database.Snapshot)
 	assert.Equal(t, RetentionConfig{LogDays: 365, BackupDays: 35, LockBackups: true, CopyRegion: "eu-central-1"}, c.Retention)
 	assert.Len(t, c.Network.Zones, 3)
 	assert.Equal(t, NatOnePerAz, c.Network.Nat)
@@ -263,6 +267,9 @@ func TestReadConfigErrors(t *testing.T) {
 		"copies in China":          {of(KindStage, "copyRegion", "cn-north-1"), []string{`copyRegion is "cn-north-1": credentials of one partition`}},
 		"copies beside originals":  {of(KindProd, "copyRegion", "us-east-1"), []string{`copyRegion is "us-east-1": that is the stack's own region`}},
 		"copies of nothing":        {of(KindDev, "copyRegion", "us-west-2"), []string{`copyRegion is "us-west-2": a stack of the topology dev copies no backups`, "pulumi config rm calldata-foundation:copyRegion -s dev"}},
+		"snapshot malformed":       {of(KindProd, "databaseSnapshot", "prod router"), []string{`databaseSnapshot is "prod router": want the identifier or the ARN`, "pulumi config rm calldata-foundation:databaseSnapshot -s dev"}},
+		"snapshot elsewhere":       {of(KindStage, "databaseSnapshot", "arn:aws:rds:us-west-2:123456789012:snapshot:a"), []string{"it is in us-west-2, and RDS restores in a snapshot's own region, while the stack is in us-east-1"}},
+		"snapshot for no database": {of(KindDev, "databaseSnapshot", "a"), []string{`databaseSnapshot is "a": a stack of the topology dev has no database of RDS`}},
 		"copies of an account":     {of(KindAccount, "copyRegion", "us-west-2"), []string{"a stack of the topology account copies no backups"}},
 		"other region twice":       {of(KindAccount, "otherRegions", `["eu-west-1","eu-west-1"]`), []string{`otherRegions[1] is "eu-west-1": an earlier item is the same`}},
 		"domain of no stack":       {of(KindAccount, "environmentDomains", `["test=example.com"]`), []string{`environmentDomains[0] is "test=example.com": environments has no such stack`}},

@@ -35,6 +35,8 @@ type Outputs struct {
 	VpcCIDR netip.Prefix `json:"vpcCidr,omitzero"`
 	// Carriers are the addresses that carriers signal from, where the stack lets them in.
 	Carriers []netip.Prefix `json:"carriers,omitempty"`
+	// Silent tells that Routers register with no carrier (carrierRegistrations).
+	Silent bool `json:"silent,omitempty"`
 	// Backups is where machines put their backups, where the stack has a bucket for them.
 	Backups *Backups `json:"backups,omitempty"`
 	// Inventory is the Ansible inventory built from the fields above, in YAML.

@@ -17,6 +17,7 @@ func base(stack string, c Config) Topology {
 	return Topology{
 		Stack: stack, Kind: c.Topology, Region: c.Region, Owner: c.Owner, CostCenter: c.CostCenter, Protect: c.Protect,
 		LogRetentionDays: c.Retention.LogDays, WorkloadBoundary: c.WorkloadBoundary, Carriers: append([]netip.Prefix{}, c.Access.CarrierCIDRs...),
+		Silent:        !c.Access.Registrations,
 		Configuration: Configuration{Enabled: c.Provisioner.Enabled, Timeout: c.Provisioner.Timeout},
 	}
 }
@@ -132,7 +133,7 @@ func sipEdge(stack string, c Config, pool int) *SIPEdgeSpec {
 func database(stack string, c Config) *DatabaseSpec {
 	return &DatabaseSpec{
 		Name: stack + "-router", Version: c.Database.Version, Class: c.Database.Class, GiB: c.Database.GiB, MaxGiB: c.Database.MaxGiB,
-		MultiAZ: c.Database.MultiAZ, BackupDays: c.Retention.BackupDays, Protect: c.Protect,
+		MultiAZ: c.Database.MultiAZ, BackupDays: c.Retention.BackupDays, Snapshot: c.Database.Snapshot, Protect: c.Protect,
 	}
 }
 

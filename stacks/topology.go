@@ -40,6 +40,8 @@ type Topology struct {
 	Firewall []FirewallGroup `json:"firewall,omitempty"`
 	// Carriers are the networks that carriers signal from, by their load balancer or straight: SBCs set them no limits.
 	Carriers []netip.Prefix `json:"carriers,omitempty"`
+	// Silent keeps Routers from registering with carriers.
+	Silent bool `json:"silent,omitempty"`
 	// Nodes are the fixed machines, in the order of the outputs.
 	Nodes []NodeSpec `json:"nodes,omitempty"`
 	// Fleets are the groups of machines that grow and shrink.
@@ -246,6 +248,8 @@ type DatabaseSpec struct {
 	MultiAZ bool `json:"multiAz"`
 	// BackupDays is how long automated backups are kept.
 	BackupDays int `json:"backupDays"`
+	// Snapshot is what it begins with; empty is nothing.
+	Snapshot string `json:"snapshot,omitempty"`
 	// Protect keeps it from deletion.
 	Protect bool `json:"protect"`
 }

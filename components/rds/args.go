@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/calldata/calldata-foundation/components/rds/snapshot"
 	"github.com/calldata/calldata-foundation/components/tags"
 )
 
@@ -67,6 +68,10 @@ type Args struct {
 	// DatabaseName is the database that is there from the beginning. Username is the master user; RDS makes its password,
 	// keeps it in Secrets Manager and changes it every week.
 	DatabaseName, Username string
+	// Snapshot is the identifier or the ARN of a snapshot in the same region that the database begins with: its data, its storage
+	// and its master user, who must be Username. Empty begins with an empty database. It says nothing once the database is there:
+	// another snapshot, or none, leaves the data alone.
+	Snapshot string
 	// Tags are given to everything that takes tags; Environment is also the value of the Backup tag.
 	Tags tags.Tags
 }
@@ -121,6 +126,11 @@ func (a Args) Validate() error {
 		need(nameForm.MatchString(f.value), "%s: %q is not a lower case letter and up to 62 letters, digits and underscores", f.field, f.value)
 		need(!slices.Contains(reserved, f.value) && !strings.HasPrefix(f.value, "pg_") && !strings.HasPrefix(f.value, "rds_"),
 			"%s: %q is kept by RDS or PostgreSQL for themselves, choose another", f.field, f.value)
+	}
+	if a.Snapshot != "" {
+		if err := snapshot.Check(a.Snapshot); err != nil {
+			errs = append(errs, fmt.Errorf("snapshot: %q: %w", a.Snapshot, err))
+		}
 	}
 	if err := a.Tags.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("tags: %w", err))

@@ -148,9 +148,12 @@ func (b *builder) instance(subnets *rds.SubnetGroup, group *rds.ParameterGroup, 
 	if b.args.Protect {
 		args.FinalSnapshotIdentifier = pulumi.String(b.name + "-final")
 	}
+	if err := b.begin(args); err != nil {
+		return nil, err
+	}
 	// Two databases cannot have the same identifier, so that a replacement comes after its predecessor has gone.
 	return rds.NewInstance(b.ctx, b.name, args, b.parent, pulumi.DependsOn(first), pulumi.DeleteBeforeReplace(true),
-		pulumi.Protect(b.args.Protect), pulumi.RetainOnDelete(b.args.Protect))
+		pulumi.Protect(b.args.Protect), pulumi.RetainOnDelete(b.args.Protect), pulumi.IgnoreChanges(begun))
 }
 
 // logGroups registers the groups that the database's logs go to. RDS would make them too, but to keep them for ever.

@@ -18,6 +18,7 @@ const (
 	instanceType   = "aws:rds/instance:Instance"
 	parametersType = "aws:rds/parameterGroup:ParameterGroup"
 	subnetsType    = "aws:rds/subnetGroup:SubnetGroup"
+	copyType       = "aws:rds/snapshotCopy:SnapshotCopy"
 	logGroupType   = "aws:cloudwatch/logGroup:LogGroup"
 	attachmentType = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 	secret         = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1"
@@ -96,6 +97,28 @@ func TestInstance(t *testing.T) {
 			assert.Equal(t, "calldata:rds:Rds prod-db", r.Parent, r.Name)
 		}
 	}
+}
+
+func TestDatabaseThatBeginsWithASnapshot(t *testing.T) {
+	t.Parallel()
+	const snapshot = "arn:aws:rds:us-east-1:123456789012:snapshot:awsbackup:copyjob-1"
+	rec := run(t, func(a *Args) { a.Snapshot = snapshot })
+	copied := rec.One(t, copyType)
+	assert.Equal(t, snapshot, copied.Inputs["sourceDbSnapshotIdentifier"])
+	assert.Equal(t, key, copied.Inputs["kmsKeyId"], "RDS restores under the snapshot's key, and the other stack's may go")
+	assert.Equal(t, []string{"sourceDbSnapshotIdentifier"}, copied.IgnoreChanges)
+	assert.Equal(t, "database", copied.Inputs["tags"].(map[string]any)["Role"])
+	db := rec.One(t, instanceType)
+	assert.Equal(t, copied.Inputs["targetDbSnapshotIdentifier"], db.Inputs["snapshotIdentifier"])
+	assert.Equal(t, key, db.Inputs["kmsKeyId"])
+	assert.Equal(t, true, db.Inputs["manageMasterUserPassword"], "the old password is nobody's")
+	for _, field := range []string{"dbName", "allocatedStorage", "engineVersion"} {
+		assert.NotContains(t, db.Inputs, field, "it is the snapshot's")
+	}
+	assert.Equal(t, []string{"snapshotIdentifier", "dbName"}, db.IgnoreChanges, "another snapshot, or none, would replace the database")
+	plain := run(t, nil)
+	assert.Equal(t, db.IgnoreChanges, plain.One(t, instanceType).IgnoreChanges)
+	assert.Empty(t, plain.OfType(copyType))
 }
 
 func TestLogGroupsAndMonitoringComeFirst(t *testing.T) {
@@ -217,6 +240,7 @@ func TestValidate(t *testing.T) {
 		"backup window: 04:30-05:30 falls into the maintenance window": func(a *Args) { a.BackupWindow = "04:30-05:30" },
 		"backup days: 0, want 1 to 35":                                 func(a *Args) { a.BackupDays = 0 },
 		`database name: "template1" is kept`:                           func(a *Args) { a.DatabaseName = "template1" },
+		`snapshot: "prod router": want the identifier`:                 func(a *Args) { a.Snapshot = "prod router" },
 		`user name: "pg_monitor" is kept`:                              func(a *Args) { a.Username = "pg_monitor" },
 	} {
 		a := args()

@@ -18,6 +18,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/emulatortest"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/enginetest"
 	"github.com/calldata/calldata-foundation/infra/rehearsal"
+	"github.com/calldata/calldata-foundation/infra/rehearsal/emulator"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -28,14 +29,22 @@ const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKTHzI7JBCjgFlPbS3rN7Fpkr
 // environment of an operator there. No machine is configured: there are none.
 func project(t *testing.T) string {
 	t.Helper()
-	emulator := emulatortest.Start(t)
-	made := enginetest.Environment(t, "./infra", emulator.Env()...)
+	dir, _ := projectOf(t, stacks.KindDev)
+	return dir
+}
+
+// projectOf is project with a stack of a kind, called like it. It answers the emulator, too.
+func projectOf(t *testing.T, kind stacks.Kind) (string, *emulator.Emulator) {
+	t.Helper()
+	e, name := emulatortest.Start(t), string(kind)
+	require.NoError(t, rehearsal.SetScene(t.Context(), e.AWSConfig(), kind))
+	made := enginetest.Environment(t, "./infra", e.Env()...)
 	dir := filepath.Join(t.TempDir(), "work")
 	settings := rehearsal.EmulatorSettings()
-	maps.Copy(settings, emulator.Settings())
-	maps.Copy(settings, rehearsal.SceneSettings("dev", stacks.KindDev, publicKey))
+	maps.Copy(settings, e.Settings())
+	maps.Copy(settings, rehearsal.SceneSettings(name, kind, publicKey))
 	settings["aws:region"], settings[stacks.Project+":configure"] = "us-east-1", "false"
-	require.NoError(t, rehearsal.Workspace(dir, made.Repo, "dev", made.Program, settings))
+	require.NoError(t, rehearsal.Workspace(dir, made.Repo, name, made.Program, settings))
 	require.NoError(t, os.Remove(filepath.Join(dir, ".calldata"))) // logs and the policy pack are this test's own
 
 	// The directory is a project without its sources: Go finds them in the repository.
@@ -45,14 +54,14 @@ func project(t *testing.T) string {
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "go"), fmt.Appendf(nil, "#!/bin/sh\ncd %s && exec %s \"$@\"\n", made.Repo, tool), 0o700))
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	t.Chdir(dir)
-	pulumi(t, "stack", "init", "dev", "--no-select")
+	pulumi(t, "stack", "init", name, "--no-select")
 	for _, who := range []string{"AUTHOR", "COMMITTER"} {
 		t.Setenv("GIT_"+who+"_NAME", "an operator")
 		t.Setenv("GIT_"+who+"_EMAIL", "operator@example.com")
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("/.calldata/\n"), 0o600))
 	output(t, "git", "init", "--quiet")
-	return dir
+	return dir, e
 }
 
 // commit commits the project and answers the commit.

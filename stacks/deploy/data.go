@@ -86,7 +86,7 @@ func (d *deployment) databaseArgs() rds.Args {
 		EngineVersion: fmt.Sprint(spec.Version), InstanceClass: spec.Class, AllocatedGiB: spec.GiB, MaxAllocatedGiB: spec.MaxGiB, MultiAZ: spec.MultiAZ,
 		Routers: d.topology.RoutersAtOnce(), BackupDays: spec.BackupDays, BackupWindow: databaseBackupWindow, MaintenanceWindow: databaseMaintenanceWindow,
 		PerformanceInsights: true, EnhancedMonitoring: true, LogRetentionDays: d.topology.LogRetentionDays, Protect: spec.Protect,
-		DatabaseName: "calldata", Username: "calldata", Tags: d.tags("database"),
+		DatabaseName: "calldata", Username: "calldata", Snapshot: spec.Snapshot, Tags: d.tags("database"),
 	}
 }
 

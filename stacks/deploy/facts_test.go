@@ -72,6 +72,17 @@ func told(t *testing.T, top stacks.Topology) (hosts, fleets map[string]map[strin
 	return inventory.All.Hosts, fleets
 }
 
+// Routers that must not register with carriers know it, fixed ones by the inventory and those of a fleet by their user data.
+func TestSilentStackTellsItsMachines(t *testing.T) {
+	t.Parallel()
+	for registers, want := range map[string]any{"true": nil, "false": true} {
+		hosts, _ := told(t, topologyOf(t, stacks.KindStage, "carrierRegistrations", registers))
+		_, fleets := told(t, topologyOf(t, stacks.KindProd, "carrierRegistrations", registers))
+		assert.Equal(t, want, hosts["stage-router-1"]["calldata_silent"])
+		assert.Equal(t, want, fleets["prod-c4-router"]["calldata_silent"])
+	}
+}
+
 func TestEveryMachineHasTheVariables(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []stacks.Kind{stacks.KindDev, stacks.KindStage, stacks.KindProd} {

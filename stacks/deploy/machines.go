@@ -122,10 +122,14 @@ func (d *deployment) fleetArgs(spec stacks.FleetSpec) wazofleet.Args {
 
 // facts are what a fleet's machines know of the stack, by the names that the inventory of fixed machines has.
 func (d *deployment) facts(role stacks.Role) map[string]any {
-	return map[string]any{
+	facts := map[string]any{
 		"calldata_vpc_cidr": d.topology.Network.CIDR, "calldata_fleets": d.topology.FleetRoles(), "calldata_firewall": d.topology.Openings(role),
 		"calldata_log_prefix": stacks.LogPrefix(d.topology.Stack), "calldata_carriers": d.topology.Carriers,
 	}
+	if d.topology.Silent {
+		facts["calldata_silent"] = true
+	}
+	return facts
 }
 
 // variables are those that AWS has to tell.

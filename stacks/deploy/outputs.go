@@ -63,6 +63,9 @@ func (d *deployment) export() error {
 		}
 		d.ctx.Export("carriers", list)
 	}
+	if t.Silent {
+		d.ctx.Export("silent", pulumi.Bool(true))
+	}
 	if len(t.Buckets) > 0 {
 		backups := pulumi.Map{"bucket": d.made.bucketName[stacks.BucketBackups], "keyArn": d.made.keys[stacks.KeyStorage]}
 		if d.copied() {
@@ -122,7 +125,7 @@ func (d *deployment) inventory() pulumi.StringOutput {
 	}
 	return pulumi.All(facts...).ApplyT(func(facts []any) (string, error) {
 		text := func(i int) string { s, _ := facts[i].(string); return s }
-		outputs := stacks.Outputs{Stack: t.Stack, Region: t.Region, VpcCIDR: t.Network.CIDR, Carriers: t.Carriers}
+		outputs := stacks.Outputs{Stack: t.Stack, Region: t.Region, VpcCIDR: t.Network.CIDR, Carriers: t.Carriers, Silent: t.Silent}
 		for i, spec := range t.Nodes {
 			at := first + 3*i
 			outputs.Nodes = append(outputs.Nodes, stacks.Node{

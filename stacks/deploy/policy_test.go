@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -63,6 +64,18 @@ func TestProdWithCopiesKeepsThePolicies(t *testing.T) {
 	report := policy.Evaluate(policy.Graph{Stack: "prod", Scope: policy.Prod, Resources: judged(rec)}, nil)
 	require.Positive(t, report.Rules)
 	assert.Empty(t, report.Violations)
+}
+
+// A drill of prod, which is destroyed when it ends, breaks the rules that infra/calldata/dr/afresh excepts it from, and no others.
+func TestDrillOfProdBreaksRulesOfWhatLasts(t *testing.T) {
+	t.Parallel()
+	rec := graph(t, topologyOf(t, stacks.KindProd, "protect", "false", "lockBackups", "false", "alarms", "none", "databaseSnapshot", "rds:prod-router-1"))
+	var broken []string
+	for _, v := range policy.Evaluate(policy.Graph{Stack: "prod-drill", Scope: policy.Prod, Resources: judged(rec)}, nil).Mandatory() {
+		broken = append(broken, v.Rule)
+	}
+	slices.Sort(broken)
+	assert.Equal(t, []string{"CD-25", "CD-32", "CD-46", "CD-50"}, slices.Compact(broken))
 }
 
 // advised are the violations of advisory rules that the stacks live with.

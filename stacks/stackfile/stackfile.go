@@ -53,8 +53,17 @@ func Read(dir, stack string) (*File, error) {
 	if !filepath.IsLocal(stack) || strings.ContainsAny(stack, `/\`) {
 		return nil, fmt.Errorf("%q is no name of a stack: want one like dev", stack)
 	}
-	f := &File{Stack: stack, Path: filepath.Join(dir, "Pulumi."+stack+".yaml"), values: stacks.MapSettings{}}
-	err := errors.Join(f.project(filepath.Join(dir, projectFile)), f.stack(dir))
+	path := Path(dir, stack)
+	return read(dir, stack, func(into any) error { return readYAML(path, into) })
+}
+
+// Path is the file of a stack in the project directory dir.
+func Path(dir, stack string) string { return filepath.Join(dir, "Pulumi."+stack+".yaml") }
+
+// read is Read with the stack's own file from elsewhere.
+func read(dir, stack string, own func(into any) error) (*File, error) {
+	f := &File{Stack: stack, Path: Path(dir, stack), values: stacks.MapSettings{}}
+	err := errors.Join(f.project(filepath.Join(dir, projectFile)), f.stack(dir, own))
 	if err != nil {
 		return nil, err
 	}
@@ -104,12 +113,12 @@ func (f *File) project(path string) error {
 }
 
 // stack takes the stack's own values, which override the project's.
-func (f *File) stack(dir string) error {
+func (f *File) stack(dir string, own func(into any) error) error {
 	var stack struct {
 		SecretsProvider string
 		Config          map[string]yaml.Node
 	}
-	if err := readYAML(f.Path, &stack); err != nil {
+	if err := own(&stack); err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

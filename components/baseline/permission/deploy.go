@@ -139,8 +139,8 @@ func (s Scope) compute() []iamdoc.Statement {
 	}
 }
 
-// data is databases, buckets, keys, secrets and backups. Recovery points and snapshots are not deleted from here: they
-// are what is left when a deployment, or whoever has taken it over, has done the worst.
+// data is databases, buckets, keys, secrets and backups. Recovery points and snapshots of what there is are not deleted from here:
+// they are what is left when a deployment, or whoever has taken it over, has done the worst.
 func (s Scope) data() []iamdoc.Statement {
 	e := s.Environment
 	created := conditions{"StringEquals": {"aws:RequestTag/Environment": {e}}}
@@ -149,8 +149,12 @@ func (s Scope) data() []iamdoc.Statement {
 			"rds:CreateDBInstance", "rds:ModifyDBInstance", "rds:DeleteDBInstance", "rds:RebootDBInstance", "rds:StartDBInstance", "rds:StopDBInstance",
 			"rds:CreateDBSubnetGroup", "rds:ModifyDBSubnetGroup", "rds:DeleteDBSubnetGroup",
 			"rds:CreateDBParameterGroup", "rds:ModifyDBParameterGroup", "rds:ResetDBParameterGroup", "rds:DeleteDBParameterGroup",
-			"rds:CreateDBSnapshot", "rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBInstanceToPointInTime", "rds:AddTagsToResource", "rds:RemoveTagsFromResource",
+			"rds:CreateDBSnapshot", "rds:CopyDBSnapshot", "rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBInstanceToPointInTime", "rds:AddTagsToResource", "rds:RemoveTagsFromResource",
 		}},
+		// AWS Backup names its snapshots after nothing of ours, but tags them.
+		{Sid: "RecoveryPoints", Actions: []string{"rds:CopyDBSnapshot"}, Resources: s.arns("rds", "snapshot:awsbackup:*"), Conditions: s.own()},
+		// The copy that a database has begun with (components/rds); what it is a copy of stays.
+		{Sid: "BegunWith", Actions: []string{"rds:DeleteDBSnapshot"}, Resources: s.arns("rds", "snapshot:"+e+"-*-begin")},
 		{Sid: "Buckets", Resources: []string{"arn:aws:s3:::" + e + "-*"}, Actions: []string{
 			"s3:CreateBucket", "s3:DeleteBucket", "s3:ListBucket", "s3:ListBucketVersions", "s3:PutBucket*", "s3:DeleteBucketPolicy",
 			"s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:PutReplicationConfiguration",

@@ -53,6 +53,9 @@ func (p operator) Run(ctx context.Context, dir string, stdin io.Reader, out, err
 	if len(args) > 2 && args[0] == "stack" && args[1] == "select" {
 		args = slices.Concat(args[:1], args[2:]) // it fails for an unknown stack in the same way
 	}
+	if len(args) > 1 && args[0] == "stack" && args[1] == "init" {
+		args = append(slices.Clone(args), "--no-select")
+	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.path, append([]string{"--non-interactive"}, args...)...)
 	cmd.Dir, cmd.Stdin = dir, stdin
 	cmd.Env = append(append(os.Environ(), env...), "PULUMI_AUTOMATION_API=true")

@@ -33,6 +33,8 @@ type Options struct {
 	// Create makes the stack if the backend does not know it. Without it, that is an error that IsUnknownStack tells, of the code
 	// cli.ExitUsage. What makes a stack decides for good who reads its secrets, so that commands leave it to `pulumi stack init`.
 	Create bool
+	// SecretsProvider is the URL of the key that a stack which is made encrypts its secrets with. Empty is a passphrase.
+	SecretsProvider string
 	// Pulumi is the command line. Default: Operator's, with the pulumi on PATH.
 	Pulumi auto.PulumiCommand
 	// Env are variables on top of this process's environment.
@@ -55,7 +57,7 @@ func Open(ctx context.Context, o Options) (*Stack, error) {
 			return nil, err
 		}
 	}
-	ws, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(o.Dir), auto.EnvVars(o.Env), auto.Pulumi(o.Pulumi))
+	ws, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(o.Dir), auto.EnvVars(o.Env), auto.Pulumi(o.Pulumi), auto.SecretsProvider(o.SecretsProvider))
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +74,19 @@ func Open(ctx context.Context, o Options) (*Stack, error) {
 		return nil, err
 	}
 	return New(stack, o.Log), nil
+}
+
+// Remove removes a stack that has no resources any more from the backend, with its history, and its settings file.
+func Remove(ctx context.Context, dir, stack string) error {
+	pulumi, err := Operator()
+	if err != nil {
+		return err
+	}
+	ws, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(dir), auto.Pulumi(pulumi))
+	if err == nil {
+		err = ws.RemoveStack(ctx, stack)
+	}
+	return firstDiagnostic(err)
 }
 
 // New wraps a stack that is open already. A nil log gets nothing.

@@ -20,8 +20,8 @@ import (
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
-// defaultTimeout is for backups and restores of an engine with recordings, which takes longer than its configuration.
-const defaultTimeout = 3 * time.Hour
+// DefaultTimeout is for backups and restores of an engine with recordings, which takes longer than its configuration.
+const DefaultTimeout = 3 * time.Hour
 
 // Options is what every verb works with.
 type Options struct {
@@ -124,7 +124,7 @@ func (o *Options) checkFrom() error {
 
 func (o *Options) addFlags(cmd *cobra.Command) {
 	o.Source.AddFileFlag(cmd.Flags())
-	cmd.Flags().DurationVar(&o.Timeout, "timeout", defaultTimeout, "limit for the whole run")
+	cmd.Flags().DurationVar(&o.Timeout, "timeout", DefaultTimeout, "limit for the whole run")
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print the result as JSON")
 }
 

@@ -1,4 +1,4 @@
-// Package dr is `calldata dr`: what a loss would cost a stack now, and what brings it back.
+// Package dr is `calldata dr`: what a loss would cost a stack now, what brings it back, and the stack made afresh elsewhere.
 package dr
 
 import (
@@ -9,6 +9,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/backup"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/dr/afresh"
 	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/statestore"
@@ -56,9 +57,9 @@ func NewCmdDR(streams *cli.IO) *cobra.Command {
 func newCmd(o *Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dr",
-		Short: "Say what a loss would cost, and what brings it back",
+		Short: "Say what a loss would cost, and bring back what it took",
 	}
-	cmd.AddCommand(newCmdPlan(o))
+	cmd.AddCommand(newCmdPlan(o), afresh.NewCmdFailover(o.IO), afresh.NewCmdDrill(o.IO))
 	return cmd
 }
 

@@ -357,7 +357,8 @@ func (p planner) elsewhere(engines []stacks.Node) []string {
 	to := p.stack.Backups.Copy
 	from := fmt.Sprintf("--from 's3://%s?region=%s' --allow stack", to.Bucket, to.Region)
 	steps := []string{
-		fmt.Sprintf("Give a stack of another name, here NEW, the region %s (aws:region), its zones (zones), and the settings of %s.", to.Region, p.stack.Stack),
+		fmt.Sprintf("calldata dr failover %s --plan", p.stack.Stack), "calldata dr failover " + p.stack.Stack,
+		fmt.Sprintf("Or by hand: give a stack of another name, here NEW, the region %s (aws:region), its zones (zones), and the settings of %s.", to.Region, p.stack.Stack),
 		"calldata deploy NEW",
 	}
 	for _, n := range engines {

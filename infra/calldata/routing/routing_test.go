@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,52 +18,21 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/change"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/postgrestest"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/database"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/document"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing/plan"
 )
 
 const (
-	binaries = "/usr/lib/postgresql/15/bin"
-	example  = "../../../docs/examples/routing.yml"
-	schema   = "../../../ansible/roles/c4_router/files/schema"
+	example = "../../../docs/examples/routing.yml"
+	schema  = "../../../ansible/roles/c4_router/files/schema"
 )
 
-// server is a PostgreSQL of the test's own on a socket in a directory of its own, with the role's schema.
+// server is a PostgreSQL of the test's own, with the role's schema.
 func server(t *testing.T) (url string, restart func()) {
 	t.Helper()
-	if _, err := os.Stat(binaries + "/initdb"); err != nil {
-		t.Skip("there is no PostgreSQL 15 here: apt-get install postgresql-15")
-	}
-	// Paths of sockets are short, and PostgreSQL does not run as root.
-	dir, err := os.MkdirTemp("", "pg")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	credential := &syscall.SysProcAttr{}
-	if os.Getuid() == 0 {
-		nobody, err := user.Lookup("nobody")
-		require.NoError(t, err)
-		uid, _ := strconv.Atoi(nobody.Uid)
-		gid, _ := strconv.Atoi(nobody.Gid)
-		require.NoError(t, os.Chown(dir, uid, gid))
-		credential.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)} //nolint:gosec // small numbers
-	}
-	run := func(name string, args ...string) {
-		t.Helper()
-		cmd := exec.Command(filepath.Join(binaries, name), args...) //nolint:gosec // the test's own
-		cmd.SysProcAttr, cmd.Dir = credential, dir
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s: %s", name, out)
-	}
-	data := filepath.Join(dir, "data")
-	run("initdb", "--no-sync", "-A", "trust", "-U", "owner", "-D", data)
-	config, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	require.NoError(t, err)
-	_, err = config.WriteString("listen_addresses = ''\n")
-	require.NoError(t, errors.Join(err, config.Close()))
-	run("pg_ctl", "-D", data, "-w", "-l", filepath.Join(dir, "log"), "-o", "-c fsync=off -k "+dir, "start")
-	t.Cleanup(func() { run("pg_ctl", "-D", data, "-m", "immediate", "stop") })
-	url = fmt.Sprintf("postgres://owner@/postgres?host=%s", dir)
+	url, restart = postgrestest.Start(t)
 	files, err := filepath.Glob(schema + "/*.sql")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
@@ -81,7 +47,7 @@ func server(t *testing.T) (url string, restart func()) {
 			require.NoError(t, err, file)
 		}
 	}
-	return url, func() { run("pg_ctl", "-D", data, "-w", "-l", filepath.Join(dir, "log"), "-m", "fast", "restart") }
+	return url, restart
 }
 
 // owner is who a file belongs to.

@@ -1,12 +1,14 @@
-"""AWS Backup: selections, and tags by ARN."""
+"""AWS Backup: selections, tags by ARN, and jobs that save and copy databases, done at once."""
 
 import json
 from urllib.parse import unquote
 
 import moto.backup.models as models
+import moto.backup.urls as urls
 from moto.backup.responses import BackupResponse
 from moto.core.utils import utcnow
 from moto.moto_api._internal import mock_random
+from moto.rds.models import DBSnapshot, rds_backends
 
 from .hooks import add, store
 
@@ -78,3 +80,78 @@ def update_backup_plan(self):
     plan.backup_plan, plan.version_id = again.backup_plan, again.version_id
     plan.advanced_backup_settings = again.advanced_backup_settings
     return json.dumps(plan.to_dict())
+
+
+for _route in ("backup-jobs", "copy-jobs", "backup-vaults/(?P<name>[^/]+)/recovery-points/"):
+    urls.url_paths["{0}/" + _route + "$"] = BackupResponse.dispatch
+
+
+def _points(self, region):
+    return store("backup-recovery-points", self.current_account, region)
+
+
+def _save(self, region, vault, name, database, kms_key_id, made, resource, source=None):
+    """A recovery point of a database, and the snapshot of RDS that it is."""
+    backend = rds_backends[self.current_account][region]
+    snapshot = DBSnapshot(
+        backend, database, name, snapshot_type="awsbackup", original_created_at=made, kms_key_id=kms_key_id
+    )
+    backend.database_snapshots[name] = snapshot
+    _points(self, region)[snapshot.db_snapshot_arn] = {
+        "RecoveryPointArn": snapshot.db_snapshot_arn,
+        "BackupVaultName": vault.backup_vault_name,
+        "BackupVaultArn": vault.backup_vault_arn,
+        "SourceBackupVaultArn": source,
+        "ResourceArn": resource,
+        "ResourceType": "RDS",
+        "Status": "COMPLETED",
+        "CreationDate": utcnow().timestamp(),
+        "CompletionDate": utcnow().timestamp(),
+        "EncryptionKeyArn": snapshot.kms_key_id,
+        "IsEncrypted": snapshot.encrypted,
+    }
+    return snapshot.db_snapshot_arn
+
+
+@add(BackupResponse)
+def start_backup_job(self):
+    """Missing in moto, as are the next two."""
+    request = json.loads(self.body)
+    vault = self.backup_backend.describe_backup_vault(request["BackupVaultName"])
+    database = rds_backends[self.current_account][self.region].describe_db_instances(
+        request["ResourceArn"].split(":", 6)[6]
+    )[0]
+    job = str(mock_random.uuid4())
+    point = _save(
+        self, self.region, vault, f"awsbackup:job-{job}", database, database.kms_key_id, None, request["ResourceArn"]
+    )
+    return json.dumps({"BackupJobId": job, "RecoveryPointArn": point, "CreationDate": utcnow().timestamp()})
+
+
+@add(BackupResponse)
+def start_copy_job(self):
+    request = json.loads(self.body)
+    point = _points(self, self.region)[request["RecoveryPointArn"]]
+    snapshot = rds_backends[self.current_account][self.region].get_db_snapshot(request["RecoveryPointArn"])
+    *_, region, _, _, vault_name = request["DestinationBackupVaultArn"].split(":")
+    vault = models.backup_backends[self.current_account][region].describe_backup_vault(vault_name)
+    job = str(mock_random.uuid4())
+    _save(
+        self,
+        region,
+        vault,
+        f"awsbackup:copyjob-{job}",
+        snapshot.database,
+        vault.encryption_key_arn,
+        snapshot.original_snapshot_create_time,
+        point["ResourceArn"],
+        point["BackupVaultArn"],
+    )
+    return json.dumps({"CopyJobId": job, "CreationDate": utcnow().timestamp()})
+
+
+@add(BackupResponse)
+def list_recovery_points_by_backup_vault(self):
+    name = self.path.split("/")[2]
+    found = [p for p in _points(self, self.region).values() if p["BackupVaultName"] == name]
+    return json.dumps({"RecoveryPoints": found})

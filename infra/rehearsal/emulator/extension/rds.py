@@ -1,4 +1,4 @@
-"""RDS: monitoring settings, read replicas, restored instances, parameters and the master user's name, which moto forgets or invents."""
+"""RDS: monitoring settings, read replicas, snapshots, restored instances, parameters and the master user's name, which moto forgets or invents."""
 
 import json
 import secrets
@@ -18,6 +18,10 @@ _KEPT = (
 )
 
 
+def _resource_id():
+    return "db-" + mock_random.get_random_hex(26).upper()
+
+
 def _keep(instance, settings):
     """moto drops performance insights and enhanced monitoring."""
     for name in _KEPT:
@@ -31,6 +35,7 @@ def _keep(instance, settings):
 @around(models.DBInstance, "__init__")
 def instance_init(original, self, *args, **kwargs):
     original(self, *args, **kwargs)
+    self.dbi_resource_id = _resource_id()  # moto's is the same for all, and the provider asks for databases by it
     _keep(self, kwargs)
 
 
@@ -54,7 +59,7 @@ def create_replica(original, self, db_kwargs):
     replica.monitoring_interval = 0
     replica.performance_insights_enabled = False
     replica.backup_retention_period = 0
-    replica.dbi_resource_id = "db-" + mock_random.get_random_hex(26).upper()
+    replica.dbi_resource_id = _resource_id()
     _keep(replica, db_kwargs)
     return replica
 
@@ -101,9 +106,7 @@ def restore_to_point_in_time(original, self, source_db_identifier, target_db_ide
     settings["tags"] = [*(overrides.get("tags") or []), {"Key": _ORIGIN, "Value": f"{source_db_identifier} {wanted or ''}".strip()}]
     if not settings.get("manage_master_user_password"):
         settings["master_user_password"] = getattr(source, "master_user_password", None)
-    made = self.create_db_instance(settings)
-    made.dbi_resource_id = "db-" + mock_random.get_random_hex(26).upper()
-    return made
+    return self.create_db_instance(settings)
 
 
 def _time(text):
@@ -135,3 +138,48 @@ def modify_subnet_group(original, self, subnet_name, description, subnets):
     changed = original(self, subnet_name, description, subnets)
     self.subnet_groups[subnet_name] = changed
     return changed
+
+
+@around(models.RDSBackend, "get_snapshot")
+def get_snapshot(original, self, identifier, *args, **kwargs):
+    """moto takes the last part of an ARN for the name, and the names of AWS Backup's snapshots have a colon."""
+    if identifier.startswith("arn:"):
+        parts = identifier.split(":", 6)
+        self, identifier = self.get_backend("rds", region=parts[3]), parts[6]
+    return original(self, identifier, *args, **kwargs)
+
+
+@around(models.RDSBackend, "extract_snapshot_name_from_arn")
+def snapshot_name(original, self, snapshot_arn):
+    """As above."""
+    original(self, snapshot_arn)
+    return snapshot_arn.split(":", 6)[6]
+
+
+# What RDS keeps in a snapshot; all else of a restored database is what the call says, or RDS's default.
+_IN_SNAPSHOT = (
+    "allocated_storage",
+    "db_name",
+    "engine",
+    "engine_version",
+    "iops",
+    "master_username",
+    "storage_type",
+)
+
+
+@around(models.RDSBackend, "restore_db_instance_from_db_snapshot")
+def restore_from_snapshot(original, self, from_snapshot_id, overrides):
+    """moto hands on everything that the old database was, down to its secret and its network."""
+    snapshot = self.get_db_snapshot(from_snapshot_id)
+    kept = {name: getattr(snapshot.database, name, None) for name in _IN_SNAPSHOT}
+    return self.create_db_instance(
+        {
+            **{name: value for name, value in kept.items() if value is not None},
+            "master_user_password": secrets.token_urlsafe(24),
+            "ca_certificate_identifier": "rds-ca-rsa2048-g1",  # AWS's default; the provider names none in this call
+            "kms_key_id": snapshot.kms_key_id,
+            "storage_encrypted": snapshot.encrypted,
+            **{name: value for name, value in overrides.items() if value is not None},
+        }
+    )

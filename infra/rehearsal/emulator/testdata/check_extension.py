@@ -422,6 +422,43 @@ def account_settings():
 
 
 @check
+def database_from_a_copied_recovery_point():
+    """A database is saved, copied to another region, and begins there anew under another key, without the old one's secret."""
+    ec2, _, subnets = network()
+    rds, backup = boto3.client("rds"), boto3.client("backup")
+    far = {"region_name": "us-west-2"}
+    rds_far, backup_far, kms_far = boto3.client("rds", **far), boto3.client("backup", **far), boto3.client("kms", **far)
+    rds.create_db_subnet_group(DBSubnetGroupName="saved", DBSubnetGroupDescription="d", SubnetIds=subnets)
+    old = rds.create_db_instance(
+        DBInstanceIdentifier="saved", DBInstanceClass="db.t4g.small", Engine="postgres", EngineVersion="15.10", DBName="calldata",
+        MasterUsername="calldata", ManageMasterUserPassword=True, AllocatedStorage=33, DBSubnetGroupName="saved", DeletionProtection=True,
+        KmsKeyId=boto3.client("kms").create_key()["KeyMetadata"]["Arn"], StorageEncrypted=True,
+    )["DBInstance"]
+    key, other = (kms_far.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
+    backup.create_backup_vault(BackupVaultName="near")
+    vault = backup_far.create_backup_vault(BackupVaultName="far", EncryptionKeyArn=key)["BackupVaultArn"]
+    role = "arn:aws:iam::123456789012:role/backup"
+    point = backup.start_backup_job(BackupVaultName="near", ResourceArn=old["DBInstanceArn"], IamRoleArn=role)["RecoveryPointArn"]
+    backup.start_copy_job(RecoveryPointArn=point, SourceBackupVaultName="near", DestinationBackupVaultArn=vault, IamRoleArn=role)
+    copies = backup_far.list_recovery_points_by_backup_vault(BackupVaultName="far")["RecoveryPoints"]
+    assert [p["ResourceArn"] for p in copies] == [old["DBInstanceArn"]], copies
+    arn = copies[0]["RecoveryPointArn"]
+    assert not rds_far.describe_db_snapshots(DBInstanceIdentifier="saved")["DBSnapshots"], "they are of a type of their own"
+    saved = rds_far.describe_db_snapshots(DBInstanceIdentifier="saved", SnapshotType="awsbackup")["DBSnapshots"]
+    assert [(s["DBSnapshotArn"], s["KmsKeyId"], s["Status"]) for s in saved] == [(arn, key, "available")], saved
+    rds_far.copy_db_snapshot(SourceDBSnapshotIdentifier=arn, TargetDBSnapshotIdentifier="begin", KmsKeyId=other)
+    made = rds_far.restore_db_instance_from_db_snapshot(DBInstanceIdentifier="again", DBSnapshotIdentifier="begin", DBInstanceClass="db.t4g.small")["DBInstance"]
+    told = {name: made.get(name) for name in ("KmsKeyId", "DBName", "MasterUsername", "AllocatedStorage", "EngineVersion", "DeletionProtection")}
+    assert told == {
+        "KmsKeyId": other, "DBName": "calldata", "MasterUsername": "calldata", "AllocatedStorage": 33, "EngineVersion": "15.10", "DeletionProtection": False,
+    }, told
+    assert ":us-west-2:" in made["DBInstanceArn"] and not made.get("MasterUserSecret"), made
+    assert made["DbiResourceId"] != old["DbiResourceId"], "the provider asks by it"
+    rds.modify_db_instance(DBInstanceIdentifier="saved", DeletionProtection=False)
+    rds.delete_db_instance(DBInstanceIdentifier="saved", SkipFinalSnapshot=True)
+
+
+@check
 def backup_selections():
     backup = boto3.client("backup")
     backup.create_backup_vault(BackupVaultName="v")

@@ -1,0 +1,33 @@
+package snapshot
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for name, region := range map[string]string{
+		"before-the-change": "", "rds:prod-router-2026-11-30-03-05": "", "awsbackup:job-1a2b3c4d": "",
+		"arn:aws:rds:us-west-2:123456789012:snapshot:awsbackup:copyjob-1a2b": "us-west-2", "arn:aws:rds:eu-west-1:123456789012:snapshot:mine": "eu-west-1",
+	} {
+		assert.NoError(t, Check(name), name)
+		assert.Equal(t, region, Region(name), name)
+	}
+	for _, name := range []string{
+		"", "1a", "a-", "a--b", "a b", "other:a", "arn:aws:rds:us-west-2:123456789012:db:prod-router", "arn:aws:ec2:us-west-2::snapshot/snap-1",
+		"arn:aws:rds:us-west-2:123456789012:auto-backup:ab-1", strings.Repeat("a", 256),
+	} {
+		assert.Error(t, Check(name), name)
+		assert.Empty(t, Region(name), name)
+	}
+}
+
+func TestCopyThatADatabaseBeginsWith(t *testing.T) {
+	t.Parallel()
+	assert.NoError(t, Check(Begin("prod-router")))
+	assert.True(t, Begins(Begin("prod-router")))
+	assert.False(t, Begins("awsbackup:job-1"))
+}

@@ -1,0 +1,140 @@
+package afresh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
+)
+
+// destroyTime is how long the stack of a drill may take to go: AWS takes a quarter of an hour for a database, and longer for gateways.
+const destroyTime = 2 * time.Hour
+
+// NewCmdDrill makes `calldata dr drill`.
+func NewCmdDrill(streams *cli.IO) *cobra.Command {
+	return newCmdDrill(&Options{IO: streams, tools: system()})
+}
+
+func newCmdDrill(base *Options) *cobra.Command {
+	o := *base
+	o.kind = Drill
+	cmd := &cobra.Command{
+		Use:   "drill STACK",
+		Short: "Make a stack afresh beside the live one, try it, and take it down again",
+		Long: `Make a stack afresh from the newest backups of a live one, beside it in the same region, try it, and take it down again. It is a
+failover without the other region: the same steps by the same code, which are measured. Nothing of the live stack is touched, and
+nobody is paged.
+
+The steps:
+` + steps + `
+  compare      every table of the Routers' database, by digest, with the live one
+  destroy      all of it goes, also after a failure or Ctrl-C; --keep leaves it` + remembered + `
+
+Engines compare each part of a backup with its manifest when they restore it. The report has the age of the data (RPO) and the time until
+the stack was well again (RTO) beside what docs/dr.md promises for the region. The stack costs what the live one costs, for a few hours.
+
+Exit codes: 0 done and as promised, 1 a step failed, 2 wrong input, 3 something did not come back, does not work or is later than promised, 4 AWS
+or a machine does not answer, 5 out of time, 6 a tool is missing, 8 declined, 130 interrupted.`,
+		Example: `  calldata dr drill stage
+  calldata dr drill prod --identity backup.key --keep
+  calldata dr drill stage --yes --json | jq '{rpoSeconds, rtoSeconds}'`,
+		Args:              o.args,
+		ValidArgsFunction: (&stackarg.Source{}).Complete,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	o.addFlags(cmd.Flags(), "STACK-drill")
+	cmd.Flags().BoolVar(&o.Keep, "keep", false, "leave the stack, and say how it is taken down")
+	return cmd
+}
+
+// compare compares the database that came back with the live one.
+func (t *task) compare(ctx context.Context) (string, error) {
+	if err := t.configured(); err != nil {
+		return "", err
+	}
+	was, err := t.tools.tables(ctx, t.IO, t.old.outputs)
+	if err != nil {
+		return "", err
+	}
+	is, err := t.tools.tables(ctx, t.IO, t.stack)
+	if err != nil {
+		return "", err
+	}
+	return compared(was, is)
+}
+
+// secretsVariable names the file with the SIP password of the call.
+const secretsVariable = "CALLDATA_SECRETS_FILE"
+
+// call plays the plan of calls, or else places the one call of smoke. That one fails where the stack's routing does not know its phone,
+// which is no fault of the stack.
+func (t *task) call(ctx context.Context) (string, error) {
+	if err := t.configured(); err != nil {
+		return "", err
+	}
+	if t.Calls != "" {
+		return "", t.play(ctx)
+	}
+	if t.IO.Getenv(secretsVariable) == "" {
+		return "", skip("%s is not set, so that no phone's password is known here", secretsVariable)
+	}
+	if err := t.tools.smoke(ctx, t); err != nil && ctx.Err() == nil {
+		return "", warning{fmt.Errorf("%w: where phones come by routing, give --calls", err)}
+	}
+	return "", ctx.Err()
+}
+
+// play plays the plan, which is for the old stack's machines, with the new ones'.
+func (t *task) play(ctx context.Context) error {
+	data, err := os.ReadFile(t.Calls)
+	if err != nil {
+		return cli.UsageErrorf("--calls: %w", err)
+	}
+	text, _ := readdress(string(data), t.moved())
+	plan := filepath.Join(filepath.Dir(t.record.path), "calls.json")
+	if err := replaceFile(plan, []byte(text)); err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(plan) }() // nothing depends on it
+	return t.tools.calls(ctx, t, plan)
+}
+
+// takeDown destroys the stack of a drill and everything that was made for it. It does so also when ctx has ended.
+func (t *task) takeDown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), destroyTime)
+	defer cancel()
+	begin := time.Now()
+	err := t.tools.destroy(ctx, t)
+	if err == nil {
+		err = t.forget()
+	}
+	outcome := verdict.Outcome{Status: verdict.OK, Seconds: time.Since(begin).Seconds()}
+	if err != nil {
+		outcome.Status, outcome.Detail = verdict.Fail, err.Error()
+		err = fmt.Errorf("destroy: %w\nstack %s is left, and costs money: `calldata destroy %s` takes it down, then `pulumi stack rm %s`, and delete %s/%s, %s.sh and .calldata/%s",
+			err, t.home.name, t.home.name, t.home.name, inventories, t.home.name, t.home.name, t.home.name)
+	}
+	t.report.Done = append(t.report.Done, Step{"destroy", outcome})
+	return err
+}
+
+// forget takes away what the drill has made in the repository.
+func (t *task) forget() error {
+	dir := filepath.Join(t.root, inventories, t.home.name)
+	var errs []error
+	for _, path := range []string{t.file.Path, dir + ".sh", t.record.path} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, os.RemoveAll(dir))...)
+}
