@@ -58,3 +58,35 @@ func TestPeersStandApart(t *testing.T) {
 	}
 	assert.Equal(t, everybody(nil), ask("10.0.0.1", all), "without a release nothing is said")
 }
+
+// connectLate is a machine whose role's credentials come after its programs.
+const connectLate = `
+import importlib.machinery, importlib.util, sys, types
+loader = importlib.machinery.SourceFileLoader("peers", sys.argv[1])
+peers = importlib.util.module_from_spec(importlib.util.spec_from_loader("peers", loader))
+loader.exec_module(peers)
+class NoCredentialsError(Exception):
+    pass
+there = []
+class Session:
+    def get_credentials(self):
+        return there[0] if there else None
+    def client(self, name, **_):
+        return name, self.get_credentials()
+sys.modules |= {
+    "boto3": types.SimpleNamespace(session=types.SimpleNamespace(Session=Session)), "botocore": types.ModuleType("botocore"),
+    "botocore.config": types.SimpleNamespace(Config=lambda **_: None), "botocore.exceptions": types.SimpleNamespace(NoCredentialsError=NoCredentialsError),
+}
+try:
+    print("a client without credentials, which never gets any:", peers.connect({"region": "us-east-1"}))
+except NoCredentialsError:
+    there.append("role")
+    print(*peers.connect({"region": "us-east-1"}))
+`
+
+func TestPeersWaitForCredentials(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "/usr/bin/python3", "-B", "-c", connectLate, "roles/c4_peers/files/calldata-peers").CombinedOutput()
+	require.NoError(t, err, string(out))
+	assert.Equal(t, "ec2 role\n", string(out))
+}
