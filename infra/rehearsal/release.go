@@ -220,7 +220,7 @@ func (w *world) operate(ctx context.Context, name string, step progress.Step, ar
 	s := step.Step(name)
 	out, err := w.operator(ctx, args...)
 	s.Done(err)
-	c := Check{Name: name, OK: err == nil, Detail: "calldata " + strings.Join(args[:3], " ")}
+	c := Check{Name: name, OK: err == nil, Detail: "calldata " + args[0]}
 	if json.Valid(out) {
 		c.Raw = out
 	}

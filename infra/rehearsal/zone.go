@@ -166,6 +166,9 @@ type takeover struct {
 
 // end ends what runs beside the drill. It may be called twice.
 func (z *zoneDrill) end() {
+	if !z.lostAt.IsZero() {
+		_ = z.w.network.Cut(context.Background()) // whoever looks into what is left needs the network
+	}
 	if z.steady != nil {
 		_ = z.steady.stop() // its errors were told on the way
 	}

@@ -41,7 +41,7 @@ func everything() Args {
 			thing("prod-web", alarms.Web, "web", nil), thing("prod-web", alarms.WebTargets, "web", nil), thing("prod-web", alarms.WebCertificate, "web", nil),
 			thing("prod-sip", alarms.CarrierTargets, "sip-edge", nil), thing("prod", alarms.Logs, "logs", nil),
 			thing("prod-backup", alarms.Vault, "backup", nil), thing("prod-copies", alarms.Copies, "backup", nil),
-			thing("prod-sip", alarms.CarrierTargets, "sip-edge", nil), thing("prod", alarms.Outside, "outside", nil),
+			thing("prod", alarms.Outside, "outside", nil),
 		},
 	}
 }

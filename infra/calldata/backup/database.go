@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
 
+	backupcomponent "github.com/calldata/calldata-foundation/components/backup"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/confirm"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
@@ -30,6 +32,9 @@ import (
 const (
 	// timeTag is what an instance that was restored by this command has that time in.
 	timeTag = "calldata:restored-to"
+	// savedTag is on it when a Router has saved what it has: the Router's name, and the backup's. A restore that has begun goes on with
+	// that one alone.
+	savedTag = "calldata:saved-as"
 	// thenSuffix is after the database's name in that of the instance that is restored beside it.
 	thenSuffix = "-then"
 )
@@ -143,12 +148,14 @@ func (o *rewinding) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if to, err = restorable(db, to); err != nil {
+	id := aws.ToString(db.DBInstanceIdentifier)
+	then, begun, err := existing(ctx, client, id+thenSuffix, to)
+	if err != nil {
 		return err
 	}
-	id := aws.ToString(db.DBInstanceIdentifier)
-	then, err := existing(ctx, client, id+thenSuffix, to)
-	if err != nil {
+	if then != nil {
+		to = begun // that of an earlier run, which was the latest then
+	} else if to, err = restorable(db, to); err != nil {
 		return err
 	}
 	question := fmt.Sprintf("The Routers' database %s of stack %s will be as it was at %s; what it is now stays beside it.", id, stack.Stack, to.UTC().Format(time.RFC3339))
@@ -169,7 +176,7 @@ func (o *rewinding) run(ctx context.Context) error {
 	result := Rewound{Stack: stack.Stack, Database: id, Time: to}
 	server, err := loginOf(ctx, secretsmanager.NewFromConfig(settings), then)
 	if err == nil {
-		result.Router, result.Backup, err = o.take(ctx, stack, server)
+		result.Router, result.Backup, err = o.take(ctx, client, stack, then, server)
 	}
 	if err != nil {
 		return fmt.Errorf("%w\nThe instance %s is there; the same command goes on with it", err, id+thenSuffix)
@@ -199,23 +206,33 @@ func restorable(db types.DBInstance, to time.Time) (time.Time, error) {
 	return to, nil
 }
 
-// existing answers the instance that an earlier run has begun, nil where there is none. One of another time is nobody's to delete.
-func existing(ctx context.Context, client *rds.Client, id string, to time.Time) (*types.DBInstance, error) {
+// existing answers the instance that an earlier run has begun, and its time; nil where there is none. A zero time is any. One of another
+// time is nobody's to delete.
+func existing(ctx context.Context, client *rds.Client, id string, to time.Time) (*types.DBInstance, time.Time, error) {
 	out, err := client.DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
 	var none *types.DBInstanceNotFoundFault
 	if errors.As(err, &none) {
-		return nil, nil
+		return nil, to, nil
 	}
 	if err != nil {
-		return nil, cli.WithCode(cli.ExitUnreachable, fmt.Errorf("ask RDS for %s: %s", id, awsapi.Message(err)))
+		return nil, to, cli.WithCode(cli.ExitUnreachable, fmt.Errorf("ask RDS for %s: %s", id, awsapi.Message(err)))
 	}
-	for _, t := range out.DBInstances[0].TagList {
-		if aws.ToString(t.Key) == timeTag && aws.ToString(t.Value) == to.UTC().Format(time.RFC3339) {
-			return &out.DBInstances[0], nil
+	begun, err := time.Parse(time.RFC3339, tag(out.DBInstances[0].TagList, timeTag))
+	if err != nil || (!to.IsZero() && !begun.Equal(to)) {
+		return nil, to, cli.UsageErrorf("there is an instance %s, of another time or none (tag %s): give its time, or delete it: aws rds delete-db-instance --db-instance-identifier %s --skip-final-snapshot",
+			id, timeTag, id)
+	}
+	return &out.DBInstances[0], begun, nil
+}
+
+// tag is the value of a tag, or empty.
+func tag(tags []types.Tag, key string) string {
+	for _, t := range tags {
+		if aws.ToString(t.Key) == key {
+			return aws.ToString(t.Value)
 		}
 	}
-	return nil, cli.UsageErrorf("there is an instance %s that is not of %s: give its time (tag %s), or delete it: aws rds delete-db-instance --db-instance-identifier %s --skip-final-snapshot",
-		id, to.UTC().Format(time.RFC3339), timeTag, id)
+	return ""
 }
 
 // begin has RDS restore the database beside itself. What is not named is as of the source.
@@ -226,8 +243,8 @@ func begin(ctx context.Context, client *rds.Client, db types.DBInstance, to time
 		DBInstanceClass: db.DBInstanceClass, MultiAZ: aws.Bool(false), PubliclyAccessible: aws.Bool(false), DeletionProtection: aws.Bool(false),
 		ManageMasterUserPassword: aws.Bool(true), Tags: []types.Tag{{Key: aws.String(timeTag), Value: aws.String(to.UTC().Format(time.RFC3339))}},
 	}
-	for _, t := range db.TagList { // policies and costs go by them
-		if !strings.HasPrefix(aws.ToString(t.Key), "aws:") {
+	for _, t := range db.TagList { // policies and costs go by them; by one of them AWS Backup would save this instance, too
+		if key := aws.ToString(t.Key); !strings.HasPrefix(key, "aws:") && key != backupcomponent.TagKey {
 			in.Tags = append(in.Tags, t)
 		}
 	}
@@ -309,22 +326,22 @@ id=$(sed -n "s/^\(database-then\/[A-Za-z0-9-]*\): complete$/\1/p" $dir/said)
 echo "$id"
 `
 
-// take has the first Router that answers take the data over, and answers its name and that of the backup.
-func (o *rewinding) take(ctx context.Context, stack stacks.Outputs, server []byte) (router, id string, err error) {
+// take has the first Router that answers take the data over, or the one that has begun to, and answers its name and that of the backup.
+func (o *rewinding) take(ctx context.Context, client *rds.Client, stack stacks.Outputs, then *types.DBInstance, server []byte) (router, id string, err error) {
 	routers, err := fleet.Choose(ctx, stack, string(stacks.RoleC4Router), o.members)
 	if err != nil {
 		return "", "", err
 	}
+	if by, saved, _ := strings.Cut(tag(then.TagList, savedTag), " "); slices.ContainsFunc(routers, func(n stacks.Node) bool { return n.Name == by }) {
+		id, routers = saved, slices.DeleteFunc(routers, func(n stacks.Node) bool { return n.Name != by })
+	}
 	var errs []error
 	for _, n := range routers {
-		var out bytes.Buffer
-		err := o.logIn(ctx, stack, n, "save what it has", func(client *ssh.Client) error {
-			return login.Feed(ctx, client, "sudo -n bash -c '"+saveThen+"'", bytes.NewReader(server), &out)
-		})
+		err := o.save(ctx, client, stack, n, then, server, &id)
 		if err == nil {
-			id = strings.TrimSpace(out.String())
 			restore := &RestoreOptions{Options: o.Options, Parts: []string{SharedSource}, Identity: o.Identity}
 			_, err = restore.onMember(ctx, stack, n, []string{id}, nil)
+			return n.Name, id, err
 		}
 		if cli.Code(err) != cli.ExitUnreachable || ctx.Err() != nil {
 			return n.Name, id, err
@@ -332,4 +349,23 @@ func (o *rewinding) take(ctx context.Context, stack stacks.Outputs, server []byt
 		errs = append(errs, err)
 	}
 	return "", "", cli.WithCode(cli.ExitUnreachable, errors.Join(errs...))
+}
+
+// save has a Router save the other server, unless that was done, and notes the backup's name.
+func (o *rewinding) save(ctx context.Context, client *rds.Client, stack stacks.Outputs, n stacks.Node, then *types.DBInstance, server []byte, id *string) error {
+	if *id != "" {
+		return nil
+	}
+	var out bytes.Buffer
+	err := o.logIn(ctx, stack, n, "save what it has", func(client *ssh.Client) error {
+		return login.Feed(ctx, client, "sudo -n bash -c '"+saveThen+"'", bytes.NewReader(server), &out)
+	})
+	if err != nil {
+		return err
+	}
+	*id = strings.TrimSpace(out.String())
+	if _, err := client.AddTagsToResource(ctx, &rds.AddTagsToResourceInput{ResourceName: then.DBInstanceArn, Tags: []types.Tag{{Key: aws.String(savedTag), Value: aws.String(n.Name + " " + *id)}}}); err != nil {
+		return fmt.Errorf("note that %s was saved as %s: %s", aws.ToString(then.DBInstanceIdentifier), *id, awsapi.Message(err))
+	}
+	return nil
 }

@@ -233,11 +233,11 @@ func (p planner) database() Loss {
 	db := p.facts.database
 	switch {
 	case db.err != nil:
-		return p.unknown(what, promise.SingleDatabase, db.err, p.pointInTime())
+		return p.unknown(what, promise.SingleDatabase, db.err, hostBack)
 	case db.value.Standby:
 		return p.kept(what, promise.Database, 0, db.value.ID+" has a standby", "The standby takes over by itself.", "calldata health -s "+p.stack.Stack)
 	}
-	return p.restorable(what, promise.SingleDatabase, db.value)
+	return p.restorable(what, promise.SingleDatabase, db.value, hostBack)
 }
 
 // data is what a standby does not help against.
@@ -245,9 +245,9 @@ func (p planner) data() Loss {
 	const what = "data in the Routers' database"
 	db := p.facts.database
 	if db.err != nil {
-		return p.unknown(what, promise.Data, db.err, p.pointInTime())
+		return p.unknown(what, promise.Data, db.err, p.before())
 	}
-	l := p.restorable(what, promise.Data, db.value)
+	l := p.restorable(what, promise.Data, db.value, p.before())
 	if b, ok := backup.Newest(p.facts.backups[stacks.RoleC4Router].value, backup.SharedSource); ok {
 		l.Detail += fmt.Sprintf("; our own backup %s is %s old", b.ID, progress.Short(p.age(b)))
 		l.Steps = append(l.Steps, "Or, for a backup of ours: docs/runbook.md, The Routers' database.")
@@ -255,15 +255,19 @@ func (p planner) data() Loss {
 	return l
 }
 
-func (p planner) restorable(what string, of promise.Loss, db Database) Loss {
+func (p planner) restorable(what string, of promise.Loss, db Database, step string) Loss {
 	if db.Restorable.IsZero() {
-		return p.failed(what, of, "RDS names no time that "+db.ID+" can be restored to", p.pointInTime())
+		return p.failed(what, of, "RDS names no time that "+db.ID+" can be restored to", step)
 	}
-	return p.kept(what, of, p.now.Sub(db.Restorable), "RDS restores "+db.ID+" to any time until "+db.Restorable.UTC().Format(time.RFC3339), p.pointInTime())
+	return p.kept(what, of, p.now.Sub(db.Restorable), "RDS restores "+db.ID+" to any time until "+db.Restorable.UTC().Format(time.RFC3339), step)
 }
 
-func (p planner) pointInTime() string {
-	return fmt.Sprintf("calldata backup restore-database %s --to latest", p.stack.Stack)
+// hostBack is for a database that is lost with its host.
+const hostBack = "RDS brings its host back by itself. Where the instance is gone: the setting databaseSnapshot, docs/deployment.md."
+
+// before is for data that is wrong since a time.
+func (p planner) before() string {
+	return fmt.Sprintf("calldata backup restore-database %s --to TIME, the second before it went wrong", p.stack.Stack)
 }
 
 func (p planner) state() Loss {

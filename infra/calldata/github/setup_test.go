@@ -136,7 +136,7 @@ func TestSetupMakesEverythingOnce(t *testing.T) {
 		"PULUMI_BACKEND_URL": "s3://calldata-foundation-state-111122223333-eu-central-1?region=eu-central-1",
 		"STACKS":             `["account","dev","stage","prod"]`, "BACKUP_STACKS": `["stage","prod"]`, "CALL_STACKS": "[]",
 	}, b.Variables)
-	assert.Len(t, b.Environments, 7)
+	assert.Len(t, b.Environments, 10)
 	assert.Nil(t, b.Environments["prod-preview"]["deployment_branch_policy"])
 	assert.JSONEq(t, `{"reviewers":[{"type":"Team","id":7},{"type":"User","id":8}],"prevent_self_review":true,"can_admins_bypass":false,
 		"deployment_branch_policy":{"protected_branches":false,"custom_branch_policies":true}}`, text(t, b.Environments["prod"]))
@@ -174,7 +174,7 @@ func TestSetupOfCallsFromOutside(t *testing.T) {
 	report, _, err := b.setup(t, "--yes")
 	assert.Equal(t, cli.ExitUnhealthy, cli.Code(err), "the secret is left to a person")
 	assert.Equal(t, `["prod"]`, b.Variables["CALL_STACKS"])
-	assert.Len(t, b.Environments, 8)
+	assert.Len(t, b.Environments, 10)
 	assert.JSONEq(t, `{"deployment_branch_policy":{"protected_branches":false,"custom_branch_policies":true}}`, text(t, b.Environments["prod-calls"]), "nobody is asked at every call")
 	require.Len(t, b.Policies["prod-calls"], 1)
 	assert.Equal(t, "main", b.Policies["prod-calls"][0]["name"])

@@ -91,11 +91,13 @@ func want(spec *stacks.AccountSpec, deployed stacks.AccountOutputs, d Document) 
 			}
 		}
 		w.environments = append(w.environments, env)
+		calls := environment{name: permission.CallsEnvironment(e.Name)} // closed where nobody calls: its role trusts whoever runs in it
 		if slices.Contains(d.Calls, e.Name) {
 			// GitHub starts scheduled workflows from there. Nobody is asked: it would be at every call.
-			w.environments = append(w.environments, environment{name: permission.CallsEnvironment(e.Name), branches: []string{mainBranch}})
+			calls.branches = []string{mainBranch}
 			w.secrets = append(w.secrets, callsSecret(e.Name))
 		}
+		w.environments = append(w.environments, calls)
 	}
 	onRequest := slices.Contains(d.Deploy, requests)
 	if onRequest {

@@ -30,10 +30,10 @@ func TestMachines(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		commands = append(commands, command)
-		switch {
-		case command == busyScript:
+		switch command {
+		case busyScript:
 			return sshtest.Reply{Stdout: "7\n61\n"}
-		case command == claimedScript:
+		case claimedScript:
 			state := states[0]
 			states = states[min(1, len(states)-1):] // the last one stays
 			return sshtest.Reply{Stdout: state + "\n"}

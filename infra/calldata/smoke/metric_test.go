@@ -33,7 +33,7 @@ func told(t *testing.T, endpoint string, refuse error) (*cloud, error) {
 "endpoints":{"web":"https://127.0.0.1","sip":%q,"carriers":"sip:carriers.example.com"}}`, endpoint), 0o600))
 	opts := &Options{
 		IO: &cli.IO{Out: &bytes.Buffer{}, Err: &bytes.Buffer{}, Getenv: os.Getenv}, SecretsFile: secrets(t), Extension: stacks.SmokeExtension,
-		Timeout: 20 * time.Second, Tone: 400 * time.Millisecond, Metric: true, reply: time.Second,
+		Timeout: 20 * time.Second, Tone: 400 * time.Millisecond, Metric: true, reply: 5 * time.Second,
 		connect: func(_ context.Context, region string) (teller, error) {
 			c.region = region
 			return c, nil

@@ -273,10 +273,17 @@ func (s *steady) run(ctx context.Context, in io.Reader) error {
 		case <-ctx.Done():
 			return nil
 		case _, more := <-asked:
+			standing := s.standing
+			s.standing = nil
 			if !more {
+				if len(standing) > 0 {
+					s.look(ctx, standing)
+				}
 				return nil
 			}
-			s.work.Go(func() { s.look(ctx) })
+			if len(standing) > 0 {
+				s.work.Go(func() { s.look(ctx, standing) })
+			}
 		case <-tick.C:
 			for _, way := range Ways() {
 				s.work.Go(func() { s.try(ctx, way) })
@@ -369,11 +376,9 @@ func (s *steady) stand(ctx context.Context) error {
 }
 
 // look hangs the standing calls up: the other end of one that is not lost hears of it.
-func (s *steady) look(ctx context.Context) {
+func (s *steady) look(ctx context.Context, standing []*sip.Call) {
 	ctx, cancel := context.WithTimeout(ctx, standingTime)
 	defer cancel()
-	standing := s.standing
-	s.standing = nil
 	var lost atomic.Int64
 	var work sync.WaitGroup
 	for _, call := range standing {

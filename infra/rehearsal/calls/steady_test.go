@@ -99,7 +99,7 @@ func TestStandingCallsAreLookedAt(t *testing.T) {
 	require.NoError(t, s.stand(t.Context()))
 	require.Len(t, s.standing, 2*StandingEach)
 	require.NoError(t, gone.Close())
-	s.look(t.Context())
+	s.look(t.Context(), s.standing)
 	var line SteadyLine
 	require.NoError(t, json.Unmarshal(out.Bytes(), &line))
 	assert.Equal(t, &Standing{Up: 2 * StandingEach, Lost: StandingEach}, line.Standing)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"strings"
 
@@ -63,17 +62,19 @@ func (w *Watcher) copyLog(ctx context.Context, source string, to netip.Prefix) e
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return said(err, out)
 	}
-	read, write := io.Pipe()
 	// 1 is tar's word for a file that was written meanwhile: the next piece of the log, which is not wanted.
 	pack := w.ssh(ctx, from.address, "sh", "-c", "'tar -C /var/lib/postgresql --exclude=*.part -c base archive || [ $? = 1 ]'")
 	unpack := w.ssh(ctx, to, "sh", "-c", "'mkdir -p /var/lib/restored && tar -C /var/lib/restored -x'")
 	var packed, unpacked bytes.Buffer
-	pack.Stdout, pack.Stderr = write, &packed
-	unpack.Stdin, unpack.Stdout, unpack.Stderr = read, &unpacked, &unpacked
-	if err := unpack.Start(); err != nil {
+	out, err := pack.StdoutPipe() // a file, so that no goroutine stands between the two
+	if err != nil {
 		return err
 	}
-	err := pack.Run()
-	_ = write.CloseWithError(err)
-	return errors.Join(said(err, packed.Bytes()), said(unpack.Wait(), unpacked.Bytes()))
+	pack.Stderr, unpack.Stdin, unpack.Stdout, unpack.Stderr = &packed, out, &unpacked, &unpacked
+	if err := pack.Start(); err != nil {
+		return err
+	}
+	failed := unpack.Run()
+	_ = out.Close() // who still packs ends by SIGPIPE
+	return errors.Join(said(failed, unpacked.Bytes()), said(pack.Wait(), packed.Bytes()))
 }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
 // Kill ends machines all at once, as a power failure does: nothing inside hears of it. Their disks and addresses stay; Start boots one
 // again.
 func (s *Set) Kill(ctx context.Context, ids ...string) error {
+	ids = slices.Compact(slices.Sorted(slices.Values(ids))) // one order, for whoever else locks several
 	var victims []*machine
 	var groups []string
 	for _, id := range ids {

@@ -191,6 +191,8 @@ func (s *Set) Address(id string) (netip.Addr, bool) {
 	if err != nil {
 		return netip.Addr{}, false
 	}
+	s.mu.Lock() // Start gives a machine another one
+	defer s.mu.Unlock()
 	return m.spec.PrivateIP.Addr(), true
 }
 

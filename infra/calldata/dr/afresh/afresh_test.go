@@ -43,6 +43,8 @@ config:
   calldata-foundation:amiId: ami-01234567
   calldata-foundation:copyRegion: us-west-2
   calldata-foundation:alertEmails: [ops@example.com]
+  calldata-foundation:slackChannel: T0123456789/C0123456789
+  calldata-foundation:syntheticCalls: true
   calldata-foundation:certificateArn: arn:aws:acm:us-east-1:123456789012:certificate/1
   calldata-foundation:pagerUrl:
     secure: AAABANsecret==

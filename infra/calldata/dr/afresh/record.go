@@ -62,10 +62,10 @@ func (r *record) write() error {
 // replaceFile writes a file that is there whole or as it was.
 func replaceFile(path string, data []byte) error {
 	next := path + ".new"
-	if err := os.WriteFile(next, data, 0o600); err != nil {
+	if err := os.WriteFile(next, data, 0o600); err != nil { //nolint:gosec // below the repository
 		return err
 	}
-	return os.Rename(next, path)
+	return os.Rename(next, path) //nolint:gosec // below the repository
 }
 
 func (r *record) has(step string) bool { return slices.Contains(r.Done, step) }

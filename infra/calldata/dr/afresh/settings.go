@@ -86,6 +86,8 @@ func (o old) settings(kind Kind, h home) map[string]any {
 		"domain": label + "." + o.config.Web.Domain, "hostedZone": o.config.Web.HostedZone, "certificateArn": nil,
 		// In use by the old stack, or of its region.
 		"natAllocationIds": nil, "copyRegion": nil,
+		// AWS connects a channel once in an account; calls from outside are placed to the old stack; no release is under way in a new one.
+		"slackChannel": nil, "syntheticCalls": nil, "blueFleets": nil, "greenFleets": nil, "releaseBegan": nil,
 	}
 	if kind == Failover {
 		changed["aws:region"], changed["zones"], changed["amiId"] = h.region, h.zones, nil

@@ -40,14 +40,14 @@ func Start(t *testing.T) (url string, restart func()) {
 	}
 	run := func(name string, args ...string) {
 		t.Helper()
-		cmd := exec.Command(filepath.Join(binaries, name), args...) //nolint:gosec // the test's own
+		cmd := exec.Command(filepath.Join(binaries, name), args...) //nolint:gosec,noctx // the test's own, also when its context has ended
 		cmd.SysProcAttr, cmd.Dir = credential, dir
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s: %s", name, out)
 	}
 	data := filepath.Join(dir, "data")
 	run("initdb", "--no-sync", "-A", "trust", "-U", "owner", "-D", data)
-	config, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	config, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // the test's own
 	require.NoError(t, err)
 	_, err = config.WriteString("listen_addresses = ''\n")
 	require.NoError(t, errors.Join(err, config.Close()))
