@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Kill ends machines all at once, as a power failure does: nothing inside hears of it. Their disks and addresses stay; Start boots one
@@ -41,10 +42,30 @@ func (s *Set) Kill(ctx context.Context, ids ...string) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		errs = append(errs, forgetNspawn(m.spec.InstanceID, m.root))
+		errs = append(errs, forgetNspawn(m.spec.InstanceID, m.root), s.forgetLink(ctx, m.spec.InstanceID))
 	}
 	_, err := removeCgroups(groups)
 	return errors.Join(append(errs, err)...)
+}
+
+// linkTimeout is how long the kernel may take to remove the network of a machine that was killed.
+const linkTimeout = 10 * time.Second
+
+// forgetLink waits until a machine's link to the bridge is gone, whose name the next start wants: the kernel takes it away with the network
+// inside, some time after the last process. A long name of systemd-nspawn's is an alternative one.
+func (s *Set) forgetLink(ctx context.Context, id string) error {
+	link := "vb-" + id
+	ctx, cancel := context.WithTimeout(ctx, linkTimeout)
+	defer cancel()
+	for s.o.Network.Command(ctx, "ip", "link", "show", "dev", link).Run() == nil {
+		_ = s.o.Network.Command(ctx, "ip", "link", "delete", "dev", link).Run()
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("link %s is still there after %s", link, linkTimeout)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return nil
 }
 
 // Start boots a machine that is off with the disk that it has. A valid private address is the one that it has from now on.

@@ -39,7 +39,10 @@ func TestPowerFailure(t *testing.T) {
 	out, err = w.ssh(t, key, "10.20.0.5", "cat /var/lib/kept")
 	require.NoError(t, err, out)
 
+	link := func() error { return w.network.Command(ctx, "ip", "link", "show", "dev", "vb-"+m.InstanceID).Run() }
+	require.NoError(t, link(), "the name that is waited for")
 	require.NoError(t, w.set.Kill(ctx, m.InstanceID))
+	require.Error(t, link())
 	assert.False(t, w.set.Running(m.InstanceID))
 	require.NoError(t, w.set.Kill(ctx, m.InstanceID), "what is off stays off")
 	require.NoError(t, w.set.Start(ctx, m.InstanceID, netip.MustParsePrefix("10.20.16.5/20")))
