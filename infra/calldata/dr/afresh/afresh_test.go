@@ -60,6 +60,8 @@ type bench struct {
 	calls     []string
 	fail      map[string]error
 	snapshot  string
+	// known is a stack that Pulumi's backend has.
+	known string
 }
 
 func newBench(t *testing.T) *bench {
@@ -91,6 +93,9 @@ func newBench(t *testing.T) *bench {
 			return []backup.Backup{
 				{ID: "prod-uc-1/20261130T010000Z-1", Damaged: "no manifest"}, {ID: "prod-uc-1/20261130T000000Z-2"}, {ID: "prod-uc-1/20261129T000000Z-3"},
 			}, b.did("backups " + bucket)
+		},
+		known: func(_ context.Context, _, stack string) (bool, error) {
+			return b.known == stack, b.did("known " + stack)
 		},
 		create: func(_ context.Context, _, stack, provider string) error {
 			return b.did("create " + stack + " " + provider)
@@ -186,6 +191,7 @@ func (b *bench) verb(t *testing.T, cmd *cobra.Command, args ...string) ([]string
 }
 
 var (
+	asking  = "known prod-us-west-2"
 	looking = []string{"snapshot us-west-2 prod-router", "zones us-west-2", "backups s3://far?region=us-west-2"}
 	making  = []string{
 		"create prod-us-west-2 awskms://alias/calldata-foundation-secrets?region=us-east-1", "deploy prod-us-west-2",
@@ -199,7 +205,7 @@ func TestFailover(t *testing.T) {
 	b := newBench(t)
 	calls, err := b.run(t, "--yes", "--json")
 	require.NoError(t, err)
-	assert.Equal(t, slices.Concat(looking, making), calls)
+	assert.Equal(t, slices.Concat([]string{asking}, looking, making), calls)
 	var report Report
 	require.NoError(t, json.Unmarshal(b.out.Bytes(), &report))
 	assert.Equal(t, Made, report.Result)
@@ -269,7 +275,7 @@ func TestPlanChangesNothing(t *testing.T) {
 	b.opts.IO.InIsTerminal, b.opts.IO.In = true, strings.NewReader("prod\n")
 	calls, err = b.run(t)
 	assert.Equal(t, cli.ExitDeclined, cli.Code(err), "the new stack's name is to be typed")
-	assert.Equal(t, looking, calls)
+	assert.Equal(t, append([]string{asking}, looking...), calls)
 	assert.NoFileExists(t, filepath.Join(b.root, "Pulumi.prod-us-west-2.yaml"))
 }
 
@@ -317,7 +323,15 @@ func TestWhatCannotComeBack(t *testing.T) {
 		}, nil, cli.ExitUnhealthy, []string{"no whole backup of an engine"}},
 		"file of somebody": {func(b *bench) {
 			_ = os.WriteFile(filepath.Join(b.root, "Pulumi.prod-us-west-2.yaml"), []byte("config: {}\n"), 0o600)
-		}, nil, cli.ExitUsage, []string{"is there already"}},
+		}, nil, cli.ExitUsage, []string{"there is Pulumi.prod-us-west-2.yaml; give another --name"}},
+		"stack of somebody": {func(b *bench) { b.known = "prod-us-west-2" }, nil, cli.ExitUsage, []string{"there is a stack of this name in Pulumi's backend;"}},
+		"no backend":        {func(b *bench) { b.fail[asking] = cli.WithCode(cli.ExitUnreachable, errors.New("no backend")) }, nil, cli.ExitUnreachable, []string{"no backend"}},
+		"all at once": {func(b *bench) { b.known = "prod" }, []string{"--name", "prod"}, cli.ExitUsage, []string{
+			"the name prod is taken", "Pulumi.prod.yaml, ansible/inventories/prod, a stack of this name in Pulumi's backend;",
+		}},
+		"link of somebody": {func(b *bench) {
+			_ = os.Symlink("nowhere", filepath.Join(b.root, inventories, "fleet.sh"))
+		}, []string{"--name", "fleet"}, cli.ExitUsage, []string{"there is ansible/inventories/fleet.sh;"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -330,7 +344,7 @@ func TestWhatCannotComeBack(t *testing.T) {
 			for _, want := range tc.want {
 				require.ErrorContains(t, err, want)
 			}
-			assert.Subset(t, looking, calls, "nothing was done")
+			assert.Subset(t, append([]string{asking, "known prod", "known fleet"}, looking...), calls, "nothing was done")
 			assert.NoDirExists(t, filepath.Join(b.root, ".calldata"))
 		})
 	}
@@ -374,6 +388,7 @@ func TestSettingsOfADrill(t *testing.T) {
 }
 
 var drilling = []string{
+	"known prod-drill",
 	"snapshot us-east-1 prod-router", "backups s3://trial-backups?region=us-east-1",
 	"create prod-drill awskms://alias/calldata-foundation-secrets?region=us-east-1", "deploy prod-drill", "tables prod", "tables prod-drill",
 	"restore prod-drill-uc-1 prod-uc-1/20261130T000000Z-2 s3://trial-backups?region=us-east-1", "configure uc-engine prod-drill-uc-1", "configure uc-engine prod-drill-uc-2",
@@ -407,7 +422,7 @@ func TestDrillIsTakenDownWhateverHappens(t *testing.T) {
 	b := newBench(t)
 	b.snapshot = "arn:aws:rds:us-east-1:123456789012:snapshot:rds:prod-router-1"
 	before := b.files(t)
-	for _, call := range []string{drilling[2], "deploy prod-drill", "tables prod-drill", "routing prod-drill", "health"} {
+	for _, call := range []string{drilling[3], "deploy prod-drill", "tables prod-drill", "routing prod-drill", "health"} {
 		b.fail = map[string]error{call: cli.WithCode(cli.ExitUnreachable, errors.New("gone"))}
 		calls, err := b.verb(t, newCmdDrill(b.opts), "--yes")
 		assert.Equal(t, cli.ExitUnreachable, cli.Code(err), call)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -89,7 +91,6 @@ func (o *Options) prepare(ctx context.Context) (*task, error) {
 	if err := t.locate(); err != nil {
 		return nil, err
 	}
-	path := stackfile.Path(root, t.home.name)
 	if t.record, err = readRecord(recordPath(root, t.home.name)); err != nil {
 		return nil, err
 	}
@@ -97,10 +98,39 @@ func (o *Options) prepare(ctx context.Context) (*task, error) {
 		if err := t.record.fits(o.kind, o.Source.Stack, t.home.region); err != nil {
 			return nil, err
 		}
-	} else if _, err := os.Stat(path); err == nil {
-		return nil, unknownFile(path)
+	} else if err := t.free(ctx); err != nil {
+		return nil, err
 	}
 	return t, t.choose(ctx)
+}
+
+// free refuses a name that something has already, which a drill would overwrite and take away at its end. A plan asks no backend: it is made
+// also where nobody is logged in.
+func (t *task) free(ctx context.Context) error {
+	var there []string
+	inventory := filepath.Join(inventories, t.home.name)
+	for _, path := range []string{filepath.Base(stackfile.Path(t.root, t.home.name)), inventory, inventory + ".sh"} {
+		switch _, err := os.Lstat(filepath.Join(t.root, path)); {
+		case err == nil:
+			there = append(there, path)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	if !t.PlanOnly {
+		known, err := t.tools.known(ctx, t.root, t.home.name)
+		if err != nil {
+			return err
+		}
+		if known {
+			there = append(there, "a stack of this name in Pulumi's backend")
+		}
+	}
+	if len(there) == 0 {
+		return nil
+	}
+	return cli.UsageErrorf("the name %s is taken, and not by an earlier run of this command: there is %s; give another --name, or take away what is left over",
+		t.home.name, strings.Join(there, ", "))
 }
 
 // locate says where the new stack goes, and where the backups are.
