@@ -395,6 +395,9 @@ var drilling = []string{
 	"routing prod-drill", "health", "smoke prod-drill", "destroy prod-drill",
 }
 
+const takingDown = "calldata destroy prod-drill && pulumi stack rm prod-drill && " +
+	"rm -rf ansible/inventories/prod-drill ansible/inventories/prod-drill.sh .calldata/prod-drill"
+
 func TestDrill(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -447,15 +450,45 @@ func TestDrillIsTakenDownWhateverHappens(t *testing.T) {
 	b.fail = map[string]error{"destroy prod-drill": errors.New("the vault is not empty")}
 	_, err = b.verb(t, newCmdDrill(b.opts), "--yes")
 	require.ErrorContains(t, err, "the vault is not empty")
-	require.ErrorContains(t, err, "stack prod-drill is left, and costs money: `calldata destroy prod-drill` takes it down")
+	require.ErrorContains(t, err, "stack prod-drill is left, and costs money; this takes it down: "+takingDown)
 	assert.FileExists(t, filepath.Join(b.root, "Pulumi.prod-drill.yaml"), "without it nothing could be destroyed")
+	b.fail = nil
+	calls, err = b.verb(t, newCmdDrill(b.opts), "--yes")
+	require.NoError(t, err)
+	assert.Equal(t, slices.DeleteFunc(slices.Clone(drilling[3:]), func(call string) bool { return call == "smoke prod-drill" }), calls, "machines may be new: everything is done again")
+	assert.NoFileExists(t, filepath.Join(b.root, ".calldata/prod-drill/afresh.json"))
 
 	b = newBench(t)
 	b.snapshot = "rds:prod-router-1"
 	calls, err = b.verb(t, newCmdDrill(b.opts), "--yes", "--keep")
 	require.NoError(t, err)
 	assert.NotContains(t, calls, "destroy prod-drill")
-	assert.Contains(t, b.out.String(), "calldata destroy prod-drill && pulumi stack rm prod-drill")
+	assert.Contains(t, b.out.String(), takingDown)
+}
+
+func TestStepsThatAreCutOff(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	root := filepath.Join(b.root, inventories)
+	b.fail = map[string]error{"routing prod-us-west-2": errors.New("gone")}
+	_, err := b.run(t, "--yes")
+	require.ErrorContains(t, err, "gone")
+
+	// After the document and before the record of it, where the new stack has an old one's address.
+	require.NoError(t, os.Remove(filepath.Join(root, "prod-us-west-2.sh")))
+	path := recordPath(b.root, "prod-us-west-2")
+	r, err := readRecord(path)
+	require.NoError(t, err)
+	r.Done = slices.DeleteFunc(r.Done, func(step string) bool { return step == "addresses" })
+	require.NoError(t, r.write())
+	b.stack.Nodes[1].PrivateIP = "10.40.1.77"
+	b.fail = nil
+	_, err = b.run(t, "--yes")
+	require.NoError(t, err)
+	assert.Equal(t, "ipbxes: [{addresses: [10.40.1.77]}] # 10.40.1.0/24\n", b.read(t, "ansible/inventories/prod-us-west-2/routing.yml"))
+	to, err := os.Readlink(filepath.Join(root, "prod-us-west-2.sh"))
+	require.NoError(t, err)
+	assert.Equal(t, "shared/inventory.sh", to)
 }
 
 func TestCallsOfADrill(t *testing.T) {
