@@ -366,6 +366,38 @@ func TestAnotherKeyForSecrets(t *testing.T) {
 	assert.Contains(t, b.out.String(), "pulumi config set --secret calldata-foundation:pagerUrl -s prod-us-west-2")
 }
 
+func TestAnotherKeyAfterTheFirstRun(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.fail = map[string]error{making[0]: errors.New("the key is gone")}
+	_, err := b.run(t, "--yes")
+	require.ErrorContains(t, err, "the key is gone")
+	const provider = "awskms://alias/calldata-foundation-secrets?region=us-west-2"
+	_, err = b.run(t, "--yes", "--secrets-provider", provider)
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
+	require.ErrorContains(t, err, "wrote Pulumi.prod-us-west-2.yaml with awskms://alias/calldata-foundation-secrets?region=us-east-1: take that file away")
+	require.NoError(t, os.Remove(filepath.Join(b.root, "Pulumi.prod-us-west-2.yaml")))
+	for range 2 {
+		calls, err := b.run(t, "--yes", "--secrets-provider", provider)
+		require.NoError(t, err)
+		assert.Contains(t, calls, "create prod-us-west-2 "+provider)
+	}
+}
+
+func TestWhatIsMeasured(t *testing.T) {
+	t.Parallel()
+	for _, resumes := range []bool{false, true} {
+		r := Report{Plan: Plan{Resumes: resumes}}
+		r.measure(100 * time.Hour)
+		if resumes {
+			require.NoError(t, r.kept(), "what went before is not known")
+			assert.Zero(t, r.RTO)
+		} else {
+			require.ErrorContains(t, r.kept(), "it took 100h0m, promised are 4h0m")
+		}
+	}
+}
+
 func TestSettingsOfADrill(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -455,6 +487,7 @@ func TestDrillIsTakenDownWhateverHappens(t *testing.T) {
 	b.fail = nil
 	calls, err = b.verb(t, newCmdDrill(b.opts), "--yes")
 	require.NoError(t, err)
+	assert.Contains(t, b.out.String(), "; resumed: RTO not measured\n")
 	assert.Equal(t, slices.DeleteFunc(slices.Clone(drilling[3:]), func(call string) bool { return call == "smoke prod-drill" }), calls, "machines may be new: everything is done again")
 	assert.NoFileExists(t, filepath.Join(b.root, ".calldata/prod-drill/afresh.json"))
 

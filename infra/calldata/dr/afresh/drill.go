@@ -40,7 +40,8 @@ The steps:
   destroy      all of it goes, also after a failure or Ctrl-C; --keep leaves it` + remembered + `
 
 Engines compare each part of a backup with its manifest when they restore it. The report has the age of the data (RPO) and the time until
-the stack was well again (RTO) beside what docs/dr.md promises for the region. The stack costs what the live one costs, for a few hours.
+the stack was well again (RTO) beside what docs/dr.md promises for the region; a run that goes on with an earlier one has no RTO. The
+stack costs what the live one costs, for a few hours.
 
 Exit codes: 0 done and as promised, 1 a step failed, 2 wrong input, 3 something did not come back, does not work or is later than promised, 4 AWS
 or a machine does not answer, 5 out of time, 6 a tool is missing, 8 declined, 130 interrupted.`,

@@ -1,6 +1,7 @@
 package afresh
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -177,6 +178,10 @@ func (t *task) choose(ctx context.Context) error {
 	if _, err := os.Stat(file.Path); t.resumes && err == nil { // what somebody has set since counts
 		if file, err = stackfile.Read(t.root, t.home.name); err != nil {
 			return cli.WithCode(cli.ExitUsage, err)
+		}
+		if t.SecretsProvider != "" && t.SecretsProvider != file.SecretsProvider {
+			return cli.UsageErrorf("--secrets-provider is %s, but an earlier run wrote %s with %s: take that file away and run the same command again, or, where Pulumi has the stack already, leave the flag out",
+				t.SecretsProvider, filepath.Base(file.Path), cmp.Or(file.SecretsProvider, "none"))
 		}
 		if topology, err = stackarg.Topology(file); err != nil {
 			return err
