@@ -315,6 +315,7 @@ func TestWhatCannotComeBack(t *testing.T) {
 		"name too long": {nil, []string{"--name", "prod-with-a-name-for-buckets"}, cli.ExitUsage, []string{"of 28 characters", "allow 24"}},
 		"no name":       {nil, []string{"--name", "Prod"}, cli.ExitUsage, []string{`--name is "Prod", want lower case letters`}},
 		"identity":      {nil, []string{"--identity", "nowhere"}, cli.ExitUsage, []string{"--identity"}},
+		"calls":         {nil, []string{"--calls", "cmd.go"}, cli.ExitUsage, []string{"--calls: cmd.go: invalid character"}},
 		"step":          {nil, []string{"--skip", "health"}, cli.ExitUsage, []string{`--skip has "health", want preflight`}},
 		"no backup": {func(b *bench) {
 			b.opts.tools.backups = func(context.Context, *cli.IO, stacks.Outputs, string, ...stacks.Role) ([]backup.Backup, error) {
@@ -524,11 +525,52 @@ func TestStepsThatAreCutOff(t *testing.T) {
 	assert.Equal(t, "shared/inventory.sh", to)
 }
 
+// callsPlan is a plan of calldata calls for prod.
+const callsPlan = `{
+  "sbcs": [{"name": "sbc", "address": "192.0.2.1", "private": "10.40.0.5"}], "routers": [{"name": "router", "private": "10.40.0.6"}],
+  "engines": [{"name": "uc-1", "private": "10.40.1.5"}], "domain": "acme.example.com", "strangers": "203.0.113.0/24",
+  "phones": [
+    {"user": "ada", "secret": "ada_sip", "extension": "1001", "number": "+14155550101", "address": "198.51.100.1"},
+    {"user": "bob", "secret": "bob_sip", "extension": "1002", "number": "+14155550102", "address": "198.51.100.2"}
+  ],
+  "carriers": [{"trunk": "one", "address": "198.51.100.3"}, {"trunk": "two", "address": "198.51.100.4"}],
+  "numbers": {"unknown": "+14155550199", "unserved": "+14155550198", "outside": "+1415556", "unreachable": "+1415557"}
+}
+`
+
+func TestSecretsOfSetup(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.put(t, "ansible/inventories/prod/tenant.yml", "{}\n")
+	b.put(t, "secrets.yml", "{}\n")
+	secrets := filepath.Join(b.root, "secrets.yml")
+	require.NoError(t, os.Chmod(secrets, 0o644)) //nolint:gosec // what the test is about
+	file := ""
+	b.opts.IO.Getenv = func(name string) string { return map[string]string{secretsVariable: file}[name] }
+	b.known = "prod-us-west-2"
+	for _, want := range []string{"CALLDATA_SECRETS_FILE is not set: name the file", "so others may read it"} {
+		calls, err := b.run(t, "--yes")
+		assert.Equal(t, cli.ExitUsage, cli.Code(err))
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "the name prod-us-west-2 is taken", "both at once")
+		assert.Equal(t, []string{asking}, calls)
+		file = secrets
+	}
+	b.known, file = "", ""
+	_, err := b.run(t, "--plan")
+	require.NoError(t, err, "a plan needs none")
+	file = secrets
+	require.NoError(t, os.Chmod(secrets, 0o600))
+	calls, err := b.run(t, "--yes")
+	require.NoError(t, err)
+	assert.Contains(t, calls, "setup prod-us-west-2")
+}
+
 func TestCallsOfADrill(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.snapshot = "rds:prod-router-1"
-	b.put(t, "calls.json", `{"engine": "10.40.1.5"}`)
+	b.put(t, "calls.json", callsPlan)
 	plan := ""
 	b.opts.tools.calls = func(_ context.Context, _ *task, path string) error {
 		data, err := os.ReadFile(path)
@@ -538,7 +580,7 @@ func TestCallsOfADrill(t *testing.T) {
 	calls, err := b.verb(t, newCmdDrill(b.opts), "--yes", "--calls", filepath.Join(b.root, "calls.json"))
 	require.NoError(t, err)
 	assert.Contains(t, calls, "calls")
-	assert.Equal(t, `{"engine": "10.40.1.77"}`, plan, "the drill's machines, not the live ones")
+	assert.Equal(t, strings.Replace(callsPlan, "10.40.1.5", "10.40.1.77", 1), plan, "the drill's machines, not the live ones")
 	b.fail = map[string]error{"calls": cli.WithCode(cli.ExitUnhealthy, errors.New("no answer"))}
 	_, err = b.verb(t, newCmdDrill(b.opts), "--yes", "--calls", filepath.Join(b.root, "calls.json"))
 	assert.Equal(t, cli.ExitUnhealthy, cli.Code(err))

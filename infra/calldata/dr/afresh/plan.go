@@ -16,6 +16,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/backup"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
@@ -95,14 +96,32 @@ func (o *Options) prepare(ctx context.Context) (*task, error) {
 	if t.record, err = readRecord(recordPath(root, t.home.name)); err != nil {
 		return nil, err
 	}
+	errs := []error{t.secrets()}
 	if t.resumes = t.record != nil; t.resumes {
-		if err := t.record.fits(o.kind, o.Source.Stack, t.home.region); err != nil {
-			return nil, err
-		}
-	} else if err := t.free(ctx); err != nil {
+		errs = append(errs, t.record.fits(o.kind, o.Source.Stack, t.home.region))
+	} else {
+		errs = append(errs, t.free(ctx))
+	}
+	if err := together(errs); err != nil {
 		return nil, err
 	}
 	return t, t.choose(ctx)
+}
+
+// secrets refuses to begin without the passwords that the step setup needs.
+func (t *task) secrets() error {
+	document := filepath.Join(inventories, t.old.file.Stack, "tenant.yml")
+	if _, err := os.Stat(filepath.Join(t.root, document)); t.PlanOnly || !t.old.topology.Configuration.Enabled || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	file := t.IO.Getenv(secretsVariable)
+	if file == "" {
+		return cli.UsageErrorf("%s is not set: name the file, mode 0600, with the passwords that %s needs", secretsVariable, document)
+	}
+	if err := private.Check(file); err != nil {
+		return cli.UsageErrorf("%s: %w", secretsVariable, err)
+	}
+	return nil
 }
 
 // free refuses a name that something has already, which a drill would overwrite and take away at its end. A plan asks no backend: it is made

@@ -23,6 +23,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
+	rehearsal "github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 	"github.com/calldata/calldata-foundation/stacks"
 	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
@@ -56,7 +57,7 @@ func (o *Options) validate() error {
 		}
 	}
 	if o.Calls != "" {
-		if _, err := os.Stat(o.Calls); err != nil {
+		if _, err := rehearsal.ReadPlan(o.Calls); err != nil {
 			errs = append(errs, fmt.Errorf("--calls: %w", err))
 		}
 	}
