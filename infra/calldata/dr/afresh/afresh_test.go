@@ -62,6 +62,8 @@ type bench struct {
 	calls     []string
 	fail      map[string]error
 	snapshot  string
+	// known is a stack that Pulumi's backend has.
+	known string
 }
 
 func newBench(t *testing.T) *bench {
@@ -93,6 +95,9 @@ func newBench(t *testing.T) *bench {
 			return []backup.Backup{
 				{ID: "prod-uc-1/20261130T010000Z-1", Damaged: "no manifest"}, {ID: "prod-uc-1/20261130T000000Z-2"}, {ID: "prod-uc-1/20261129T000000Z-3"},
 			}, b.did("backups " + bucket)
+		},
+		known: func(_ context.Context, _, stack string) (bool, error) {
+			return b.known == stack, b.did("known " + stack)
 		},
 		create: func(_ context.Context, _, stack, provider string) error {
 			return b.did("create " + stack + " " + provider)
@@ -188,6 +193,7 @@ func (b *bench) verb(t *testing.T, cmd *cobra.Command, args ...string) ([]string
 }
 
 var (
+	asking  = "known prod-us-west-2"
 	looking = []string{"snapshot us-west-2 prod-router", "zones us-west-2", "backups s3://far?region=us-west-2"}
 	making  = []string{
 		"create prod-us-west-2 awskms://alias/calldata-foundation-secrets?region=us-east-1", "deploy prod-us-west-2",
@@ -201,7 +207,7 @@ func TestFailover(t *testing.T) {
 	b := newBench(t)
 	calls, err := b.run(t, "--yes", "--json")
 	require.NoError(t, err)
-	assert.Equal(t, slices.Concat(looking, making), calls)
+	assert.Equal(t, slices.Concat([]string{asking}, looking, making), calls)
 	var report Report
 	require.NoError(t, json.Unmarshal(b.out.Bytes(), &report))
 	assert.Equal(t, Made, report.Result)
@@ -271,7 +277,7 @@ func TestPlanChangesNothing(t *testing.T) {
 	b.opts.IO.InIsTerminal, b.opts.IO.In = true, strings.NewReader("prod\n")
 	calls, err = b.run(t)
 	assert.Equal(t, cli.ExitDeclined, cli.Code(err), "the new stack's name is to be typed")
-	assert.Equal(t, looking, calls)
+	assert.Equal(t, append([]string{asking}, looking...), calls)
 	assert.NoFileExists(t, filepath.Join(b.root, "Pulumi.prod-us-west-2.yaml"))
 }
 
@@ -311,6 +317,7 @@ func TestWhatCannotComeBack(t *testing.T) {
 		"name too long": {nil, []string{"--name", "prod-with-a-name-for-buckets"}, cli.ExitUsage, []string{"of 28 characters", "allow 24"}},
 		"no name":       {nil, []string{"--name", "Prod"}, cli.ExitUsage, []string{`--name is "Prod", want lower case letters`}},
 		"identity":      {nil, []string{"--identity", "nowhere"}, cli.ExitUsage, []string{"--identity"}},
+		"calls":         {nil, []string{"--calls", "cmd.go"}, cli.ExitUsage, []string{"--calls: cmd.go: invalid character"}},
 		"step":          {nil, []string{"--skip", "health"}, cli.ExitUsage, []string{`--skip has "health", want preflight`}},
 		"no backup": {func(b *bench) {
 			b.opts.tools.backups = func(context.Context, *cli.IO, stacks.Outputs, string, ...stacks.Role) ([]backup.Backup, error) {
@@ -319,7 +326,15 @@ func TestWhatCannotComeBack(t *testing.T) {
 		}, nil, cli.ExitUnhealthy, []string{"no whole backup of an engine"}},
 		"file of somebody": {func(b *bench) {
 			_ = os.WriteFile(filepath.Join(b.root, "Pulumi.prod-us-west-2.yaml"), []byte("config: {}\n"), 0o600)
-		}, nil, cli.ExitUsage, []string{"is there already"}},
+		}, nil, cli.ExitUsage, []string{"there is Pulumi.prod-us-west-2.yaml; give another --name"}},
+		"stack of somebody": {func(b *bench) { b.known = "prod-us-west-2" }, nil, cli.ExitUsage, []string{"there is a stack of this name in Pulumi's backend;"}},
+		"no backend":        {func(b *bench) { b.fail[asking] = cli.WithCode(cli.ExitUnreachable, errors.New("no backend")) }, nil, cli.ExitUnreachable, []string{"no backend"}},
+		"all at once": {func(b *bench) { b.known = "prod" }, []string{"--name", "prod"}, cli.ExitUsage, []string{
+			"the name prod is taken", "Pulumi.prod.yaml, ansible/inventories/prod, a stack of this name in Pulumi's backend;",
+		}},
+		"link of somebody": {func(b *bench) {
+			_ = os.Symlink("nowhere", filepath.Join(b.root, inventories, "fleet.sh"))
+		}, []string{"--name", "fleet"}, cli.ExitUsage, []string{"there is ansible/inventories/fleet.sh;"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -332,7 +347,7 @@ func TestWhatCannotComeBack(t *testing.T) {
 			for _, want := range tc.want {
 				require.ErrorContains(t, err, want)
 			}
-			assert.Subset(t, looking, calls, "nothing was done")
+			assert.Subset(t, append([]string{asking, "known prod", "known fleet"}, looking...), calls, "nothing was done")
 			assert.NoDirExists(t, filepath.Join(b.root, ".calldata"))
 		})
 	}
@@ -352,6 +367,38 @@ func TestAnotherKeyForSecrets(t *testing.T) {
 	assert.NotContains(t, text, "encryptedkey")
 	assert.Contains(t, b.said.String(), "left out, since their key is another: calldata-foundation:pagerUrl")
 	assert.Contains(t, b.out.String(), "pulumi config set --secret calldata-foundation:pagerUrl -s prod-us-west-2")
+}
+
+func TestAnotherKeyAfterTheFirstRun(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.fail = map[string]error{making[0]: errors.New("the key is gone")}
+	_, err := b.run(t, "--yes")
+	require.ErrorContains(t, err, "the key is gone")
+	const provider = "awskms://alias/calldata-foundation-secrets?region=us-west-2"
+	_, err = b.run(t, "--yes", "--secrets-provider", provider)
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
+	require.ErrorContains(t, err, "wrote Pulumi.prod-us-west-2.yaml with awskms://alias/calldata-foundation-secrets?region=us-east-1: take that file away")
+	require.NoError(t, os.Remove(filepath.Join(b.root, "Pulumi.prod-us-west-2.yaml")))
+	for range 2 {
+		calls, err := b.run(t, "--yes", "--secrets-provider", provider)
+		require.NoError(t, err)
+		assert.Contains(t, calls, "create prod-us-west-2 "+provider)
+	}
+}
+
+func TestWhatIsMeasured(t *testing.T) {
+	t.Parallel()
+	for _, resumes := range []bool{false, true} {
+		r := Report{Plan: Plan{Resumes: resumes}}
+		r.measure(100 * time.Hour)
+		if resumes {
+			require.NoError(t, r.kept(), "what went before is not known")
+			assert.Zero(t, r.RTO)
+		} else {
+			require.ErrorContains(t, r.kept(), "it took 100h0m, promised are 4h0m")
+		}
+	}
 }
 
 func TestSettingsOfADrill(t *testing.T) {
@@ -376,11 +423,15 @@ func TestSettingsOfADrill(t *testing.T) {
 }
 
 var drilling = []string{
+	"known prod-drill",
 	"snapshot us-east-1 prod-router", "backups s3://trial-backups?region=us-east-1",
 	"create prod-drill awskms://alias/calldata-foundation-secrets?region=us-east-1", "deploy prod-drill", "tables prod", "tables prod-drill",
 	"restore prod-drill-uc-1 prod-uc-1/20261130T000000Z-2 s3://trial-backups?region=us-east-1", "configure uc-engine prod-drill-uc-1", "configure uc-engine prod-drill-uc-2",
 	"routing prod-drill", "health", "smoke prod-drill", "destroy prod-drill",
 }
+
+const takingDown = "calldata destroy prod-drill && pulumi stack rm prod-drill && " +
+	"rm -rf ansible/inventories/prod-drill ansible/inventories/prod-drill.sh .calldata/prod-drill"
 
 func TestDrill(t *testing.T) {
 	t.Parallel()
@@ -409,7 +460,7 @@ func TestDrillIsTakenDownWhateverHappens(t *testing.T) {
 	b := newBench(t)
 	b.snapshot = "arn:aws:rds:us-east-1:123456789012:snapshot:rds:prod-router-1"
 	before := b.files(t)
-	for _, call := range []string{drilling[2], "deploy prod-drill", "tables prod-drill", "routing prod-drill", "health"} {
+	for _, call := range []string{drilling[3], "deploy prod-drill", "tables prod-drill", "routing prod-drill", "health"} {
 		b.fail = map[string]error{call: cli.WithCode(cli.ExitUnreachable, errors.New("gone"))}
 		calls, err := b.verb(t, newCmdDrill(b.opts), "--yes")
 		assert.Equal(t, cli.ExitUnreachable, cli.Code(err), call)
@@ -434,22 +485,94 @@ func TestDrillIsTakenDownWhateverHappens(t *testing.T) {
 	b.fail = map[string]error{"destroy prod-drill": errors.New("the vault is not empty")}
 	_, err = b.verb(t, newCmdDrill(b.opts), "--yes")
 	require.ErrorContains(t, err, "the vault is not empty")
-	require.ErrorContains(t, err, "stack prod-drill is left, and costs money: `calldata destroy prod-drill` takes it down")
+	require.ErrorContains(t, err, "stack prod-drill is left, and costs money; this takes it down: "+takingDown)
 	assert.FileExists(t, filepath.Join(b.root, "Pulumi.prod-drill.yaml"), "without it nothing could be destroyed")
+	b.fail = nil
+	calls, err = b.verb(t, newCmdDrill(b.opts), "--yes")
+	require.NoError(t, err)
+	assert.Contains(t, b.out.String(), "; resumed: RTO not measured\n")
+	assert.Equal(t, slices.DeleteFunc(slices.Clone(drilling[3:]), func(call string) bool { return call == "smoke prod-drill" }), calls, "machines may be new: everything is done again")
+	assert.NoFileExists(t, filepath.Join(b.root, ".calldata/prod-drill/afresh.json"))
 
 	b = newBench(t)
 	b.snapshot = "rds:prod-router-1"
 	calls, err = b.verb(t, newCmdDrill(b.opts), "--yes", "--keep")
 	require.NoError(t, err)
 	assert.NotContains(t, calls, "destroy prod-drill")
-	assert.Contains(t, b.out.String(), "calldata destroy prod-drill && pulumi stack rm prod-drill")
+	assert.Contains(t, b.out.String(), takingDown)
+}
+
+func TestStepsThatAreCutOff(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	root := filepath.Join(b.root, inventories)
+	b.fail = map[string]error{"routing prod-us-west-2": errors.New("gone")}
+	_, err := b.run(t, "--yes")
+	require.ErrorContains(t, err, "gone")
+
+	// After the document and before the record of it, where the new stack has an old one's address.
+	require.NoError(t, os.Remove(filepath.Join(root, "prod-us-west-2.sh")))
+	path := recordPath(b.root, "prod-us-west-2")
+	r, err := readRecord(path)
+	require.NoError(t, err)
+	r.Done = slices.DeleteFunc(r.Done, func(step string) bool { return step == "addresses" })
+	require.NoError(t, r.write())
+	b.stack.Nodes[1].PrivateIP = "10.40.1.77"
+	b.fail = nil
+	_, err = b.run(t, "--yes")
+	require.NoError(t, err)
+	assert.Equal(t, "ipbxes: [{addresses: [10.40.1.77]}] # 10.40.1.0/24\n", b.read(t, "ansible/inventories/prod-us-west-2/routing.yml"))
+	to, err := os.Readlink(filepath.Join(root, "prod-us-west-2.sh"))
+	require.NoError(t, err)
+	assert.Equal(t, "shared/inventory.sh", to)
+}
+
+// callsPlan is a plan of calldata calls for prod.
+const callsPlan = `{
+  "sbcs": [{"name": "sbc", "address": "192.0.2.1", "private": "10.40.0.5"}], "routers": [{"name": "router", "private": "10.40.0.6"}],
+  "engines": [{"name": "uc-1", "private": "10.40.1.5"}], "domain": "acme.example.com", "strangers": "203.0.113.0/24",
+  "phones": [
+    {"user": "ada", "secret": "ada_sip", "extension": "1001", "number": "+14155550101", "address": "198.51.100.1"},
+    {"user": "bob", "secret": "bob_sip", "extension": "1002", "number": "+14155550102", "address": "198.51.100.2"}
+  ],
+  "carriers": [{"trunk": "one", "address": "198.51.100.3"}, {"trunk": "two", "address": "198.51.100.4"}],
+  "numbers": {"unknown": "+14155550199", "unserved": "+14155550198", "outside": "+1415556", "unreachable": "+1415557"}
+}
+`
+
+func TestSecretsOfSetup(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.put(t, "ansible/inventories/prod/tenant.yml", "{}\n")
+	b.put(t, "secrets.yml", "{}\n")
+	secrets := filepath.Join(b.root, "secrets.yml")
+	require.NoError(t, os.Chmod(secrets, 0o644)) //nolint:gosec // what the test is about
+	file := ""
+	b.opts.IO.Getenv = func(name string) string { return map[string]string{secretsVariable: file}[name] }
+	b.known = "prod-us-west-2"
+	for _, want := range []string{"CALLDATA_SECRETS_FILE is not set: name the file", "so others may read it"} {
+		calls, err := b.run(t, "--yes")
+		assert.Equal(t, cli.ExitUsage, cli.Code(err))
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "the name prod-us-west-2 is taken", "both at once")
+		assert.Equal(t, []string{asking}, calls)
+		file = secrets
+	}
+	b.known, file = "", ""
+	_, err := b.run(t, "--plan")
+	require.NoError(t, err, "a plan needs none")
+	file = secrets
+	require.NoError(t, os.Chmod(secrets, 0o600))
+	calls, err := b.run(t, "--yes")
+	require.NoError(t, err)
+	assert.Contains(t, calls, "setup prod-us-west-2")
 }
 
 func TestCallsOfADrill(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.snapshot = "rds:prod-router-1"
-	b.put(t, "calls.json", `{"engine": "10.40.1.5"}`)
+	b.put(t, "calls.json", callsPlan)
 	plan := ""
 	b.opts.tools.calls = func(_ context.Context, _ *task, path string) error {
 		data, err := os.ReadFile(path)
@@ -459,7 +582,7 @@ func TestCallsOfADrill(t *testing.T) {
 	calls, err := b.verb(t, newCmdDrill(b.opts), "--yes", "--calls", filepath.Join(b.root, "calls.json"))
 	require.NoError(t, err)
 	assert.Contains(t, calls, "calls")
-	assert.Equal(t, `{"engine": "10.40.1.77"}`, plan, "the drill's machines, not the live ones")
+	assert.Equal(t, strings.Replace(callsPlan, "10.40.1.5", "10.40.1.77", 1), plan, "the drill's machines, not the live ones")
 	b.fail = map[string]error{"calls": cli.WithCode(cli.ExitUnhealthy, errors.New("no answer"))}
 	_, err = b.verb(t, newCmdDrill(b.opts), "--yes", "--calls", filepath.Join(b.root, "calls.json"))
 	assert.Equal(t, cli.ExitUnhealthy, cli.Code(err))

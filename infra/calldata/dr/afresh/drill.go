@@ -40,7 +40,8 @@ The steps:
   destroy      all of it goes, also after a failure or Ctrl-C; --keep leaves it` + remembered + `
 
 Engines compare each part of a backup with its manifest when they restore it. The report has the age of the data (RPO) and the time until
-the stack was well again (RTO) beside what docs/dr.md promises for the region. The stack costs what the live one costs, for a few hours.
+the stack was well again (RTO) beside what docs/dr.md promises for the region; a run that goes on with an earlier one has no RTO. The
+stack costs what the live one costs, for a few hours.
 
 Exit codes: 0 done and as promised, 1 a step failed, 2 wrong input, 3 something did not come back, does not work or is later than promised, 4 AWS
 or a machine does not answer, 5 out of time, 6 a tool is missing, 8 declined, 130 interrupted.`,
@@ -113,28 +114,40 @@ func (t *task) takeDown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), destroyTime)
 	defer cancel()
 	begin := time.Now()
-	err := t.tools.destroy(ctx, t)
+	err := errors.Join(t.unmake(), t.tools.destroy(ctx, t)) // also where files stay: the stack costs money
 	if err == nil {
 		err = t.forget()
 	}
 	outcome := verdict.Outcome{Status: verdict.OK, Seconds: time.Since(begin).Seconds()}
 	if err != nil {
 		outcome.Status, outcome.Detail = verdict.Fail, err.Error()
-		err = fmt.Errorf("destroy: %w\nstack %s is left, and costs money: `calldata destroy %s` takes it down, then `pulumi stack rm %s`, and delete %s/%s, %s.sh and .calldata/%s",
-			err, t.home.name, t.home.name, t.home.name, inventories, t.home.name, t.home.name, t.home.name)
+		err = fmt.Errorf("destroy: %w\nstack %s is left, and costs money; this takes it down: %s", err, t.home.name, t.leftovers())
 	}
 	t.report.Done = append(t.report.Done, Step{"destroy", outcome})
 	return err
 }
 
-// forget takes away what the drill has made in the repository.
-func (t *task) forget() error {
+// leftovers are the commands that take a drill's stack down by hand, and all that was made for it.
+func (t *task) leftovers() string {
+	name := t.home.name
+	return fmt.Sprintf("calldata destroy %s && pulumi stack rm %s && rm -rf %s/%s %s/%s.sh .calldata/%s", name, name, inventories, name, inventories, name, name)
+}
+
+// unmake forgets which steps are done, before machines go: a drill that goes on after half of them are gone does everything again, with
+// a new copy of the inventory.
+func (t *task) unmake() error {
+	t.record.Done = nil
 	dir := filepath.Join(t.root, inventories, t.home.name)
+	return errors.Join(t.record.write(), os.RemoveAll(dir), os.RemoveAll(dir+unfinished))
+}
+
+// forget takes away the rest of what the drill has made in the repository.
+func (t *task) forget() error {
 	var errs []error
-	for _, path := range []string{t.file.Path, dir + ".sh", t.record.path} {
+	for _, path := range []string{t.file.Path, filepath.Join(t.root, inventories, t.home.name+".sh"), t.record.path} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(append(errs, os.RemoveAll(dir))...)
+	return errors.Join(errs...)
 }

@@ -1,11 +1,14 @@
 package afresh
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -13,6 +16,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/backup"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
@@ -89,18 +93,64 @@ func (o *Options) prepare(ctx context.Context) (*task, error) {
 	if err := t.locate(); err != nil {
 		return nil, err
 	}
-	path := stackfile.Path(root, t.home.name)
 	if t.record, err = readRecord(recordPath(root, t.home.name)); err != nil {
 		return nil, err
 	}
+	errs := []error{t.secrets()}
 	if t.resumes = t.record != nil; t.resumes {
-		if err := t.record.fits(o.kind, o.Source.Stack, t.home.region); err != nil {
-			return nil, err
-		}
-	} else if _, err := os.Stat(path); err == nil {
-		return nil, unknownFile(path)
+		errs = append(errs, t.record.fits(o.kind, o.Source.Stack, t.home.region))
+	} else {
+		errs = append(errs, t.free(ctx))
+	}
+	if err := together(errs); err != nil {
+		return nil, err
 	}
 	return t, t.choose(ctx)
+}
+
+// secrets refuses to begin without the passwords that the step setup needs.
+func (t *task) secrets() error {
+	document := filepath.Join(inventories, t.old.file.Stack, "tenant.yml")
+	if _, err := os.Stat(filepath.Join(t.root, document)); t.PlanOnly || !t.old.topology.Configuration.Enabled || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	file := t.IO.Getenv(secretsVariable)
+	if file == "" {
+		return cli.UsageErrorf("%s is not set: name the file, mode 0600, with the passwords that %s needs", secretsVariable, document)
+	}
+	if err := private.Check(file); err != nil {
+		return cli.UsageErrorf("%s: %w", secretsVariable, err)
+	}
+	return nil
+}
+
+// free refuses a name that something has already, which a drill would overwrite and take away at its end. A plan asks no backend: it is made
+// also where nobody is logged in.
+func (t *task) free(ctx context.Context) error {
+	var there []string
+	inventory := filepath.Join(inventories, t.home.name)
+	for _, path := range []string{filepath.Base(stackfile.Path(t.root, t.home.name)), inventory, inventory + ".sh"} {
+		switch _, err := os.Lstat(filepath.Join(t.root, path)); {
+		case err == nil:
+			there = append(there, path)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	if !t.PlanOnly {
+		known, err := t.tools.known(ctx, t.root, t.home.name)
+		if err != nil {
+			return err
+		}
+		if known {
+			there = append(there, "a stack of this name in Pulumi's backend")
+		}
+	}
+	if len(there) == 0 {
+		return nil
+	}
+	return cli.UsageErrorf("the name %s is taken, and not by an earlier run of this command: there is %s; give another --name, or take away what is left over",
+		t.home.name, strings.Join(there, ", "))
 }
 
 // locate says where the new stack goes, and where the backups are.
@@ -147,6 +197,10 @@ func (t *task) choose(ctx context.Context) error {
 	if _, err := os.Stat(file.Path); t.resumes && err == nil { // what somebody has set since counts
 		if file, err = stackfile.Read(t.root, t.home.name); err != nil {
 			return cli.WithCode(cli.ExitUsage, err)
+		}
+		if t.SecretsProvider != "" && t.SecretsProvider != file.SecretsProvider {
+			return cli.UsageErrorf("--secrets-provider is %s, but an earlier run wrote %s with %s: take that file away and run the same command again, or, where Pulumi has the stack already, leave the flag out",
+				t.SecretsProvider, filepath.Base(file.Path), cmp.Or(file.SecretsProvider, "none"))
 		}
 		if topology, err = stackarg.Topology(file); err != nil {
 			return err

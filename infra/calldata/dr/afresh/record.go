@@ -3,7 +3,6 @@ package afresh
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -81,9 +80,4 @@ func (r *record) fits(kind Kind, from, region string) error {
 		return nil
 	}
 	return cli.UsageErrorf("%s says that this stack is a %s of %s in %s, not a %s of %s in %s: give another --name", r.path, r.Kind, r.From, r.Region, kind, from, region)
-}
-
-// unknownFile refuses a settings file that this command did not make.
-func unknownFile(path string) error {
-	return cli.WithCode(cli.ExitUsage, fmt.Errorf("%s is there already, and nothing is remembered of a stack made afresh: give another --name, or take the file away if it is left over", path))
 }

@@ -40,7 +40,8 @@ type Report struct {
 	Result string `json:"result"`
 	// Done are the steps in their order.
 	Done []Step `json:"steps"`
-	// RPO is how old the oldest thing is that came back, RTO how long the steps took, in seconds. Promised are those of the promise.
+	// RPO is how old the oldest thing is that came back, RTO how long the steps took, in seconds. Promised are those of the promise. There is
+	// no RTO of a run that goes on with an earlier one: what that took, and how long nobody ran it, is not known.
 	RPO      float64  `json:"rpoSeconds,omitempty"`
 	RTO      float64  `json:"rtoSeconds,omitempty"`
 	Promised Promised `json:"promised"`
@@ -56,12 +57,14 @@ type Promised struct {
 	RTO float64 `json:"rtoSeconds"`
 }
 
-// measure takes down what it has cost. A run that goes on with an earlier one measures itself alone.
+// measure takes down what it has cost.
 func (r *Report) measure(took time.Duration) {
 	for _, back := range r.Returns {
 		r.RPO = max(r.RPO, back.Age)
 	}
-	r.RTO = took.Seconds()
+	if !r.Resumes {
+		r.RTO = took.Seconds()
+	}
 	p := promise.Of(promise.Region)
 	r.Promised = Promised{p.RPO.Seconds(), p.RTO.Seconds()}
 }
@@ -109,8 +112,12 @@ func (r *Report) write(w io.Writer) error {
 		errs = append(errs, err)
 	}
 	line("%s: %s", r.Stack, r.Result)
-	if r.RTO > 0 {
-		line("  data %s old, %s promised; well again after %s, %s promised", span(r.RPO), span(r.Promised.RPO), span(r.RTO), span(r.Promised.RTO))
+	if r.Promised.RTO > 0 { // it was measured
+		well := fmt.Sprintf("well again after %s, %s promised", span(r.RTO), span(r.Promised.RTO))
+		if r.Resumes {
+			well = "resumed: RTO not measured"
+		}
+		line("  data %s old, %s promised; %s", span(r.RPO), span(r.Promised.RPO), well)
 	}
 	for i, text := range r.Next {
 		line("  %d. %s", i+1, text)

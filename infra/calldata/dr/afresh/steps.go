@@ -23,6 +23,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
+	rehearsal "github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 	"github.com/calldata/calldata-foundation/stacks"
 	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
@@ -56,7 +57,7 @@ func (o *Options) validate() error {
 		}
 	}
 	if o.Calls != "" {
-		if _, err := os.Stat(o.Calls); err != nil {
+		if _, err := rehearsal.ReadPlan(o.Calls); err != nil {
 			errs = append(errs, fmt.Errorf("--calls: %w", err))
 		}
 	}
@@ -97,7 +98,7 @@ func (o *Options) make(ctx context.Context) (*Report, error) {
 	case o.kind == Drill && !o.Keep:
 		err = errors.Join(err, t.takeDown(ctx))
 	case o.kind == Drill:
-		t.report.Next = []string{fmt.Sprintf("calldata destroy %s && pulumi stack rm %s", t.home.name, t.home.name)}
+		t.report.Next = []string{t.leftovers()}
 	}
 	if err == nil && o.kind == Drill {
 		err = t.report.kept()
@@ -180,28 +181,35 @@ func (t *task) settings(context.Context) (string, error) {
 
 const inventories = "ansible/inventories"
 
+// unfinished is behind the name of a directory that is being copied.
+const unfinished = ".new"
+
 // inventory copies the directory of the old stack's inventory: group variables, vaults, documents. It answers its name where it made it.
-func (t *task) inventory() (string, error) {
+func (t *task) inventory() (made string, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("copy the inventory of stack %s: %w", t.old.file.Stack, err)
+		}
+	}()
 	dir := filepath.Join(t.root, inventories)
-	from, to := filepath.Join(dir, t.old.file.Stack), filepath.Join(dir, t.home.name)
-	if _, err := os.Stat(to); err == nil {
-		return "", nil
+	to := filepath.Join(dir, t.home.name)
+	if _, err := os.Stat(to); errors.Is(err, fs.ErrNotExist) {
+		next := to + unfinished
+		if err := os.RemoveAll(next); err != nil { // of a run that was cut off
+			return "", err
+		}
+		if err := os.CopyFS(next, os.DirFS(filepath.Join(dir, t.old.file.Stack))); err != nil {
+			return "", err
+		}
+		if err := os.Rename(next, to); err != nil {
+			return "", err
+		}
+		made = filepath.Join(inventories, t.home.name)
 	}
-	next := to + ".new"
-	err := os.RemoveAll(next) // of a run that was cut off
-	if err == nil {
-		err = os.CopyFS(next, os.DirFS(from))
+	if err := os.Symlink("shared/inventory.sh", to+".sh"); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
 	}
-	if err == nil {
-		err = os.Rename(next, to)
-	}
-	if err == nil {
-		err = os.Symlink("shared/inventory.sh", to+".sh")
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("copy the inventory of stack %s: %w", t.old.file.Stack, err)
-	}
-	return filepath.Join(inventories, t.home.name), nil
+	return made, nil
 }
 
 func (t *task) create(ctx context.Context) (string, error) {
@@ -274,23 +282,19 @@ func (t *task) document(name, without string) (string, error) {
 
 const oldEngines = "the database still has the old engines' addresses"
 
-// addresses writes into the document where the engines are now. It does so once: the new stack may have an old one's address.
+// addresses writes into the document where the engines are now. It begins with the old stack's, however often it is tried: the new stack
+// may have an old one's address.
 func (t *task) addresses(context.Context) (string, error) {
 	path, err := t.document("routing.yml", oldEngines)
 	if err != nil {
 		return "", err
 	}
-	data, err := os.ReadFile(path) //nolint:gosec // of the repository
+	data, err := os.ReadFile(filepath.Join(t.root, inventories, t.old.file.Stack, "routing.yml")) //nolint:gosec // of the repository
 	if err != nil {
 		return "", err
 	}
 	text, count := readdress(string(data), t.moved())
-	if count > 0 {
-		if err := replaceFile(path, []byte(text)); err != nil {
-			return "", err
-		}
-	}
-	return fmt.Sprintf("%d changed in routing.yml", count), nil
+	return fmt.Sprintf("%d changed in routing.yml", count), replaceFile(path, []byte(text))
 }
 
 // routing tells the Routers.

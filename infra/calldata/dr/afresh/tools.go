@@ -27,6 +27,7 @@ type tools struct {
 	snapshot func(ctx context.Context, region, database string) (Snapshot, error)
 	zones    func(ctx context.Context, region string, count int) ([]string, error)
 	backups  func(ctx context.Context, streams *cli.IO, stack stacks.Outputs, bucket string, roles ...stacks.Role) ([]backup.Backup, error)
+	known    func(ctx context.Context, root, stack string) (bool, error)
 	create   func(ctx context.Context, root, stack, secretsProvider string) error
 	deploy   func(context.Context, *deploy.Options) (*deploy.Report, error)
 	outputs  func(context.Context, outputs.Source) (stacks.Outputs, error)
@@ -44,7 +45,7 @@ type tools struct {
 
 func system() tools {
 	return tools{
-		snapshot: NewestSnapshot, zones: zonesOf, backups: backup.From, create: create, deploy: deploy.Run,
+		snapshot: NewestSnapshot, zones: zonesOf, backups: backup.From, known: known, create: create, deploy: deploy.Run,
 		outputs: func(ctx context.Context, s outputs.Source) (stacks.Outputs, error) { return s.Load(ctx, nil) },
 		restore: restore, play: configure.Run,
 		routing: func(ctx context.Context, t *task) error {
@@ -64,6 +65,15 @@ func run(ctx context.Context, cmd *cobra.Command, args ...string) error {
 	cmd.SetArgs(args)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	return cmd.ExecuteContext(ctx)
+}
+
+// known tells whether Pulumi's backend has the stack.
+func known(ctx context.Context, root, stack string) (bool, error) {
+	_, err := automation.Open(ctx, automation.Options{Dir: root, Stack: stack})
+	if automation.IsUnknownStack(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // create makes the stack in Pulumi's backend, unless it is there.
@@ -95,15 +105,12 @@ func place(ctx context.Context, t *task) error {
 
 // takeDown destroys the new stack and removes it from the backend. A stack that never got there is gone.
 func takeDown(ctx context.Context, t *task) error {
-	_, err := automation.Open(ctx, automation.Options{Dir: t.root, Stack: t.home.name})
-	if automation.IsUnknownStack(err) {
-		return nil
+	there, err := known(ctx, t.root, t.home.name)
+	if err != nil || !there {
+		return err
 	}
-	if err == nil {
-		err = run(ctx, destroy.NewCmdDestroy(t.quiet()), t.home.name, "--yes")
+	if err := run(ctx, destroy.NewCmdDestroy(t.quiet()), t.home.name, "--yes"); err != nil {
+		return err
 	}
-	if err == nil {
-		err = automation.Remove(ctx, t.root, t.home.name)
-	}
-	return err
+	return automation.Remove(ctx, t.root, t.home.name)
 }
