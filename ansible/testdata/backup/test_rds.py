@@ -123,6 +123,13 @@ class RdsTest(test_backup.DatabaseTest):
         out = self.machine.run("now", "--server", str(server), "--part", "database", code=1)
         self.assertIn("want JSON", out)
         self.assertNotIn(PASSWORD, out)
+        server.write_text(json.dumps({"host": "127.0.0.1", "port": "1,2", "username": "master", "password": PASSWORD}))
+        out = self.machine.run("now", "--server", str(server), "--part", "database", code=1)
+        self.assertIn("the port '1,2' cannot be one", out)
+        self.assertNotIn("after 300 s", out, "nothing was waited for")
+        self.assertNotIn(PASSWORD, out)
+        for unreadable, why in ((server.parent, "Is a directory"), (server.parent / "none.json", "No such file or directory")):
+            self.assertIn(f"--server {unreadable}: {why}", self.machine.run("now", "--server", str(unreadable), "--part", "database", code=1))
 
     def working(self, pattern):
         """Whether PostgreSQL vacuums a database by itself just now."""

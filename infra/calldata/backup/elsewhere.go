@@ -118,8 +118,8 @@ func (e elsewhere) unreachable(err error) error {
 	return cli.WithCode(cli.ExitUnreachable, fmt.Errorf("ask for %s: %s", e.where, awsapi.Message(err)))
 }
 
-// choose finds the backups that names mean, where SOURCE/latest is the newest whole one of a source that has the parts. Whatever speaks
-// against them is an error, before anything was done.
+// choose finds the backups that names mean, where SOURCE/latest is the newest whole one of a source that has the parts. One that is named
+// may lack parts that failed, but is not damaged. Whatever speaks against them is an error, before anything was done.
 func (e elsewhere) choose(ctx context.Context, role stacks.Role, names, parts []string) ([]Backup, error) {
 	all, err := e.list(ctx, role)
 	if err != nil {
@@ -130,7 +130,7 @@ func (e elsewhere) choose(ctx context.Context, role stacks.Role, names, parts []
 	for _, name := range names {
 		source, at, _ := strings.Cut(name, "/")
 		candidates := slices.DeleteFunc(slices.Clone(all), func(b Backup) bool {
-			return b.Source() != source || (at != latest && b.ID != name) || (at == latest && !b.Whole()) || !b.has(parts)
+			return b.Source() != source || b.Damaged != "" || (at != latest && b.ID != name) || (at == latest && !b.Whole()) || !b.has(parts)
 		})
 		if len(candidates) == 0 {
 			errs = append(errs, e.nothing(all, name, parts))
@@ -145,6 +145,9 @@ func (e elsewhere) choose(ctx context.Context, role stacks.Role, names, parts []
 func (e elsewhere) nothing(all []Backup, name string, parts []string) error {
 	sources := map[string]bool{}
 	for _, b := range all {
+		if b.ID == name && b.Damaged != "" {
+			return fmt.Errorf("the backup %s in %s is damaged: %s: take another of `calldata backup list --from`", name, e.where, b.Damaged)
+		}
 		sources[b.Source()] = true
 	}
 	with := ""

@@ -180,8 +180,11 @@ func TestRestoreFromElsewhereIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, sshtest.Reply{})
 	f, _ := b.withFar()
-	err := b.run(t, "restore", "trial", "trial-uc-1", "--from", "prod", "--backup", "prod-uc-9/latest", "--backup", goodEngine, "--backup", "prod-uc-1/20200101T000000Z-0", "--yes")
-	for _, part := range []string{"no whole backup prod-uc-9/latest; there are backups of prod-uc-1", "no whole backup prod-uc-1/20200101T000000Z-0", "is of stack prod"} {
+	const damaged = "prod-uc-1/20261130T060000Z-00000007"
+	f.objects["uc-engine/"+damaged+manifestFile] = "torn"
+	err := b.run(t, "restore", "trial", "trial-uc-1", "--from", "prod", "--backup", "prod-uc-9/latest", "--backup", goodEngine, "--backup", "prod-uc-1/20200101T000000Z-0",
+		"--backup", damaged, "--yes")
+	for _, part := range []string{"the backup " + damaged + " in s3://prod-backups/ is damaged: its manifest cannot be read", "no whole backup prod-uc-9/latest; there are backups of prod-uc-1", "no whole backup prod-uc-1/20200101T000000Z-0", "is of stack prod"} {
 		require.ErrorContains(t, err, part)
 	}
 	assert.Equal(t, cli.ExitUsage, cli.Code(err))

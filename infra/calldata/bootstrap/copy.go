@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -218,8 +220,8 @@ func (f *foundation) copyObjects(ctx context.Context) (mend.Setting, error) {
 		return s, err
 	}
 	var lacking []string
-	for key, at := range here {
-		if copied, ok := there[key]; !strings.HasPrefix(key, locks) && (!ok || copied.Before(at)) {
+	for _, key := range slices.Sorted(maps.Keys(here)) {
+		if copied, ok := there[key]; !strings.HasPrefix(key, locks) && (!ok || copied.Before(here[key])) {
 			lacking = append(lacking, key)
 		}
 	}

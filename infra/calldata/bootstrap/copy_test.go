@@ -194,7 +194,7 @@ func TestCopyGoesOnWhereItWasBrokenOff(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.clients.s3.(*s3.Client).DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	w.put(t, "old", ".pulumi/meta.yaml")
+	w.put(t, "old", ".pulumi/meta.yaml", ".pulumi/stacks/a.json", ".pulumi/stacks/b.json", ".pulumi/stacks/c.json") // the first one is told
 	whole := w.there.s3
 	w.there.s3 = late{whole}
 	report, _, err := w.bootstrap(t, "--copy-region", elsewhere)

@@ -18,6 +18,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
+	"github.com/calldata/calldata-foundation/infra/calldata/smoke"
 	"github.com/calldata/calldata-foundation/stacks"
 	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
@@ -42,7 +43,7 @@ type Options struct {
 	IO *cli.IO
 	// Source says which stack.
 	Source stackarg.Source
-	// Domain is what the test phone registers with: one that the routing leads to an engine.
+	// Domain is what the test phone registers with: one that the routing leads to an engine. Neither Back nor Finish needs one.
 	Domain string
 	// Back moves the calls to the colour that was there before; Finish removes the colour that takes none.
 	Back, Finish bool
@@ -89,14 +90,14 @@ Pulumi.STACK.yaml afterwards. A deployment at any moment keeps it. Ctrl-C, and a
 Engines have no colour: see docs/decisions/0019.
 
 The test phone is the one of calldata smoke, with its password in the file that CALLDATA_SECRETS_FILE names; --domain is a domain that the
-routing leads to an engine.
+routing leads to an engine. --back and --finish call nobody, and need neither.
 
 Exit codes: 0 done, 1 it failed, 2 wrong input, 3 a step was judged bad and the calls are back, 4 a machine or AWS does not answer, 5 calls
 have not ended within --wait, 6 a tool is missing, 8 declined, 130 interrupted. After 2, 6 and 8 nothing was changed.`,
 		Example: `  calldata release prod blue-green --domain acme.voice.example.com
   calldata release prod blue-green --domain acme.voice.example.com --dry-run
   calldata release prod blue-green --domain acme.voice.example.com --yes --json | jq .result
-  calldata release prod blue-green --back --domain acme.voice.example.com
+  calldata release prod blue-green --back
   calldata release prod blue-green --finish`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 || args[1] != BlueGreen {
@@ -129,6 +130,9 @@ have not ended within --wait, 6 a tool is missing, 8 declined, 130 interrupted. 
 // domainForm is a name of at least two labels (RFC 1123), in lower case.
 var domainForm = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
+// calls says whether a test phone calls: on the way back, and where the other colour goes away, nothing is judged.
+func (o *Options) calls() bool { return !o.Back && !o.Finish }
+
 // validate answers the release, or everything that is wrong with the options and the settings.
 func (o *Options) validate() (*release, error) {
 	var errs []error
@@ -142,7 +146,10 @@ func (o *Options) validate() (*release, error) {
 	bad(o.Wait < time.Second, "--wait is %s, want at least 1s", o.Wait)
 	bad(o.Soak < 0, "--soak is %s, want 0 or more", o.Soak)
 	bad(o.Limit < 0 || o.Limit > 100, "--limit is %g, want 0 to 100 percent", o.Limit)
-	bad(!o.Finish && !domainForm.MatchString(o.Domain), "--domain is %q, want one that the routing leads to an engine, like acme.voice.example.com", o.Domain)
+	bad(o.calls() && !domainForm.MatchString(o.Domain), "--domain is %q, want one that the routing leads to an engine, like acme.voice.example.com", o.Domain)
+	if o.calls() {
+		errs = append(errs, smoke.CheckPassword(o.IO))
+	}
 	errs = append(errs, deploy.CheckSkip(o.Skip))
 	if !o.DryRun {
 		errs = append(errs, confirm.Possible(o.IO, o.Yes))
@@ -195,7 +202,7 @@ func run(ctx context.Context, o *Options) error {
 	}
 	err = r.run(ctx)
 	r.report.judge(err)
-	if cli.Code(err) == cli.ExitUsage {
+	if cli.Code(err) == cli.ExitUsage && len(r.report.Steps) == 0 {
 		return err
 	}
 	return errors.Join(o.IO.Print(o.JSON, r.report, r.report.WriteTable), err)

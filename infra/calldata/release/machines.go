@@ -22,7 +22,7 @@ type machines interface {
 	busy(ctx context.Context, n stacks.Node) (calls int, phones time.Duration, err error)
 	// claim has an SBC take a free address of the pool, and tell it to Kamailio and rtpengine.
 	claim(ctx context.Context, n stacks.Node) error
-	// announce has an SBC tell callers this address, where it tells them another one.
+	// announce has an SBC tell callers this address. Its services restart: it must not have calls.
 	announce(ctx context.Context, n stacks.Node, address netip.Addr) error
 }
 
@@ -121,10 +121,10 @@ func (s *sshMachines) claim(ctx context.Context, n stacks.Node) error {
 	}
 }
 
-// announceScript is about the file that an SBC's configuration leaves for c4-public-address, which says "changed" where callers were told
-// another address.
+// announceScript is about the file that an SBC's configuration leaves for c4-public-address. An earlier try may have been cut off before the
+// restart, so that it restarts whatever has changed: no calls come to the SBC yet.
 const announceScript = `sudo -n sed -i 's/^PUBLIC_ADDRESS=.*/PUBLIC_ADDRESS=%s/' /etc/calldata/c4-public-address.env &&
-  case $(sudo -n c4-public-address) in *changed*) sudo -n systemctl restart rtpengine-daemon kamailio ;; esac`
+  sudo -n c4-public-address >/dev/null && sudo -n systemctl restart rtpengine-daemon kamailio`
 
 func (s *sshMachines) announce(ctx context.Context, n stacks.Node, address netip.Addr) error {
 	_, err := s.run(ctx, n, fmt.Sprintf(announceScript, address))

@@ -375,6 +375,9 @@ func (r *release) step(ctx context.Context, name string, drawn bool, do func(con
 	if err != nil {
 		outcome.Status, outcome.Detail = verdict.Fail, err.Error()
 		err = fmt.Errorf("%s: %w", name, err)
+		if code := cli.Code(err); code == cli.ExitUsage || code == cli.ExitPreflight { // which would say that nothing was changed
+			err = cli.WithCode(cli.ExitError, err)
+		}
 	}
 	r.report.Steps = append(r.report.Steps, Step{name, outcome})
 	return err

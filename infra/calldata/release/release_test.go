@@ -55,12 +55,15 @@ type world struct {
 	t    *testing.T
 	dir  string
 	file map[string]string
+	// secrets is the file that has the test phone's password.
+	secrets string
 	// stood is how the stack was deployed last.
 	stood map[stacks.Colour]stacks.Standing
 	boxes []*box
 	made  int
 	// fail makes the first thing whose note begins so go wrong, once; broken every one.
 	fail, broken string
+	code         int    // that fail ends with
 	stop         func() // is called before the thing that fail names
 	size         int    // of the pool
 	thief        bool   // takes a free address with each claim
@@ -84,9 +87,11 @@ func newWorld(t *testing.T, blue, green stacks.Standing) *world {
 	require.NoError(t, err)
 	project, err := os.ReadFile(filepath.Join(root, "Pulumi.yaml"))
 	require.NoError(t, err)
-	w := &world{t: t, dir: t.TempDir(), size: 7, file: map[string]string{}, stood: map[stacks.Colour]stacks.Standing{}, grown: map[string]int{}}
+	w := &world{t: t, dir: t.TempDir(), size: 7, code: cli.ExitUnhealthy, file: map[string]string{}, stood: map[stacks.Colour]stacks.Standing{}, grown: map[string]int{}}
 	require.NoError(t, os.Mkdir(filepath.Join(w.dir, "ansible"), 0o750))
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "Pulumi.yaml"), project, 0o600))
+	w.secrets = filepath.Join(w.dir, "secrets.yml")
+	require.NoError(t, os.WriteFile(w.secrets, []byte("smoke_sip_password: spoken\n"), 0o600))
 	w.set(stacks.Blue, blue)
 	w.set(stacks.Green, green)
 	w.happen()
@@ -120,7 +125,7 @@ func (w *world) note(format string, args ...any) error {
 			w.stop()
 			return context.Canceled
 		}
-		return cli.WithCode(cli.ExitUnhealthy, errors.New("broken: "+text))
+		return cli.WithCode(w.code, errors.New("broken: "+text))
 	}
 	if w.broken != "" && strings.HasPrefix(text, w.broken) {
 		return cli.WithCode(cli.ExitUnhealthy, errors.New("broken: "+text))
@@ -392,7 +397,8 @@ func (w *world) run(ctx context.Context, typed string, args ...string) error {
 	w.err.Reset()
 	w.notes = nil
 	o := &Options{Source: stackarg.Source{Dir: w.dir}, tools: w.tools()}
-	o.IO = &cli.IO{In: strings.NewReader(typed), InIsTerminal: typed != "", Out: &w.out, Err: &w.err, Getenv: func(string) string { return "" }}
+	env := map[string]string{"CALLDATA_SECRETS_FILE": w.secrets}
+	o.IO = &cli.IO{In: strings.NewReader(typed), InIsTerminal: typed != "", Out: &w.out, Err: &w.err, Getenv: func(name string) string { return env[name] }}
 	cmd := newCmd(o)
 	cmd.SetArgs(append([]string{"prod", BlueGreen, "--soak", "0s"}, args...))
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
@@ -526,6 +532,42 @@ func TestNewColourThatIsIll(t *testing.T) {
 	assert.Contains(t, w.report().Next, "blue stays as it is until the next release")
 }
 
+// A release that cannot call is none: that is said before anything is changed.
+func TestPasswordThatIsMissing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stacks.StandingLive, stacks.StandingNone)
+	w.secrets = filepath.Join(w.dir, "nothing.yml")
+	err := w.run(t.Context(), "", "--yes", "--json", "--domain", "acme")
+	require.ErrorContains(t, err, "CALLDATA_SECRETS_FILE")
+	require.ErrorContains(t, err, w.secrets)
+	require.ErrorContains(t, err, `--domain is "acme"`, "all that is wrong is told at once")
+	assert.Equal(t, cli.ExitUsage, cli.Code(err))
+	assert.Empty(t, w.notes)
+	assert.Empty(t, w.out.String())
+}
+
+// Codes that say that nothing was changed are not those of a step, whatever fails in it: the settings are written by then.
+func TestInputThatIsFoundWrongLate(t *testing.T) {
+	t.Parallel()
+	for _, code := range []int{cli.ExitUsage, cli.ExitPreflight} {
+		w := newWorld(t, stacks.StandingLive, stacks.StandingNone)
+		w.fail, w.code = "deploy", code
+		err := w.auto()
+		require.ErrorContains(t, err, "green: bring up: broken: deploy")
+		assert.Equal(t, cli.ExitError, cli.Code(err))
+		r := w.report()
+		assert.Equal(t, Failed, r.Result)
+		assert.Contains(t, r.Next, "no calls have moved")
+		assert.Equal(t, stacks.StandingNew, r.Standings[stacks.Green])
+		assert.Len(t, r.Steps, 1)
+
+		w = newWorld(t, stacks.StandingLive, stacks.StandingNone)
+		w.fail, w.code = "claim", code
+		assert.Equal(t, cli.ExitUnhealthy, cli.Code(w.auto()), "the calls are back")
+		assert.Equal(t, WentBack, w.report().Result)
+	}
+}
+
 // Wherever it is cut off, the same command goes on, and --back goes back.
 func TestReleaseGoesOnAfterCtrlC(t *testing.T) {
 	t.Parallel()
@@ -563,11 +605,13 @@ func TestReleaseGoesOnAfterCtrlC(t *testing.T) {
 func TestBackFromAnOldColour(t *testing.T) {
 	t.Parallel()
 	w := wentForward(t)
-	require.NoError(t, w.run(t.Context(), "prod\n", "--back", "--domain", "acme.voice.example.com"), w.err.String())
+	w.secrets = ""
+	require.NoError(t, w.run(t.Context(), "prod\n", "--back"), w.err.String())
 	w.assertStanding(stacks.StandingHeld, stacks.StandingNew)
 	assert.Contains(t, w.err.String(), "The calls of stack prod go back to blue. Type prod to go on")
 	assert.Contains(t, w.out.String(), "prod: went back; blue held, green new")
 	assert.Empty(t, w.since, "nothing is judged that could keep them from it")
+	assert.Empty(t, w.happened("call"), "and nobody is called")
 }
 
 // Where the pool has too few addresses for both colours, the new one begins with fewer SBCs, and grows as old ones give theirs back.
@@ -721,7 +765,7 @@ func TestNothingIsDone(t *testing.T) {
 		"older than the stack":   {stacks.StandingLive, stacks.StandingNone, stacks.StandingLive, "", []string{"--yes", "--domain", "a.example"}, cli.ExitUsage, []string{"git pull"}},
 		"nothing to finish":      {stacks.StandingLive, stacks.StandingNone, "", "", []string{"--yes", "--finish"}, cli.ExitUsage, []string{"nothing is to be finished"}},
 		"finish in the middle":   {stacks.StandingHeld, stacks.StandingLive, "", "", []string{"--yes", "--finish"}, cli.ExitUsage, []string{"both colours take calls"}},
-		"nothing to go back for": {stacks.StandingLive, stacks.StandingNone, "", "", []string{"--yes", "--back", "--domain", "a.example"}, cli.ExitUsage, []string{"no calls have moved"}},
+		"nothing to go back for": {stacks.StandingLive, stacks.StandingNone, "", "", []string{"--yes", "--back"}, cli.ExitUsage, []string{"no calls have moved"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,7 @@ package smoke
 import (
 	"fmt"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 )
 
@@ -11,6 +12,12 @@ const (
 	fileVariable = "CALLDATA_SECRETS_FILE"
 	fileKey      = "smoke_sip_password"
 )
+
+// CheckPassword says what is wrong with the file that the environment names for the test phone's password, for whoever is to call later.
+func CheckPassword(streams *cli.IO) error {
+	_, err := readPassword(streams.Getenv(fileVariable))
+	return cli.WithCode(cli.ExitUsage, err)
+}
 
 // readPassword reads the SIP password from a YAML file that only its owner may read. No error shows the file's content.
 func readPassword(path string) (string, error) {

@@ -60,10 +60,12 @@ class Server:
         return json.loads(answer["SecretString"])
 
     def wait(self):
-        """Wait until it answers. Source: PostgreSQL 15, pg_isready: 0 takes connections, 1 is starting, 2 does not answer."""
+        """Wait until it answers. Source: PostgreSQL 15, pg_isready: 0 takes connections, 1 is starting, 2 does not answer, 3 was not tried."""
         deadline = time.monotonic() + READY_SECONDS
         while (code := subprocess.run(self.command("pg_isready", "--quiet"), env=self.environment, cwd="/", check=False).returncode) != 0:
-            if time.monotonic() > deadline or code > 2:
+            if code > 2:
+                raise Failure(f"pg_isready ends with code {code} and asks nobody: the host {self.host!r} or the port {self.port!r} cannot be one")
+            if time.monotonic() > deadline:
                 raise Failure(f"{self.host} takes no connections on port {self.port}, after {READY_SECONDS} s")
             time.sleep(1)
 

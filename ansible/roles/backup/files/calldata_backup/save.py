@@ -56,8 +56,12 @@ def from_server(options, config, wanted):
     """Save one part's databases from another server."""
     if not options.part or len(wanted) != 1 or wanted[0]["kind"] != "postgresql" or "databases" not in wanted[0]:
         raise Failure("--server is for one part with named databases: choose it with --part")
-    part, text = wanted[0], read(options.server)
-    if not text or os.stat(options.server).st_mode & 0o077:
+    part = wanted[0]
+    try:
+        text, mode = read(options.server), os.stat(options.server).st_mode
+    except OSError as error:
+        raise Failure(f"--server {options.server}: {error.strerror}") from None
+    if not text or mode & 0o077:
         raise Failure(f"--server {options.server}: want a file that nobody else may read, mode 0600")
     try:
         server = json.loads(text)
