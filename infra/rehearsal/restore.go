@@ -1,6 +1,7 @@
 package rehearsal
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -401,8 +402,12 @@ func (d digests) without(names []string) []string {
 	return others
 }
 
-// machine is a node as it is reached inside the network.
+// machine is a node as it is reached inside the network: one that people log in to from outside by its public address, as they do.
 func machine(n stacks.Node) calls.Machine {
-	a, _ := netip.ParseAddr(n.PrivateIP) // outputs are validated
+	at := n.PrivateIP
+	if n.Access == stacks.AccessSSH {
+		at = cmp.Or(n.PublicIP, at)
+	}
+	a, _ := netip.ParseAddr(at) // outputs are validated
 	return calls.Machine{Name: n.Name, Private: a}
 }
