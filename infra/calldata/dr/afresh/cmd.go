@@ -115,7 +115,7 @@ not answer, 5 out of time, 6 a tool is missing, 8 declined, 130 interrupted.`,
 	return cmd
 }
 
-func (o *Options) args(cmd *cobra.Command, args []string) error {
+func (o *Options) args(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return cli.UsageErrorf("want one stack, for example `calldata dr %s prod`, got %d arguments", o.kind, len(args))
 	}

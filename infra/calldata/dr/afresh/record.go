@@ -61,7 +61,7 @@ func (r *record) write() error {
 // replaceFile writes a file that is there whole or as it was.
 func replaceFile(path string, data []byte) error {
 	next := path + ".new"
-	if err := os.WriteFile(next, data, 0o600); err != nil {
+	if err := os.WriteFile(next, data, 0o600); err != nil { //nolint:gosec // in the repository
 		return err
 	}
 	return os.Rename(next, path)
