@@ -121,7 +121,7 @@ func newBench(t *testing.T) *bench {
 			return map[string]table{"public.tenant": {3, "1"}, "public.acc": {int64(len(stack.Stack)), stack.Stack}}, b.did("tables " + stack.Stack)
 		},
 		smoke:   func(_ context.Context, t *task) error { return b.did("smoke " + t.home.name) },
-		calls:   func(_ context.Context, t *task, plan string) error { return b.did("calls " + filepath.Base(plan)) },
+		calls:   func(_ context.Context, _ *task, plan string) error { return b.did("calls " + filepath.Base(plan)) },
 		destroy: func(ctx context.Context, t *task) error { return errors.Join(ctx.Err(), b.did("destroy "+t.home.name)) },
 		now:     func() time.Time { return now },
 	}

@@ -61,10 +61,10 @@ func (r *record) write() error {
 // replaceFile writes a file that is there whole or as it was.
 func replaceFile(path string, data []byte) error {
 	next := path + ".new"
-	if err := os.WriteFile(next, data, 0o600); err != nil { //nolint:gosec // below the repository
+	if err := os.WriteFile(next, data, 0o600); err != nil { //nolint:gosec // in the repository
 		return err
 	}
-	return os.Rename(next, path) //nolint:gosec // below the repository
+	return os.Rename(next, path)
 }
 
 func (r *record) has(step string) bool { return slices.Contains(r.Done, step) }

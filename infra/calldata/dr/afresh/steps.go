@@ -129,7 +129,8 @@ type warning struct{ error }
 // perform runs steps until one fails.
 func (t *task) perform(ctx context.Context, steps []step) error {
 	for _, s := range steps {
-		begin, detail := time.Now(), ""
+		begin := time.Now()
+		var detail string
 		var err error
 		if s.once && t.record.has(s.name) {
 			err = skip("an earlier run did it")
