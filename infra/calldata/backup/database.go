@@ -297,19 +297,12 @@ func (o *rewinding) available(ctx context.Context, client *rds.Client, id string
 
 // loginOf answers what `calldata-backup now --server` reads.
 func loginOf(ctx context.Context, client *secretsmanager.Client, i *types.DBInstance) ([]byte, error) {
-	out, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: i.MasterUserSecret.SecretArn})
+	user, password, err := awsapi.DatabaseLogin(ctx, client, aws.ToString(i.MasterUserSecret.SecretArn))
 	if err != nil {
-		return nil, cli.WithCode(cli.ExitUnreachable, fmt.Errorf("read the password of %s: %s", aws.ToString(i.DBInstanceIdentifier), awsapi.Message(err)))
-	}
-	var value struct {
-		Username string `json:"username"`
-		Password string `json:"password"`
-	}
-	if json.Unmarshal([]byte(aws.ToString(out.SecretString)), &value) != nil || value.Username == "" || value.Password == "" {
-		return nil, cli.WithCode(cli.ExitUnhealthy, fmt.Errorf("the secret of %s is no JSON with username and password: RDS writes it so", aws.ToString(i.DBInstanceIdentifier)))
+		return nil, err
 	}
 	return json.Marshal(map[string]any{
-		"host": aws.ToString(i.Endpoint.Address), "port": aws.ToInt32(i.Endpoint.Port), "username": value.Username, "password": value.Password,
+		"host": aws.ToString(i.Endpoint.Address), "port": aws.ToInt32(i.Endpoint.Port), "username": user, "password": password,
 	})
 }
 

@@ -2,11 +2,9 @@ package reach
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
@@ -42,13 +40,5 @@ func (w Way) secret(ctx context.Context, arn string) (user, password string, err
 	if err != nil {
 		return "", "", cli.WithCode(cli.ExitUsage, err)
 	}
-	out, err := secretsmanager.NewFromConfig(settings).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(arn)})
-	if err != nil {
-		return "", "", cli.WithCode(cli.ExitUnreachable, fmt.Errorf("read the database's password, %s: %s: log in to AWS as somebody who may read it", arn, awsapi.Message(err)))
-	}
-	var value struct{ Username, Password string }
-	if json.Unmarshal([]byte(aws.ToString(out.SecretString)), &value) != nil || value.Username == "" || value.Password == "" {
-		return "", "", cli.WithCode(cli.ExitUnhealthy, fmt.Errorf("the secret %s is no JSON with username and password: RDS writes it so", arn))
-	}
-	return value.Username, value.Password, nil
+	return awsapi.DatabaseLogin(ctx, secretsmanager.NewFromConfig(settings), arn)
 }
