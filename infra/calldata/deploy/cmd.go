@@ -14,6 +14,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/confirm"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
 )
@@ -132,7 +133,7 @@ func (o *Options) validate() (*deployment, error) {
 	if o.Wait < 0 {
 		errs = append(errs, fmt.Errorf("--wait is %s, want 0 or more", o.Wait))
 	}
-	d := &deployment{Options: o, report: &Report{Stack: o.Source.Stack, Steps: []Step{}}}
+	d := &deployment{Options: o, report: &Report{Stack: o.Source.Stack, Steps: []verdict.Step{}}}
 	file, _, err := o.Source.File()
 	if err == nil {
 		d.topology, err = stackarg.Topology(file)

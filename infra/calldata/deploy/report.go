@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
@@ -39,13 +38,6 @@ const (
 	Failed   = "failed"
 )
 
-// Step is what came of one step.
-type Step struct {
-	// Name is one of the Step constants.
-	Name string `json:"name"`
-	verdict.Outcome
-}
-
 // Report is what came of a deployment.
 type Report struct {
 	// Stack is the stack's name, Result one of the constants above.
@@ -53,8 +45,8 @@ type Report struct {
 	Result string `json:"result"`
 	// Resumes says how the last deployment ended, where it did not end well and this one goes on with it.
 	Resumes *Resumes `json:"resumes,omitempty"`
-	// Steps are in their order.
-	Steps []Step `json:"steps"`
+	// Steps are in their order, each of the name of one of the Step constants.
+	Steps []verdict.Step `json:"steps"`
 	// Planned is what the preview said, Changed how many resources the engine did what with.
 	Planned *preview.Report `json:"planned,omitempty"`
 	Changed map[string]int  `json:"changed,omitempty"`
@@ -113,15 +105,7 @@ func (r *Report) judge(err error) {
 
 // WriteTable writes the report for a person.
 func (r *Report) WriteTable(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "STEP\t"+verdict.Header) // tabwriter keeps errors until Flush
-	for _, s := range r.Steps {
-		if first, _, more := strings.Cut(s.Detail, "\n"); more {
-			s.Detail = first + " …" // the error is shown whole
-		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\n", s.Name, s.Row())
-	}
-	errs := []error{table.Flush()}
+	errs := []error{verdict.WriteSteps(w, r.Steps)}
 	line := func(format string, args ...any) {
 		_, err := fmt.Fprintf(w, format+"\n", args...)
 		errs = append(errs, err)

@@ -107,14 +107,7 @@ func (d *deployment) perform(ctx context.Context, steps []step) error {
 }
 
 func (d *deployment) record(name string, begin time.Time, detail string, err error) {
-	outcome := verdict.Outcome{Status: verdict.OK, Detail: detail, Seconds: time.Since(begin).Seconds()}
-	switch {
-	case errors.Is(err, progress.ErrSkipped):
-		outcome.Status, outcome.Detail = verdict.Skip, strings.TrimPrefix(err.Error(), progress.ErrSkipped.Error()+": ")
-	case err != nil:
-		outcome.Status, outcome.Detail = verdict.Fail, err.Error()
-	}
-	d.report.Steps = append(d.report.Steps, Step{name, outcome})
+	d.report.Steps = append(d.report.Steps, verdict.Step{Name: name, Outcome: verdict.Of(begin, detail, err)})
 }
 
 func (d *deployment) preflight(ctx context.Context, step progress.Step) (string, error) {

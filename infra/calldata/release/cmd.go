@@ -15,6 +15,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/confirm"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
@@ -181,7 +182,7 @@ func (o *Options) validate() (*release, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, cli.WithCode(cli.ExitUsage, err)
 	}
-	r.report = &Report{Stack: o.Source.Stack, Base: r.place.base, Fresh: r.place.fresh, Standings: r.place.standings, Steps: []Step{}}
+	r.report = &Report{Stack: o.Source.Stack, Base: r.place.base, Fresh: r.place.fresh, Standings: r.place.standings, Steps: []verdict.Step{}}
 	r.root, err = repo.Find(o.Source.Dir)
 	return r, err
 }

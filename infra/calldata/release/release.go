@@ -371,14 +371,12 @@ func (r *release) step(ctx context.Context, name string, drawn bool, do func(con
 	detail, err := do(ctx, running)
 	running.Done(err)
 	finish()
-	outcome := verdict.Outcome{Status: verdict.OK, Detail: detail, Seconds: time.Since(begin).Seconds()}
+	r.report.Steps = append(r.report.Steps, verdict.Step{Name: name, Outcome: verdict.Of(begin, detail, err)})
 	if err != nil {
-		outcome.Status, outcome.Detail = verdict.Fail, err.Error()
 		err = fmt.Errorf("%s: %w", name, err)
 		if code := cli.Code(err); code == cli.ExitUsage || code == cli.ExitPreflight { // which would say that nothing was changed
 			err = cli.WithCode(cli.ExitError, err)
 		}
 	}
-	r.report.Steps = append(r.report.Steps, Step{name, outcome})
 	return err
 }

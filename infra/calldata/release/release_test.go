@@ -682,7 +682,7 @@ func TestBackPassesOverWhoDoesNotHear(t *testing.T) {
 	assert.NotZero(t, w.boxes[4].address)
 	assert.Zero(t, w.boxes[5].address, "the other one has given its address back")
 	w.reachable("going back")
-	i := slices.IndexFunc(r.Steps, func(s Step) bool { return s.Name == "green: drain i-5" })
+	i := slices.IndexFunc(r.Steps, func(s verdict.Step) bool { return s.Name == "green: drain i-5" })
 	require.GreaterOrEqual(t, i, 0)
 	assert.Equal(t, verdict.Fail, r.Steps[i].Status)
 }

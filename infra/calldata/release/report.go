@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
@@ -27,13 +26,6 @@ const (
 	Failed   = "failed"
 )
 
-// Step is what came of one step.
-type Step struct {
-	// Name says what was done, for example "green: calls to it".
-	Name string `json:"name"`
-	verdict.Outcome
-}
-
 // Report is what came of a release.
 type Report struct {
 	// Stack is the stack's name, Result one of the constants above.
@@ -47,8 +39,8 @@ type Report struct {
 	// Plan is what was to be done, Notes what somebody should know of it.
 	Plan  []string `json:"plan"`
 	Notes []string `json:"notes,omitempty"`
-	// Steps are what was done.
-	Steps []Step `json:"steps"`
+	// Steps are what was done, each named so, as "green: calls to it".
+	Steps []verdict.Step `json:"steps"`
 	// Next is what may be done next.
 	Next string `json:"next,omitempty"`
 	// Error is why it failed.
@@ -84,15 +76,7 @@ func (r *Report) writePlan(w io.Writer) error {
 func (r *Report) WriteTable(w io.Writer) error {
 	var errs []error
 	if len(r.Steps) > 0 {
-		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		_, _ = fmt.Fprintln(table, "STEP\t"+verdict.Header) // tabwriter keeps errors until Flush
-		for _, s := range r.Steps {
-			if first, _, more := strings.Cut(s.Detail, "\n"); more {
-				s.Detail = first + " …" // the error is shown whole
-			}
-			_, _ = fmt.Fprintf(table, "%s\t%s\n", s.Name, s.Row())
-		}
-		errs = append(errs, table.Flush())
+		errs = append(errs, verdict.WriteSteps(w, r.Steps))
 	}
 	_, err := fmt.Fprintf(w, "%s: %s; %s\n", r.Stack, r.Result, words(r.Standings))
 	errs = append(errs, err)

@@ -21,6 +21,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/statestore"
@@ -123,7 +124,7 @@ func (b *bench) run(t *testing.T, typed string, args ...string) error {
 				dirty, err := cmd.Output()
 				require.NoError(t, err)
 				assert.Empty(t, string(dirty))
-				return &deploy.Report{Stack: "dev", Result: deploy.Deployed, Steps: []deploy.Step{}}, b.err
+				return &deploy.Report{Stack: "dev", Result: deploy.Deployed, Steps: []verdict.Step{}}, b.err
 			},
 			store: statestore.Open,
 			restore: func(_ context.Context, root, stack string, c automation.Checkpoint) error {

@@ -2,10 +2,16 @@ package verdict
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 )
 
 func TestOutcome(t *testing.T) {
@@ -22,4 +28,22 @@ func TestOutcome(t *testing.T) {
 	text, err = json.Marshal(Outcome{Status: OK})
 	require.NoError(t, err)
 	assert.Equal(t, `{"status":"ok","seconds":0}`, string(text))
+}
+
+func TestSteps(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	steps := []Step{
+		{"up", Of(now, "3 made", nil)}, {"call", Of(now, "", fmt.Errorf("%w: no phone", progress.ErrSkipped))},
+		{"health", Of(now, "seen before", errors.New("it is ill\nfor these reasons"))},
+	}
+	for i, want := range []Outcome{{Status: OK, Detail: "3 made"}, {Status: Skip, Detail: "no phone"}, {Status: Fail, Detail: "it is ill\nfor these reasons"}} {
+		assert.Equal(t, want.Status, steps[i].Status)
+		assert.Equal(t, want.Detail, steps[i].Detail)
+		assert.GreaterOrEqual(t, steps[i].Seconds, 0.0)
+	}
+	var table strings.Builder
+	require.NoError(t, WriteSteps(&table, steps))
+	assert.Contains(t, table.String(), "it is ill …\n")
+	assert.NotContains(t, table.String(), "for these reasons")
 }

@@ -118,12 +118,10 @@ func (t *task) takeDown(ctx context.Context) error {
 	if err == nil {
 		err = t.forget()
 	}
-	outcome := verdict.Outcome{Status: verdict.OK, Seconds: time.Since(begin).Seconds()}
+	t.report.Done = append(t.report.Done, verdict.Step{Name: "destroy", Outcome: verdict.Of(begin, "", err)})
 	if err != nil {
-		outcome.Status, outcome.Detail = verdict.Fail, err.Error()
 		err = fmt.Errorf("destroy: %w\nstack %s is left, and costs money; this takes it down: %s", err, t.home.name, t.leftovers())
 	}
-	t.report.Done = append(t.report.Done, Step{"destroy", outcome})
 	return err
 }
 

@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
@@ -27,19 +26,13 @@ const (
 	Failed = "failed"
 )
 
-// Step is what came of one step.
-type Step struct {
-	Name string `json:"name"`
-	verdict.Outcome
-}
-
 // Report is what came of it.
 type Report struct {
 	Plan
 	// Result is one of the constants above.
 	Result string `json:"result"`
 	// Done are the steps in their order.
-	Done []Step `json:"steps"`
+	Done []verdict.Step `json:"steps"`
 	// RPO is how old the oldest thing is that came back, RTO how long the steps took, in seconds. Promised are those of the promise. There is
 	// no RTO of a run that goes on with an earlier one: what that took, and how long nobody ran it, is not known.
 	RPO      float64  `json:"rpoSeconds,omitempty"`
@@ -98,15 +91,7 @@ func (r *Report) write(w io.Writer) error {
 	if r.Result == Planned {
 		return r.Plan.write(w)
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "STEP\t"+verdict.Header) // tabwriter keeps errors until Flush
-	for _, s := range r.Done {
-		if first, _, more := strings.Cut(s.Detail, "\n"); more {
-			s.Detail = first + " …" // the error is shown whole
-		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\n", s.Name, s.Row())
-	}
-	errs := []error{table.Flush()}
+	errs := []error{verdict.WriteSteps(w, r.Done)}
 	line := func(format string, args ...any) {
 		_, err := fmt.Fprintf(w, format+"\n", args...)
 		errs = append(errs, err)

@@ -76,7 +76,7 @@ func (o *Options) make(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.report = &Report{Plan: t.plan, Result: Planned, Done: []Step{}}
+	t.report = &Report{Plan: t.plan, Result: Planned, Done: []verdict.Step{}}
 	if o.PlanOnly {
 		return t.report, nil
 	}
@@ -137,16 +137,11 @@ func (t *task) perform(ctx context.Context, steps []step) error {
 		} else if detail, err = s.run(ctx); err == nil && s.once {
 			err = t.record.did(s.name)
 		}
-		outcome := verdict.Outcome{Status: verdict.OK, Detail: detail, Seconds: time.Since(begin).Seconds()}
-		switch {
-		case errors.As(err, &warning{}):
-			outcome.Status, outcome.Detail = verdict.Warn, err.Error()
-		case errors.Is(err, progress.ErrSkipped):
-			outcome.Status, outcome.Detail = verdict.Skip, strings.TrimPrefix(err.Error(), progress.ErrSkipped.Error()+": ")
-		case err != nil:
-			outcome.Status, outcome.Detail = verdict.Fail, err.Error()
+		outcome := verdict.Of(begin, detail, err)
+		if errors.As(err, &warning{}) {
+			outcome.Status = verdict.Warn
 		}
-		t.report.Done = append(t.report.Done, Step{s.name, outcome})
+		t.report.Done = append(t.report.Done, verdict.Step{Name: s.name, Outcome: outcome})
 		if outcome.Status == verdict.Fail {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
