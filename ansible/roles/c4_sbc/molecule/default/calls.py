@@ -1,4 +1,5 @@
 """Plays carrier, phones, attackers and Routers around one SBC: calls.py TEST..., or all of them."""
+import json
 import re
 import socket
 import subprocess
@@ -9,7 +10,7 @@ import uuid
 from sip import End, Media, Message, digest, media, routes, rtp_both_ways, sdp, uri_of
 
 SBC, INSIDE, PUBLIC = "10.42.3.11", ("10.42.3.11", 5070), "203.0.113.21"
-ROUTER1, ROUTER2, ENGINE = "10.42.3.12", "10.42.3.13", "10.42.3.14"
+ROUTER1, ROUTER2, ENGINE, ROUTER3 = "10.42.3.12", "10.42.3.13", "10.42.3.14", "10.42.3.15"
 CARRIER, PHONE, FLOODER, SCANNER, STRANGER, GUESSER = (f"203.0.113.{n}" for n in range(101, 107))
 PRIVATE = re.compile(r"(?<![0-9.])(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)[0-9.]+")
 
@@ -477,9 +478,7 @@ def test_failover(w):
     assert time.time() - began < 60
     w.router1.drop()
     w.router1.alive = True
-    deadline = time.time() + 30
-    while time.time() < deadline and "FLAGS: AP" not in dispatcher(ROUTER1):
-        time.sleep(1)
+    wait_for_state(ROUTER1, "AP")
     # Within a dialog, before anybody has noticed.
     calls = [inbound(w, w.carrier)[:2] for _ in range(2)]
     assert {b.end for _, b in calls} == {w.router1, w.router2}
@@ -500,9 +499,7 @@ def test_failover(w):
     kamcmd("htable.flush down")
     calls = [inbound(w, w.carrier)[:2] for _ in range(2)]
     w.router1.leaving = True
-    deadline = time.time() + 30
-    while time.time() < deadline and "FLAGS: IP" not in dispatcher(ROUTER1):
-        time.sleep(1)
+    wait_for_state(ROUTER1, "IP")
     for _ in range(2):
         a, b, *_ = inbound(w, w.carrier)
         assert b.end is w.router2
@@ -522,6 +519,33 @@ def test_failover(w):
         second.send(inside.reply(486, "Busy Here", "t"))
         second.expect("ACK")
         w.carrier.expect(486)
+
+
+def test_new_router(w):
+    """A Router that EC2 knows gets calls once it answers OPTIONS. Those that answer keep theirs meanwhile."""
+    w.router2.alive = False
+    wait_for_state(ROUTER2, "IP")
+    try:
+        peers(ROUTER1, ROUTER2, ROUTER3)
+        # Who has been found silent stays so, whoever comes.
+        for router, state in ((ROUTER1, "AP"), (ROUTER2, "IP"), (ROUTER3, "IP")):
+            assert f"FLAGS: {state}" in dispatcher(router), kamcmd("dispatcher.list")
+        for _ in range(4):
+            start = time.time()
+            a, b, *_ = inbound(w, w.carrier, 8)
+            assert b.end is w.router1
+            assert time.time() - start < 3, "the call waited for a Router that is not there"
+            hang_up(a, b)
+    finally:
+        w.router2.alive = True
+        peers(ROUTER1, ROUTER2)
+    wait_for_routers()
+
+
+def wait_for_state(router, state):
+    deadline = time.time() + 30
+    while time.time() < deadline and f"FLAGS: {state}" not in dispatcher(router):
+        time.sleep(1)
 
 
 def wait_for_routers():
@@ -716,6 +740,12 @@ def kamcmd(words):
 
 def dispatcher(ip):
     return kamcmd("dispatcher.list").partition(f"sip:{ip}:5060")[2][:60]
+
+
+def peers(*routers):
+    """The SBC hears of these Routers."""
+    known = json.dumps({"c4-router": routers, "c4-sbc": [SBC], "uc-engine": [ENGINE]}).replace('"', r'\"')
+    sbc(f'cat >/etc/calldata/peers.json <<<"{known}" && calldata-peers apply')
 
 
 def unban():
