@@ -233,6 +233,23 @@ func (w *world) parts(t *testing.T, machine string) []int {
 	return parts
 }
 
+// TestGatewayKeepsItsHardwareAddress has a machine come whose address is lower than any other's.
+func TestGatewayKeepsItsHardwareAddress(t *testing.T) {
+	t.Parallel()
+	w := rootWorld(t, "bridge")
+	ip := func(args ...string) string {
+		out, err := w.network.Command(t.Context(), "ip", args...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return string(out)
+	}
+	for _, port := range []string{"02:00:00:00:00:ff", "00:00:00:00:00:02"} {
+		ip("link", "add", "port", "address", port, "type", "veth", "peer", "name", "far")
+		ip("link", "set", "port", "master", bridge, "up")
+		assert.Contains(t, ip("-oneline", "link", "show", "dev", bridge), "link/ether "+bridgeAddress)
+		ip("link", "del", "port")
+	}
+}
+
 func TestVolumesOutliveMachines(t *testing.T) {
 	t.Parallel()
 	w := rootWorld(t, "volumes")

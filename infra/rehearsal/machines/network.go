@@ -18,6 +18,9 @@ import (
 // bridge is the switch inside the namespace that every machine is plugged into.
 const bridge = "br0"
 
+// bridgeAddress is its hardware address, a locally administered one.
+const bridgeAddress = "02:00:00:00:00:01"
+
 // validID keeps ids harmless as file names, namespace names and cgroup names.
 var validID = regexp.MustCompile(`^cd-[a-z0-9][a-z0-9-]{0,40}$`)
 
@@ -60,7 +63,9 @@ func NewNetwork(ctx context.Context, id string, o NetworkOptions) (*Network, err
 	steps := [][]string{
 		{"netns", "add", id},
 		{"-n", id, "link", "set", "lo", "up"},
-		{"-n", id, "link", "add", bridge, "type", "bridge"},
+		// With an address of its own. Else a bridge takes the lowest one of its ports: when a machine came or went that changed, and others
+		// sent to the gateway that they knew, for as long as a neighbour stays reachable.
+		{"-n", id, "link", "add", bridge, "address", bridgeAddress, "type", "bridge"},
 		{"-n", id, "link", "set", bridge, "up"},
 	}
 	for _, a := range o.Addresses {
