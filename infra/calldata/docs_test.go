@@ -25,11 +25,12 @@ import (
 
 // marks are what stands after `sh` where a block of commands needs more than a clone. Blocks without one are run by TestDocsRun.
 var marks = map[string]string{
-	"aws":     "credentials for an AWS account, and often a stack in it",
-	"github":  "a repository on GitHub, and gh",
-	"root":    "root on Debian: a rehearsal, machines, Molecule",
-	"machine": "a machine of the platform",
-	"clone":   "minutes, or it writes into the clone or the home directory",
+	"aws":      "credentials for an AWS account, and often a stack in it",
+	"github":   "a repository on GitHub, and gh",
+	"root":     "root on Debian: a rehearsal, machines, Molecule",
+	"operator": "the shell of a kept rehearsal of stage: `calldata rehearse stage --training` runs them there",
+	"machine":  "a machine of the platform",
+	"clone":    "minutes, or it writes into the clone or the home directory",
 }
 
 // harmless are the commands that blocks without a mark may have.

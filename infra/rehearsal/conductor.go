@@ -193,6 +193,9 @@ func (w *world) verify(ctx context.Context, o Options, d *deployment, s progress
 			checks = append(checks, w.proven(ctx, o, d, s)...)
 		}
 	}
+	if o.Training && len(failing(checks)) == 0 {
+		checks = append(checks, w.trained(ctx, o, s))
+	}
 	if o.Restore && len(failing(checks)) == 0 {
 		checks = append(checks, w.restored(ctx, o, d, s)...)
 	}

@@ -37,6 +37,8 @@ type Options struct {
 	StopAfter string
 	// Calls says how much calling there is: CallsQuick (the default), CallsFull, or CallsNone.
 	Calls string
+	// Training then does the exercises of docs/training.md, as a reader does. For stacks of the shape stage; needs calls.
+	Training bool
 	// Restore loses the engine with its data after the calls, and brings it back from a backup; where the stack has a database of RDS,
 	// the Router and the database, too, and then it brings that back to the second before a mistake. For stacks of the shapes dev and stage.
 	Restore bool
@@ -106,6 +108,9 @@ func (o Options) withDefaults() (Options, error) {
 			errs = append(errs, fmt.Errorf("%s comes after the checks, which --stop-after leaves out: give one of them", d.flag))
 		}
 	}
+	if o.Training && o.Calls == CallsNone {
+		errs = append(errs, errors.New("--training calls by what the calls set up, which --calls none leaves out: give one of them"))
+	}
 	if o.Zone && o.Calls == CallsNone {
 		errs = append(errs, errors.New("--zone measures when calls work again, and --calls none sets up none: give one of them"))
 	}
@@ -150,6 +155,9 @@ func (o option) shapes() string {
 // drills are what a rehearsal does after its checks, as far as it is asked for.
 func (o Options) drills() []option {
 	var asked []option
+	if o.Training {
+		asked = append(asked, option{"--training", []stacks.Kind{stacks.KindStage}})
+	}
 	if o.Restore {
 		asked = append(asked, option{"--restore", []stacks.Kind{stacks.KindDev, stacks.KindStage}})
 	}

@@ -23,6 +23,7 @@ type Options struct {
 	Stop      bool
 	StopAfter string
 	Calls     string
+	Training  bool
 	Restore   bool
 	Rollback  bool
 	Release   bool
@@ -48,6 +49,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
   calldata rehearse dev --stop-after provision
   calldata rehearse dev --restore
   calldata rehearse stage --calls full
+  calldata rehearse stage --training
   calldata rehearse stage --restore
   calldata rehearse stage --rollback
   calldata rehearse prod --release
@@ -65,6 +67,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
 	f.BoolVar(&opts.Stop, "stop", false, "end a running or crashed rehearsal of this stack and remove all that it left")
 	f.StringVar(&opts.StopAfter, "stop-after", "", "end after a stage: provision or configure")
 	f.StringVar(&opts.Calls, "calls", rehearsal.CallsQuick, "how much calling: quick, full (with load, losses and draining) or none")
+	f.BoolVar(&opts.Training, "training", false, "stage: then do the exercises of the training")
 	f.BoolVar(&opts.Restore, "restore", false, "dev, stage: then lose the engine, in stage the Router and the database too, and restore them from a backup; in stage the database to a time besides")
 	f.BoolVar(&opts.Rollback, "rollback", false, "stage: then deploy a commit that breaks the SBC, roll it back, and repair a damaged state")
 	f.BoolVar(&opts.Release, "release", false, "prod: then release the other colour of the fleets while calls are up, go back once, and remove the first")
@@ -90,7 +93,7 @@ func rehearse(ctx context.Context, o *Options) error {
 	}
 	report, done := o.IO.Reporter()
 	result, err := rehearsal.Run(ctx, rehearsal.Options{
-		Stack: o.Stack, Repo: root, Keep: o.Keep, Twice: o.Twice, StopAfter: o.StopAfter, Calls: o.Calls, Restore: o.Restore,
+		Stack: o.Stack, Repo: root, Keep: o.Keep, Twice: o.Twice, StopAfter: o.StopAfter, Calls: o.Calls, Training: o.Training, Restore: o.Restore,
 		Rollback: o.Rollback, Release: o.Release, Zone: o.Zone, Progress: report,
 		Hold: func(a rehearsal.Access) { hold(ctx, o.IO, a) },
 	})
