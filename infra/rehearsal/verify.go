@@ -186,12 +186,7 @@ func (w *world) scan(ctx context.Context, o Options, p *pulumiStack, r *Report) 
 	state, err := p.State(ctx)
 	if err == nil {
 		w.scanner.look("the stack's state", state.Raw)
-		var objects map[string][]byte
-		if objects, err = w.emulator.Objects(ctx, stateBucket); err == nil {
-			for key, data := range objects {
-				w.scanner.look("object "+key+" of the state bucket", data)
-			}
-		}
+		err = w.emulator.Objects(ctx, stateBucket, func(key string, data []byte) { w.scanner.look("object "+key+" of the state bucket", data) })
 	}
 	err = errors.Join(err,
 		w.scanner.tree(w.logs()),

@@ -46,7 +46,7 @@ type cloud interface {
 	// CreateBackend makes the bucket that BackendURL names for Pulumi, Objects reads all that is in it, and Change rewrites an object.
 	CreateBackend(ctx context.Context, bucket string) error
 	BackendURL(bucket string) string
-	Objects(ctx context.Context, bucket string) (map[string][]byte, error)
+	Objects(ctx context.Context, bucket string, visit func(name string, data []byte)) error
 	Change(ctx context.Context, bucket, key string, edit func([]byte) []byte) error
 	Stop()
 }

@@ -96,34 +96,33 @@ func (e *Emulator) CreateBackend(ctx context.Context, bucket string) error {
 	return nil
 }
 
-// Objects reads everything that a bucket holds, older versions included, by "key" or "key@version".
-func (e *Emulator) Objects(ctx context.Context, bucket string) (map[string][]byte, error) {
+// Objects calls visit with everything that a bucket holds, older versions included, by "key" or "key@version".
+func (e *Emulator) Objects(ctx context.Context, bucket string, visit func(name string, data []byte)) error {
 	client := e.s3()
-	objects := map[string][]byte{}
 	pages := s3.NewListObjectVersionsPaginator(client, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("list bucket %s: %w", bucket, err)
+			return fmt.Errorf("list bucket %s: %w", bucket, err)
 		}
 		for _, v := range page.Versions {
 			name := aws.ToString(v.Key)
 			got, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: v.Key, VersionId: v.VersionId})
 			if err != nil {
-				return nil, fmt.Errorf("read %s of bucket %s: %w", name, bucket, err)
+				return fmt.Errorf("read %s of bucket %s: %w", name, bucket, err)
 			}
 			data, err := io.ReadAll(got.Body)
 			_ = got.Body.Close()
 			if err != nil {
-				return nil, fmt.Errorf("read %s of bucket %s: %w", name, bucket, err)
+				return fmt.Errorf("read %s of bucket %s: %w", name, bucket, err)
 			}
 			if !aws.ToBool(v.IsLatest) {
 				name += "@" + aws.ToString(v.VersionId)
 			}
-			objects[name] = data
+			visit(name, data)
 		}
 	}
-	return objects, nil
+	return nil
 }
 
 // Change puts what edit makes of an object in its place.

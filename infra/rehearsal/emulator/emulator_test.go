@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -177,17 +178,63 @@ func TestStateBackend(t *testing.T) {
 		_, err := e.s3().PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("state"), Key: aws.String("a/b"), Body: strings.NewReader(body)})
 		require.NoError(t, err)
 	}
-	objects, err := e.Objects(ctx, "state")
-	require.NoError(t, err)
+	read := func() map[string][]byte {
+		objects := map[string][]byte{}
+		require.NoError(t, e.Objects(ctx, "state", func(name string, data []byte) { objects[name] = data }))
+		return objects
+	}
+	objects := read()
 	require.Len(t, objects, 2)
 	assert.Equal(t, "new", string(objects["a/b"]))
 	require.NoError(t, e.Change(ctx, "state", "a/b", func(data []byte) []byte { return data[:1] }))
-	objects, err = e.Objects(ctx, "state")
-	require.NoError(t, err)
+	objects = read()
 	assert.Len(t, objects, 3, "the older versions stay")
 	assert.Equal(t, "n", string(objects["a/b"]))
 	require.ErrorContains(t, e.Change(ctx, "state", "a/c", bytes.Clone), "read a/c of bucket state")
 	assert.Equal(t, "s3://state?disableSSL=true&endpoint="+strings.ReplaceAll(e.address, ":", "%3A")+"&region=us-east-1&s3ForcePathStyle=true", e.BackendURL("state"))
+}
+
+// TestManyVersions has as many versions of a state as a deployment of prod leaves, of which every page of a list copied all.
+func TestManyVersions(t *testing.T) {
+	t.Parallel()
+	e := start(t, Options{})
+	ctx := t.Context()
+	require.NoError(t, e.CreateBackend(ctx, "state"))
+	const versions, size = 150, 4 << 20
+	begin := resident(t, e.process.Pid)
+	for i := range versions {
+		body := strings.Repeat(fmt.Sprintf("%07d\n", i), size/8)
+		_, err := e.s3().PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("state"), Key: aws.String("a"), Body: strings.NewReader(body)})
+		require.NoError(t, err)
+	}
+	pages := s3.NewListObjectVersionsPaginator(e.s3(), &s3.ListObjectVersionsInput{Bucket: aws.String("state"), MaxKeys: aws.Int32(5)})
+	listed := 0
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		require.NoError(t, err)
+		listed += len(page.Versions)
+	}
+	assert.Equal(t, versions, listed)
+	grown := resident(t, e.process.Pid) - begin
+	t.Logf("%d MiB more for %d MiB", grown>>20, versions*size>>20)
+	assert.Less(t, grown, versions*size/2)
+	count := 0
+	require.NoError(t, e.Objects(ctx, "state", func(_ string, data []byte) {
+		count++
+		assert.Len(t, data, size)
+	}))
+	assert.Equal(t, versions, count)
+}
+
+// resident is how many bytes of memory a process has.
+func resident(t *testing.T, pid int) int {
+	t.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	require.NoError(t, err)
+	var all, pages int
+	_, err = fmt.Sscan(string(data), &all, &pages)
+	require.NoError(t, err)
+	return pages * os.Getpagesize()
 }
 
 // TestExtension runs a client of AWS's own Python SDK through every service that the extension mends.

@@ -1,12 +1,58 @@
-"""S3: parts of lifecycle and replication rules that moto drops, copies by these rules, and locks on buckets that moto refuses."""
+"""S3: parts of lifecycle and replication rules that moto drops, copies by these rules, and locks on buckets that moto refuses; objects packed."""
 
 import copy
+import io
 import json
+import types
+import zlib
 
-from moto.s3.models import FakeBucket, S3Backend
+from moto.s3 import models
+from moto.s3.models import FakeBucket, FakeKey, S3Backend
 from moto.s3.responses import S3Response
 
 from .hooks import around
+
+
+class Packed:
+    """What an object holds, as moto uses a temporary file for it, but packed.
+
+    Pulumi writes a stack's whole state after each step, and the bucket keeps every version: gigabytes of prod's.
+    """
+
+    def __init__(self, _limit=0, **_):
+        self.packed, self.reader = zlib.compress(b""), None
+
+    def seek(self, _start):
+        self.reader = None
+
+    def truncate(self):
+        self.packed = zlib.compress(b"")
+
+    def write(self, data):
+        """All of it: moto writes objects whole."""
+        self.packed = zlib.compress(data, 1)
+
+    def read(self, size=-1):
+        if self.reader is None:
+            self.reader = io.BytesIO(zlib.decompress(self.packed))
+        data = self.reader.read(size)
+        if size < 0 or not data:
+            self.reader = io.BytesIO()
+        return data
+
+    def close(self):
+        pass  # copies of an object share it
+
+
+def _share(self, _known):
+    """A copy for a list of versions, which moto makes of the whole bucket for every page of it."""
+    twin = object.__new__(type(self))
+    twin.__dict__.update(self.__dict__, multipart=None, disposed=True)
+    return twin
+
+
+models.tempfile = types.SimpleNamespace(SpooledTemporaryFile=Packed)
+FakeKey.__deepcopy__ = _share
 
 
 def _edit_answer(self, original, edit):
