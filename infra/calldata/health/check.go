@@ -18,6 +18,7 @@ import (
 
 // The checks.
 const (
+	CheckFleet       = "fleet"
 	CheckInstance    = "instance"
 	CheckSSH         = "ssh"
 	CheckCloudInit   = "cloud-init"
@@ -33,7 +34,7 @@ const (
 
 // checkOrder is the order of the report.
 var checkOrder = []string{
-	CheckInstance, CheckSSH, CheckCloudInit, CheckUnits, CheckPostgreSQL, CheckSIP, CheckDisk, CheckTime, CheckAPI, CheckWizard, CheckCertificate,
+	CheckFleet, CheckInstance, CheckSSH, CheckCloudInit, CheckUnits, CheckPostgreSQL, CheckSIP, CheckDisk, CheckTime, CheckAPI, CheckWizard, CheckCertificate,
 }
 
 // checker runs every check of a stack, all nodes side by side.
@@ -44,6 +45,7 @@ type checker struct {
 	getenv  func(string) string
 	timeout time.Duration // of one check
 	aws     func(context.Context, stacks.Outputs) map[string]found
+	groups  func(context.Context, stacks.Outputs) map[string]fleetState
 
 	mu      sync.Mutex
 	results []Result
@@ -53,10 +55,14 @@ type checker struct {
 func (c *checker) round(ctx context.Context) Report {
 	c.results = nil
 	var all sync.WaitGroup
-	all.Go(func() { c.instances(ctx) })
-	for _, node := range c.stack.Nodes {
-		all.Go(func() { c.node(ctx, node) })
-	}
+	all.Go(func() {
+		stack := c.stack
+		stack.Nodes = slices.Concat(stack.Nodes, c.fleets(ctx))
+		all.Go(func() { c.instances(ctx, stack) })
+		for _, node := range stack.Nodes {
+			all.Go(func() { c.node(ctx, node) })
+		}
+	})
 	all.Go(func() { c.check(ctx, CheckAPI, "", c.web.status) })
 	all.Go(func() { c.check(ctx, CheckWizard, "", c.web.wizard) })
 	all.Go(func() { c.check(ctx, CheckCertificate, "", c.web.certificate) })
@@ -87,11 +93,11 @@ func (c *checker) record(name, node string, f found, took time.Duration) {
 }
 
 // instances asks EC2 once for all nodes.
-func (c *checker) instances(ctx context.Context) {
+func (c *checker) instances(ctx context.Context, stack stacks.Outputs) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	begin := time.Now()
-	for node, f := range c.aws(ctx, c.stack) {
+	for node, f := range c.aws(ctx, stack) {
 		c.record(CheckInstance, node, f, time.Since(begin))
 	}
 }

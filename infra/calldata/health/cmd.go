@@ -52,9 +52,10 @@ func NewCmdHealth(streams *cli.IO) *cobra.Command {
 		Long: `Check the machines and endpoints of a stack, all at the same time, from its outputs alone.
 
 For each machine: its EC2 status checks, SSH, cloud-init, systemd units, PostgreSQL of an engine, disk space and inodes, and
-its clock; an SBC has to answer OPTIONS, and to know a Router that takes calls. For the web endpoint: wazo-auth's status, the
-setup wizard, the certificate; a name that does not resolve here is a warning. Without AWS credentials the EC2 checks are
-skipped. SSH uses the key that ` + login.KeyVariable + ` names, or the agent, and trusts only hosts in the file that
+its clock; an SBC has to answer OPTIONS, and to know a Router that takes calls. A fleet has to have as many machines in service
+as it may not go below; each of them is looked at like a fixed one. For the web endpoint: wazo-auth's status, the
+setup wizard, the certificate; a name that does not resolve here is a warning. Without AWS credentials the checks of EC2
+and of fleets are skipped. SSH uses the key that ` + login.KeyVariable + ` names, or the agent, and trusts only hosts in the file that
 ` + login.KnownHostsVariable + ` names (default: .calldata/STACK/known_hosts, then the user's own). Machines without an open port are
 reached through AWS Systems Manager, with the AWS CLI and its session-manager-plugin, or inside their network with
 ` + tunnel.Variable + `=direct.
@@ -106,8 +107,8 @@ func run(ctx context.Context, o *Options) error {
 	return o.report(ctx, c)
 }
 
-// Check runs the checks of the command, with its defaults, on a stack with these outputs, until all are well or wait is over. Nodes may
-// have machines of fleets added, named by their instance ids: their host keys are learnt where they are not known. An
+// Check runs the checks of the command, with its defaults, on a stack with these outputs, until all are well or wait is over. Whoever wants
+// some machines of fleets alone adds them to the nodes, named by their instance ids, and takes the fleets away. An
 // error of the codes cli.ExitUnhealthy and cli.ExitUnreachable says what is not well; with any other error there is no report.
 func Check(ctx context.Context, streams *cli.IO, stack stacks.Outputs, wait time.Duration, step progress.Step) (Report, error) {
 	o := &Options{IO: streams, Timeout: defaultTimeout, Wait: wait, CertDays: defaultCertDays, pause: pause}
@@ -133,7 +134,7 @@ func (o *Options) prepare(ctx context.Context, stack stacks.Outputs) (*checker, 
 	if err != nil {
 		return nil, err
 	}
-	return &checker{stack: stack, web: site, login: access, getenv: o.IO.Getenv, timeout: o.Timeout, aws: instanceStatuses}, nil
+	return &checker{stack: stack, web: site, login: access, getenv: o.IO.Getenv, timeout: o.Timeout, aws: instanceStatuses, groups: fleetStates}, nil
 }
 
 // report runs the checks, once or until they pass, and prints the last round.

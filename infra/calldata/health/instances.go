@@ -24,15 +24,9 @@ func instanceStatuses(ctx context.Context, out stacks.Outputs) map[string]found 
 		}
 		return result
 	}
-	settings, err := config.LoadDefaultConfig(ctx, config.WithRegion(out.Region), config.WithRetryMaxAttempts(2))
-	if err != nil {
-		return all(skip("AWS settings: %v", err))
-	}
-	if settings.Credentials == nil {
-		return all(skip("no AWS credentials"))
-	}
-	if _, err := settings.Credentials.Retrieve(ctx); err != nil {
-		return all(skip("no AWS credentials"))
+	settings, missing := account(ctx, out.Region)
+	if missing != "" {
+		return all(skip("%s", missing))
 	}
 	var ids []string
 	for _, node := range out.Nodes {
@@ -61,6 +55,21 @@ func instanceStatuses(ctx context.Context, out stacks.Outputs) map[string]found 
 		result[node.Name] = judgeInstance(status)
 	}
 	return result
+}
+
+// account is how to ask AWS, or what there is not for that.
+func account(ctx context.Context, region string) (settings aws.Config, missing string) {
+	settings, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithRetryMaxAttempts(2))
+	if err != nil {
+		return settings, fmt.Sprintf("AWS settings: %v", err)
+	}
+	if settings.Credentials == nil {
+		return settings, "no AWS credentials"
+	}
+	if _, err := settings.Credentials.Retrieve(ctx); err != nil {
+		return settings, "no AWS credentials"
+	}
+	return settings, ""
 }
 
 // apiMessage is an AWS error without the request ids around it.

@@ -110,7 +110,7 @@ func TestStage(t *testing.T) {
 	}
 }
 
-// A release asks the machines of fleets as well, whose host keys nobody has seen yet.
+// The machines of fleets in service are looked at as well, whose host keys nobody has seen yet.
 func TestMachinesOfFleets(t *testing.T) {
 	w, m := newStage(t, sound(), map[string]string{tunnel.Variable: "direct"})
 	t.Chdir(t.TempDir())
@@ -119,10 +119,20 @@ func TestMachinesOfFleets(t *testing.T) {
 	member.Name = member.InstanceID
 	gone := member
 	gone.Name, gone.InstanceID, gone.PrivateIP = "i-0bbbbbbbbbbbbbbb2", "i-0bbbbbbbbbbbbbbb2", "127.0.0.9"
-	w.checker.stack.Nodes = append(w.checker.stack.Nodes, member, gone)
+	w.checker.stack.Fleets = []stacks.Fleet{{Name: "stage-sbc", Role: stacks.RoleC4SBC}}
+	asked := 0
+	w.checker.aws = func(_ context.Context, out stacks.Outputs) map[string]found {
+		asked = len(out.Nodes)
+		return nil
+	}
+	w.checker.groups = func(context.Context, stacks.Outputs) map[string]fleetState {
+		return map[string]fleetState{"stage-sbc": {found: ok("2 of 2 machines in service"), serving: []stacks.Node{member, gone}}}
+	}
 	report, _, err := w.run(t)
+	assert.Equal(t, 5, asked, "EC2 is asked for all of them")
 	assert.Equal(t, cli.ExitUnreachable, cli.Code(err), err)
 	found := byNode(report)
+	assert.Equal(t, "2 of 2 machines in service", found["stage-sbc "+CheckFleet].Detail)
 	for _, name := range []string{CheckSSH, CheckUnits, CheckSIP} {
 		assert.Equal(t, verdict.OK, found[managedID+" "+name].Status, found[managedID+" "+name].Detail)
 	}

@@ -52,7 +52,7 @@ func (r *release) health(ctx context.Context, to stacks.Colour, step progress.St
 		return "", err
 	}
 	stack := r.stack
-	stack.Nodes = slices.Clone(stack.Nodes)
+	stack.Nodes, stack.Fleets = slices.Clone(stack.Nodes), nil
 	for _, m := range serving(members) {
 		stack.Nodes = append(stack.Nodes, m.Node)
 	}
