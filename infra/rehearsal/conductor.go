@@ -218,7 +218,7 @@ func (w *world) verify(ctx context.Context, o Options, d *deployment, s progress
 // proven are the checks of a configured stack: of its machines, of who reaches them, of the calls that go through them, and of what
 // is known of these.
 func (w *world) proven(ctx context.Context, o Options, d *deployment, s progress.Step) []Check {
-	checks := []Check{w.check(ctx, o, s, "health", d.file, "health"), w.ports(ctx, o, d.outputs, s)}
+	checks := []Check{w.health(ctx, o, s), w.ports(ctx, o, d.outputs, s)}
 	switch {
 	case o.kind == stacks.KindDev:
 		checks = append(checks, w.smoke(ctx, o, d, s))

@@ -50,7 +50,9 @@ func (w *world) released(ctx context.Context, o Options, d *deployment, step pro
 		},
 		func() Check { return w.operate(ctx, "release finished", s, releaseArgs(o.Stack, "--finish")...) },
 		func() Check {
-			return w.operate(ctx, "health after the release", s, "health", "--stack", o.Stack, "--json")
+			c := w.health(ctx, o, s)
+			c.Name += " after the release"
+			return c
 		},
 		func() Check {
 			var err error

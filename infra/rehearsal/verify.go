@@ -94,6 +94,15 @@ func (w *world) check(ctx context.Context, o Options, step progress.Step, name s
 	return c
 }
 
+// health is the command as an operator runs it: machines of fleets let nobody else in.
+func (w *world) health(ctx context.Context, o Options, step progress.Step) Check {
+	c := w.operate(ctx, "health", step, "health", "--stack", o.Stack, "--json")
+	if c.OK {
+		c.Detail = summary(c.Raw)
+	}
+	return c
+}
+
 // summary counts the statuses in the JSON of `calldata health` and `calldata smoke`.
 func summary(out []byte) string {
 	var result struct {

@@ -92,7 +92,7 @@ func (w *world) zoneLost(ctx context.Context, o Options, d *deployment, step pro
 func (w *world) afterZone(ctx context.Context, o Options, d *deployment, s progress.Step) []Check {
 	again := []Check{w.booted(ctx, s)} // and those that are lost are gone
 	if again[0].OK {
-		again = append(again, w.check(ctx, o, s, "health", d.file, "health"))
+		again = append(again, w.health(ctx, o, s))
 	}
 	if len(failing(again)) == 0 {
 		again = append(again, w.calls(ctx, o, d, calling{groups: []string{calls.GroupCalls}}, s)...)
