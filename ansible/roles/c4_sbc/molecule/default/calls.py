@@ -528,7 +528,7 @@ def test_new_router(w):
     try:
         peers(ROUTER1, ROUTER2, ROUTER3)
         # Who has been found silent stays so, whoever comes.
-        for router, state in ((ROUTER1, "AP"), (ROUTER2, "IP"), (ROUTER3, "IP")):
+        for router, state in ((ROUTER1, "A"), (ROUTER2, "IP"), (ROUTER3, "IP")):
             assert f"FLAGS: {state}" in dispatcher(router), kamcmd("dispatcher.list")
         for _ in range(4):
             start = time.time()
