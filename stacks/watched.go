@@ -1,6 +1,9 @@
 package stacks
 
 import (
+	"slices"
+	"time"
+
 	"github.com/calldata/calldata-foundation/components/notices"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/components/rds/connections"
@@ -30,8 +33,13 @@ type AlarmsSpec struct {
 // backups, and calls from outside.
 func (t Topology) Watched() []alarms.Thing {
 	var things []alarms.Thing
+	master := t.master()
 	for _, n := range t.Nodes {
-		things = append(things, alarms.Thing{Name: n.Name, Kind: alarms.Machine, Role: string(n.Roles[0])})
+		thing := alarms.Thing{Name: n.Name, Kind: alarms.Machine, Role: string(n.Roles[0])}
+		if n.Name == master {
+			thing.Capacity = map[alarms.Capacity]float64{alarms.CopyEvery: copyEvery.Seconds()}
+		}
+		things = append(things, thing)
 	}
 	for _, f := range t.Fleets {
 		if f.Standing == StandingNew || f.Standing == StandingOld {
@@ -69,6 +77,25 @@ func (t Topology) Watched() []alarms.Thing {
 		things = append(things, alarms.Thing{Name: t.Stack, Kind: alarms.Outside, Role: "outside"})
 	}
 	return things
+}
+
+// copyEvery is how often the first engine of a pair copies its data to the second.
+// Source: wazo-platform/wazo-sysconfd, plugins/ha_config.
+const copyEvery = time.Hour
+
+// master is the engine of a pair that copies its data to the other one; empty without a pair. The inventory of prod
+// (group_vars/uc_engine/pair.yml) makes a pair of two engines, the first by name the master.
+func (t Topology) master() string {
+	var engines []string
+	for _, n := range t.Nodes {
+		if slices.Contains(n.Roles, RoleUCEngine) {
+			engines = append(engines, n.Name)
+		}
+	}
+	if len(engines) != 2 {
+		return ""
+	}
+	return slices.Min(engines)
 }
 
 func (t Topology) logs() alarms.Thing {

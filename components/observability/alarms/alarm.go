@@ -107,6 +107,8 @@ const (
 	Least Capacity = "least"
 	Most  Capacity = "most"
 	Calls Capacity = "calls"
+	// CopyEvery is how many seconds pass between two copies that an engine makes of itself to another.
+	CopyEvery Capacity = "copy-every"
 )
 
 // Alarm is something to watch at every subject of some kinds.
@@ -157,9 +159,9 @@ type Thing struct {
 	Capacity map[Capacity]float64
 }
 
-// Applies reports whether things of this kind and role have the metric.
+// Applies reports whether the thing has the metric, and what the threshold is a share of.
 func (a Alarm) Applies(t Thing) bool {
-	return slices.Contains(a.Of, t.Kind) && (len(a.Roles) == 0 || slices.Contains(a.Roles, t.Role))
+	return slices.Contains(a.Of, t.Kind) && (len(a.Roles) == 0 || slices.Contains(a.Roles, t.Role)) && (a.Share == "" || t.Capacity[a.Share] != 0)
 }
 
 // Watched are the alarms of a thing, with thresholds in the metric's unit. Hours says whether business hours are known.
@@ -170,9 +172,6 @@ func (l Level) Watched(t Thing, hours bool) []Alarm {
 			continue
 		}
 		if a.Share != "" {
-			if t.Capacity[a.Share] == 0 {
-				continue
-			}
 			a.Threshold *= t.Capacity[a.Share]
 		}
 		found = append(found, a)

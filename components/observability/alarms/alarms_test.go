@@ -82,6 +82,7 @@ var cases = map[string]struct{ fires, clears, quiet, gone string }{
 	"database-stopped": {"0 1", "2 0", "0 _x9 0", "1 _x3 OK"},
 
 	"backup-age": {"129600 129601x2", "2e5x3 60", "86400x9 2e5 60", "2e5x2 _x4 INSUFFICIENT_DATA"},
+	"copy-age":   {"5400 5401x2", "7200x3 20", "3600x9 4200x2 0 5400 9000 5400", "9000x2 _x4 INSUFFICIENT_DATA"},
 }
 
 func TestEveryAlarmFiresAndClears(t *testing.T) {
@@ -98,6 +99,8 @@ func TestEveryAlarmFiresAndClears(t *testing.T) {
 				a.Threshold = 2
 			case Most:
 				a.Threshold = 6
+			case CopyEvery:
+				a.Threshold = 1.5 * 3600
 			}
 		}
 		t.Run(a.Name, func(t *testing.T) {
@@ -215,6 +218,7 @@ func TestWatched(t *testing.T) {
 	fleet := Thing{Kind: Fleet, Role: Router, Capacity: map[Capacity]float64{Least: 2, Calls: 100}}
 	assert.Contains(t, names(fleet, false), "fleet-small")
 	assert.NotContains(t, names(fleet, false), "fleet-grown", "it has no upper bound")
+	assert.NotContains(t, names(Thing{Kind: Machine, Role: Engine}, true), "copy-age", "it copies itself to none")
 	for _, a := range Few.Watched(Thing{Kind: Machine, Role: Engine}, true) {
 		assert.Equal(t, Page, a.Severity, a.Name)
 	}
@@ -245,10 +249,10 @@ func TestIdleStacksHaveNoAlarm(t *testing.T) {
 	t.Parallel()
 	idle := map[string]float64{
 		"GroupInServiceInstances": 2, "HealthyHostCount": 2, "DaysToExpiry": 90, "FreeStorageSpace": 19 << 30, "FreeableMemory": 1 << 30,
-		metrics.MemoryUsed: 40, metrics.DiskUsed: 20, metrics.InodesUsed: 5, metrics.MediaPortsFree: 9768, metrics.MediaQuality: 4.2, metrics.CertificateLeft: 80 * day, metrics.BackupAge: day / 2,
+		metrics.MemoryUsed: 40, metrics.DiskUsed: 20, metrics.InodesUsed: 5, metrics.MediaPortsFree: 9768, metrics.MediaQuality: 4.2, metrics.CertificateLeft: 80 * day, metrics.BackupAge: day / 2, metrics.CopyAge: 4200,
 		metrics.CallWorked: 1,
 	}
-	thing := Thing{Capacity: map[Capacity]float64{Least: 2, Most: 6, Calls: 100, Storage: 20 << 30, Connections: 424}}
+	thing := Thing{Capacity: map[Capacity]float64{Least: 2, Most: 6, Calls: 100, Storage: 20 << 30, Connections: 424, CopyEvery: 3600}}
 	for _, kind := range []Subject{Machine, Fleet, Web, WebTargets, WebCertificate, CarrierTargets, Database, Outside} {
 		for _, role := range []string{Engine, Router, SBC} {
 			thing.Kind, thing.Role = kind, role

@@ -16,6 +16,8 @@ func backup() []Alarm {
 	return []Alarm{
 		// Once a day, and half a day to do it again.
 		ours("backup-age", metrics.BackupAge, Maximum).of(Machine).on(Engine).every(300).line(Above, 1.5*day, 2, 2).notice("the newest good backup is older than a day and a half"),
+		// Once an hour, and half an hour to be told of and to end.
+		ours("copy-age", metrics.CopyAge, Maximum).of(Machine).on(Engine).every(300).line(Above, 1.5, 2, 2).shareOf(CopyEvery).notice("the second engine has data older than an hour and a half"),
 		event("backup-jobs-failed", awsBackup, "NumberOfBackupJobsFailed").of(Vault).notice("AWS Backup could not save a disk or the database"),
 		// A job that does not begin within its window expires.
 		event("backup-jobs-missed", awsBackup, "NumberOfBackupJobsExpired").of(Vault).notice("AWS Backup did not begin to save a disk or the database in time"),

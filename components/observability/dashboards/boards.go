@@ -34,10 +34,11 @@ const (
 )
 
 const (
-	hour = 60 * 60
-	day  = 24 * hour
-	mib  = 1 << 20
-	gib  = 1 << 30
+	minute = 60
+	hour   = 60 * minute
+	day    = 24 * hour
+	mib    = 1 << 20
+	gib    = 1 << 30
 )
 
 // Graphs that several dashboards have.
@@ -145,6 +146,7 @@ var boards = []board{
 			{"Data", []graph{
 				{title: "PostgreSQL's connections in use", unit: "percent", most: 100, alarms: []string{"postgresql-connections"}},
 				{title: "Age of the newest good backup", unit: "hours", per: hour, alarms: []string{"backup-age"}, start: "-P7D"},
+				{title: "Age of what the second engine has", unit: "minutes", per: minute, alarms: []string{"copy-age"}, start: "-P1D"},
 			}},
 			machineState,
 		},

@@ -34,7 +34,7 @@ func everything() Args {
 	return Args{
 		Stack: "prod", Region: "us-east-1", Level: alarms.Pages, Hours: true, LogPrefix: "/calldata/prod", ARN: func(alarm string) string { return "arn of " + alarm },
 		Things: []Thing{
-			thing("prod-uc-1", alarms.Machine, alarms.Engine, nil), thing("prod-uc-2", alarms.Machine, alarms.Engine, nil),
+			thing("prod-uc-1", alarms.Machine, alarms.Engine, map[alarms.Capacity]float64{alarms.CopyEvery: hour}), thing("prod-uc-2", alarms.Machine, alarms.Engine, nil),
 			thing("prod-router-1", alarms.Machine, alarms.Router, nil), thing("prod-sbc-1", alarms.Machine, alarms.SBC, nil),
 			thing("prod-c4-sbc", alarms.Fleet, alarms.SBC, fleet), thing("prod-c4-router", alarms.Fleet, alarms.Router, larger),
 			thing("prod-router", alarms.Database, "database", map[alarms.Capacity]float64{alarms.Storage: 100 * gib, alarms.Connections: 500}),
@@ -105,6 +105,8 @@ func draws(w Widget, t Thing, a alarms.Alarm) bool {
 			}
 		case "hours":
 			per = hour
+		case "minutes":
+			per = minute
 		case "MiB":
 			per = mib
 		case "GiB":
@@ -161,7 +163,7 @@ func TestMetricsAreTold(t *testing.T) {
 // The axis says the unit that the metric is told in.
 func TestUnits(t *testing.T) {
 	t.Parallel()
-	scales := map[string]float64{"percent": 0, "seconds": 0, "hours": hour, "days": day}
+	scales := map[string]float64{"percent": 0, "seconds": 0, "minutes": minute, "hours": hour, "days": day}
 	for _, b := range boards {
 		for _, s := range b.sections {
 			for _, g := range s.graphs {
@@ -266,6 +268,12 @@ func TestThresholds(t *testing.T) {
 		"fleet-empty: below 1", "prod-c4-sbc-fleet-small: below 2", "fleet-grown: from 6", "prod-c4-router-fleet-small: below 3",
 	}, lines(a, "prod-fleet", fleetSize.title))
 	assert.Equal(t, []string{"backup-age: above 36"}, lines(a, "prod-engine", "Age of the newest good backup"))
+	copyAge := "Age of what the second engine has"
+	assert.Equal(t, []string{"copy-age: above 90"}, lines(a, "prod-engine", copyAge))
+	a.Things[0].Capacity = nil
+	for _, w := range build(t, a)["prod-engine"].Widgets {
+		assert.NotEqual(t, copyAge, w.Properties.Title, "there is no pair")
+	}
 }
 
 // What CloudWatch would refuse is an error before it is asked.
