@@ -21,6 +21,10 @@ func backup() []Alarm {
 		event("backup-jobs-failed", awsBackup, "NumberOfBackupJobsFailed").of(Vault).notice("AWS Backup could not save a disk or the database"),
 		// A job that does not begin within its window expires.
 		event("backup-jobs-missed", awsBackup, "NumberOfBackupJobsExpired").of(Vault).notice("AWS Backup did not begin to save a disk or the database in time"),
+		// The plan begins them once a day, within an hour, and the end of one may be some hours later than the day before. Neither failed
+		// nor missed are those that nobody begins, without a plan, a role or anything with the tag. A vault without any yet looks the same.
+		ours("backup-jobs-none", "NumberOfBackupJobsCompleted", Sum).from(awsBackup).of(Vault).every(3600).line(Below, 1, 30, 30).missing(MissingIsBad).
+			notice("AWS Backup has saved nothing for 30 hours"),
 		event("copies-failed", s3, "OperationsFailedReplication").of(Copies).notice("S3 could not copy a backup to the other region"),
 	}
 }

@@ -57,7 +57,9 @@ func watched(a alarms.Alarm) line {
 	return line{of: a.Of, roles: a.Roles, namespace: a.Namespace, metric: a.Metric, stat: a.Statistic, seconds: a.Seconds, math: a.Math, share: a.Share}
 }
 
-func (l line) has(t alarms.Thing) bool { return alarms.Alarm{Of: l.of, Roles: l.roles, Share: l.share}.Applies(t) }
+func (l line) has(t alarms.Thing) bool {
+	return alarms.Alarm{Of: l.of, Roles: l.roles, Share: l.share}.Applies(t)
+}
 
 // same reports whether two lines are one on the picture. Sums are not, unless they are of the same time.
 func (l line) same(other line) bool {
