@@ -139,5 +139,14 @@ func TestWatched(t *testing.T) {
 	assert.False(t, top.CountsLines())
 	top.Backup.CopyRegion = "eu-central-1"
 	things := top.Watched()
-	assert.Equal(t, alarms.Thing{Name: "prod-copies", Kind: alarms.Copies, Role: "backup"}, things[len(things)-1])
+	assert.Equal(t, []alarms.Thing{
+		{Name: "prod-copies", Kind: alarms.Copies, Role: "backup"}, {Name: "prod-copies", Kind: alarms.Arrivals, Role: "backup", Region: "eu-central-1"},
+	}, things[len(things)-2:])
+	assert.False(t, top.WatchesCopies())
+	top.Alarms = &AlarmsSpec{Level: alarms.Few}
+	assert.False(t, top.WatchesCopies(), "nobody would be told")
+	top.Alarms.Level = alarms.Notices
+	assert.True(t, top.WatchesCopies())
+	top.Backup.CopyRegion = ""
+	assert.False(t, top.WatchesCopies())
 }

@@ -70,7 +70,7 @@ func (t Topology) Watched() []alarms.Thing {
 	if t.Backup != nil {
 		things = append(things, alarms.Thing{Name: t.Backup.Name, Kind: alarms.Vault, Role: "backup"})
 		if t.Backup.CopyRegion != "" {
-			things = append(things, alarms.Thing{Name: t.Stack + "-copies", Kind: alarms.Copies, Role: "backup"})
+			things = append(things, alarms.Thing{Name: t.Stack + "-copies", Kind: alarms.Copies, Role: "backup"}, t.arrivals())
 		}
 	}
 	if t.Alarms != nil && t.Alarms.Outside {
@@ -100,6 +100,15 @@ func (t Topology) master() string {
 
 func (t Topology) logs() alarms.Thing {
 	return alarms.Thing{Name: t.Stack, Kind: alarms.Logs, Role: "logs"}
+}
+
+func (t Topology) arrivals() alarms.Thing {
+	return alarms.Thing{Name: t.Stack + "-copies", Kind: alarms.Arrivals, Role: "backup", Region: t.Backup.CopyRegion}
+}
+
+// WatchesCopies reports whether an alarm in the second region watches what arrives there, which needs a topic and a key of its own.
+func (t Topology) WatchesCopies() bool {
+	return t.Backup != nil && t.Backup.CopyRegion != "" && t.Alarms != nil && len(t.Alarms.Level.Watched(t.arrivals(), false)) > 0
 }
 
 // CountsLines reports whether lines of the machines' logs are counted: where an alarm watches the counts, which cost.

@@ -27,6 +27,8 @@ const (
 	// Vault is where AWS Backup keeps a stack's backups, Copies are what S3 copies of them to another region.
 	Vault  Subject = "vault"
 	Copies Subject = "copies"
+	// Arrivals are the copies as the other region sees them.
+	Arrivals Subject = "arrivals"
 	// Outside are calls that somebody places from outside to try the stack.
 	Outside Subject = "outside"
 )
@@ -152,6 +154,8 @@ func All() []Alarm {
 type Thing struct {
 	// Name is what it is called in the stack, for example "prod-c4-sbc".
 	Name string
+	// Region is where its metrics are, which is where its alarms have to be; empty is the stack's own.
+	Region string
 	// Kind is what it is; Role is what its machines do, and names the alarm that pages for it.
 	Kind Subject
 	Role string

@@ -68,6 +68,7 @@ var cases = map[string]struct{ fires, clears, quiet, gone string }{
 	"backup-jobs-missed": {"0 1", "2 0", "0x20", "1 _x3 OK"},
 	"backup-jobs-none":   {"1 0x3 2 _x32", "2 _x33 1", "3 _x24 1 _x21 3 0x29 1", "2 _x40 ALARM"},
 	"copies-failed":      {"0 1", "2 0", "0x20", "1 _x3 OK"},
+	"copies-late":        {"0 14401x3", "20000x4 0", "14400x9 15000x2 0", "15000x3 _x5 INSUFFICIENT_DATA"},
 
 	"outside-call-fails":   {"1 _x5 0 _x5 0", "1 0 _x5 0 _x5 1 _x2", "1 _x5 0 _x5 1 _x5 1 _x5 0 _x5 1", "0 _x3 0 _x15 OK"},
 	"outside-call-missing": {"1 _ 2 _ 2 _x8", "2 _x9 1", "1 _x5 1 _x7 2 _x7 1", "1 _x20 ALARM"},
@@ -189,6 +190,9 @@ func TestAlarmsAreWhatCloudWatchTakes(t *testing.T) {
 		if a.Math != nil && a.Math.Other() != "" {
 			assert.Contains(t, metrics.All(), a.Math.Other(), a.Name)
 		}
+		if slices.Contains(a.Of, Arrivals) {
+			assert.Equal(t, Notice, a.Severity, "%s: what pages is combined in the stack's own region", a.Name)
+		}
 	}
 }
 
@@ -258,7 +262,7 @@ func TestIdleStacksHaveNoAlarm(t *testing.T) {
 		metrics.CallWorked: 1, "NumberOfBackupJobsCompleted": 1,
 	}
 	thing := Thing{Capacity: map[Capacity]float64{Least: 2, Most: 6, Calls: 100, Storage: 20 << 30, Connections: 424, CopyEvery: 3600}}
-	for _, kind := range []Subject{Machine, Fleet, Web, WebTargets, WebCertificate, CarrierTargets, Database, Vault, Copies, Outside} {
+	for _, kind := range []Subject{Machine, Fleet, Web, WebTargets, WebCertificate, CarrierTargets, Database, Vault, Copies, Arrivals, Outside} {
 		for _, role := range []string{Engine, Router, SBC} {
 			thing.Kind, thing.Role = kind, role
 			for _, a := range Pages.Watched(thing, false) {

@@ -26,5 +26,7 @@ func backup() []Alarm {
 		ours("backup-jobs-none", "NumberOfBackupJobsCompleted", Sum).from(awsBackup).of(Vault).every(3600).line(Below, 1, 30, 30).missing(MissingIsBad).
 			notice("AWS Backup has saved nothing for 30 hours"),
 		event("copies-failed", s3, "OperationsFailedReplication").of(Copies).notice("S3 could not copy a backup to the other region"),
+		// It takes minutes, and hours for some. Four are in what is promised for the loss of a region.
+		ours("copies-late", "ReplicationLatency", Maximum).from(s3).of(Arrivals).every(300).line(Above, 4*3600, 3, 3).notice("S3 is more than four hours behind with copies to the other region"),
 	}
 }

@@ -89,6 +89,7 @@ var boards = []board{
 				{title: "Jobs that failed or did not begin", unit: "jobs", alarms: []string{"backup-jobs-failed", "backup-jobs-missed"}, start: "-P7D"},
 				{title: "Jobs that saved something, an hour", unit: "jobs", alarms: []string{"backup-jobs-none"}, start: "-P7D"},
 				{title: "Copies to the other region that failed", unit: "objects", alarms: []string{"copies-failed"}, start: "-P7D"},
+				{title: "How far S3 is behind with copies", unit: "seconds", alarms: []string{"copies-late"}, start: "-P7D"},
 			}},
 		},
 		queries: []string{"logins"},

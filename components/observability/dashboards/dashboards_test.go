@@ -41,9 +41,14 @@ func everything() Args {
 			thing("prod-web", alarms.Web, "web", nil), thing("prod-web", alarms.WebTargets, "web", nil), thing("prod-web", alarms.WebCertificate, "web", nil),
 			thing("prod-sip", alarms.CarrierTargets, "sip-edge", nil), thing("prod", alarms.Logs, "logs", nil),
 			thing("prod-backup", alarms.Vault, "backup", nil), thing("prod-copies", alarms.Copies, "backup", nil),
-			thing("prod", alarms.Outside, "outside", nil),
+			elsewhere(thing("prod-copies", alarms.Arrivals, "backup", nil)), thing("prod", alarms.Outside, "outside", nil),
 		},
 	}
+}
+
+func elsewhere(t Thing) Thing {
+	t.Region = "us-west-2"
+	return t
 }
 
 func build(t *testing.T, a Args) map[string]Body {
@@ -89,7 +94,7 @@ func draws(w Widget, t Thing, a alarms.Alarm) bool {
 			dimensions := alarms.Dimensions(t.Thing, a.Namespace, t.IDs, func(role string) string { return role })
 			// Of extremes and averages, closer looks show the same; of sums they do not.
 			period := m.Options.Period == a.Seconds || a.Statistic != alarms.Sum && a.Statistic != alarms.SampleCount && m.Options.Period < a.Seconds
-			return m.Namespace == t.Namespace(a.Namespace) && m.Name == name && m.Options.Stat == a.Statistic && period && maps.Equal(m.Dimensions, dimensions)
+			return m.Options.Region == t.Region && m.Namespace == t.Namespace(a.Namespace) && m.Name == name && m.Options.Stat == a.Statistic && period && maps.Equal(m.Dimensions, dimensions)
 		})
 	}
 	for _, line := range w.Properties.Annotations.Horizontal {

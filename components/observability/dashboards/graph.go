@@ -148,7 +148,7 @@ type found struct {
 // line adds a metric, and what it is computed of.
 func (d *drawing) line(t Thing, l line, label string) {
 	metric := func(name string, o Options) Metric {
-		o.Stat, o.Period = l.stat, l.seconds
+		o.Stat, o.Period, o.Region = l.stat, l.seconds, t.Region
 		dimensions := alarms.Dimensions(t.Thing, l.namespace, t.IDs, func(role string) string { return role })
 		return Metric{Namespace: t.Namespace(l.namespace), Name: name, Dimensions: dimensions, Options: o}
 	}
