@@ -118,6 +118,9 @@ func TestWatched(t *testing.T) {
 	found := map[alarms.Subject][]string{}
 	for _, thing := range top.Watched() {
 		found[thing.Kind] = append(found[thing.Kind], thing.Name)
+		if thing.Kind == alarms.Machine {
+			assert.Equal(t, thing.Name == "prod-uc-1", thing.Capacity[alarms.CopyEvery] == 3600, "%s: the first of two engines copies its data every hour", thing.Name)
+		}
 		if thing.Kind == alarms.Database {
 			// Two fleets' worth of six Routers, each with 32, and 40 besides.
 			assert.InDelta(t, 12*32+40, thing.Capacity[alarms.Connections], 0)
@@ -128,11 +131,22 @@ func TestWatched(t *testing.T) {
 		alarms.Web: {"prod-web"}, alarms.WebTargets: {"prod-web"}, alarms.WebCertificate: {"prod-web"}, alarms.CarrierTargets: {"prod-sip"}, alarms.Outside: {"prod"},
 		alarms.Logs: {"prod"}, alarms.Vault: {top.Backup.Name},
 	}, found)
+	top.Nodes = top.Nodes[:1]
+	assert.Empty(t, top.Watched()[0].Capacity, "one engine copies its data to none")
 	top.Alarms.Level = alarms.Few
 	assert.False(t, top.CountsLines(), "what nobody is told is not counted")
 	top.Alarms = nil
 	assert.False(t, top.CountsLines())
 	top.Backup.CopyRegion = "eu-central-1"
 	things := top.Watched()
-	assert.Equal(t, alarms.Thing{Name: "prod-copies", Kind: alarms.Copies, Role: "backup"}, things[len(things)-1])
+	assert.Equal(t, []alarms.Thing{
+		{Name: "prod-copies", Kind: alarms.Copies, Role: "backup"}, {Name: "prod-copies", Kind: alarms.Arrivals, Role: "backup", Region: "eu-central-1"},
+	}, things[len(things)-2:])
+	assert.False(t, top.WatchesCopies())
+	top.Alarms = &AlarmsSpec{Level: alarms.Few}
+	assert.False(t, top.WatchesCopies(), "nobody would be told")
+	top.Alarms.Level = alarms.Notices
+	assert.True(t, top.WatchesCopies())
+	top.Backup.CopyRegion = ""
+	assert.False(t, top.WatchesCopies())
 }

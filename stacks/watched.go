@@ -1,6 +1,9 @@
 package stacks
 
 import (
+	"slices"
+	"time"
+
 	"github.com/calldata/calldata-foundation/components/notices"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/components/rds/connections"
@@ -30,8 +33,13 @@ type AlarmsSpec struct {
 // backups, and calls from outside.
 func (t Topology) Watched() []alarms.Thing {
 	var things []alarms.Thing
+	master := t.master()
 	for _, n := range t.Nodes {
-		things = append(things, alarms.Thing{Name: n.Name, Kind: alarms.Machine, Role: string(n.Roles[0])})
+		thing := alarms.Thing{Name: n.Name, Kind: alarms.Machine, Role: string(n.Roles[0])}
+		if n.Name == master {
+			thing.Capacity = map[alarms.Capacity]float64{alarms.CopyEvery: copyEvery.Seconds()}
+		}
+		things = append(things, thing)
 	}
 	for _, f := range t.Fleets {
 		if f.Standing == StandingNew || f.Standing == StandingOld {
@@ -62,7 +70,7 @@ func (t Topology) Watched() []alarms.Thing {
 	if t.Backup != nil {
 		things = append(things, alarms.Thing{Name: t.Backup.Name, Kind: alarms.Vault, Role: "backup"})
 		if t.Backup.CopyRegion != "" {
-			things = append(things, alarms.Thing{Name: t.Stack + "-copies", Kind: alarms.Copies, Role: "backup"})
+			things = append(things, alarms.Thing{Name: t.Stack + "-copies", Kind: alarms.Copies, Role: "backup"}, t.arrivals())
 		}
 	}
 	if t.Alarms != nil && t.Alarms.Outside {
@@ -71,8 +79,36 @@ func (t Topology) Watched() []alarms.Thing {
 	return things
 }
 
+// copyEvery is how often the first engine of a pair copies its data to the second.
+// Source: wazo-platform/wazo-sysconfd, plugins/ha_config.
+const copyEvery = time.Hour
+
+// master is the engine of a pair that copies its data to the other one; empty without a pair. The inventory of prod
+// (group_vars/uc_engine/pair.yml) makes a pair of two engines, the first by name the master.
+func (t Topology) master() string {
+	var engines []string
+	for _, n := range t.Nodes {
+		if slices.Contains(n.Roles, RoleUCEngine) {
+			engines = append(engines, n.Name)
+		}
+	}
+	if len(engines) != 2 {
+		return ""
+	}
+	return slices.Min(engines)
+}
+
 func (t Topology) logs() alarms.Thing {
 	return alarms.Thing{Name: t.Stack, Kind: alarms.Logs, Role: "logs"}
+}
+
+func (t Topology) arrivals() alarms.Thing {
+	return alarms.Thing{Name: t.Stack + "-copies", Kind: alarms.Arrivals, Role: "backup", Region: t.Backup.CopyRegion}
+}
+
+// WatchesCopies reports whether an alarm in the second region watches what arrives there, which needs a topic and a key of its own.
+func (t Topology) WatchesCopies() bool {
+	return t.Backup != nil && t.Backup.CopyRegion != "" && t.Alarms != nil && len(t.Alarms.Level.Watched(t.arrivals(), false)) > 0
 }
 
 // CountsLines reports whether lines of the machines' logs are counted: where an alarm watches the counts, which cost.

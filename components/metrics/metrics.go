@@ -72,6 +72,8 @@ const (
 	SourcesDown = "SourcesDown"
 	// BackupAge is how many seconds ago the oldest of the newest good backups was made.
 	BackupAge = "BackupAge"
+	// CopyAge is how many seconds ago the newest good copy to the other engine of a pair was begun. The engine that makes it has it.
+	CopyAge = "CopyAge"
 	// CertificateLeft is how many seconds the certificate lasts that ends first.
 	CertificateLeft = "CertificateLeft"
 )
@@ -81,7 +83,7 @@ var units = map[string]string{
 	ActiveCalls: "Count", Calls: "Count", FailedCalls: "Count", ServerErrors: "Count", TargetsDown: "Count", Registrations: "Count", RegistrationsDown: "Count",
 	Bans: "Count", SharedMemoryUsed: "Percent", MediaSessions: "Count", MediaPortsFree: "Count", MediaErrors: "Count", MediaOneWay: "Count",
 	MediaQuality: "None", DatabaseConnectionsUsed: "Percent", DatabaseLag: "Seconds", MemoryUsed: "Percent", DiskUsed: "Percent",
-	InodesUsed: "Percent", AllowanceExceeded: "Count", UnitsDown: "Count", SourcesDown: "Count", BackupAge: "Seconds", CertificateLeft: "Seconds",
+	InodesUsed: "Percent", AllowanceExceeded: "Count", UnitsDown: "Count", SourcesDown: "Count", BackupAge: "Seconds", CopyAge: "Seconds", CertificateLeft: "Seconds",
 }
 
 // All are the names of the metrics above, sorted.

@@ -37,6 +37,8 @@ type Args struct {
 	// CopyVaultARN is the vault in another region that AWS Backup copies the stack's backups to: notices tell of copies that fail.
 	// Nil is none.
 	CopyVaultARN pulumi.StringInput
+	// Elsewhere is the region of targets that are in another one. Nil is none.
+	Elsewhere *Elsewhere
 	// Slack hears of notices and pages. The zero value is none.
 	Slack notices.Slack
 	// Dashboards are what the stack's dashboards show besides what is watched. Nil is none.
@@ -55,6 +57,16 @@ type Dashboards struct {
 	Runbook string
 }
 
+// Elsewhere is another region. CloudWatch wants an alarm where its metric is, and a topic where the alarm is: who hears of notices has to
+// confirm those of that region, too.
+// Source: Amazon CloudWatch User Guide, "Notifying users on alarm changes".
+type Elsewhere struct {
+	// Provider acts there.
+	Provider pulumi.ProviderResource
+	// KMSKeyARN is a key there that the topic is encrypted with; CloudWatch must be let use it.
+	KMSKeyARN pulumi.StringInput
+}
+
 // Validate reports every field that AWS would refuse.
 func (a Args) Validate() error {
 	var errs []error
@@ -71,6 +83,9 @@ func (a Args) Validate() error {
 			errs = append(errs, fmt.Errorf("targets: %s is there twice", key))
 		}
 		seen[key] = true
+		if t.Region != "" && a.Elsewhere == nil && len(a.Level.Watched(t.Thing, a.Hours != nil)) > 0 {
+			errs = append(errs, fmt.Errorf("targets: %s is in %s, and elsewhere is not set", key, t.Region))
+		}
 		if !t.Kind.Known() {
 			errs = append(errs, fmt.Errorf("targets: nobody knows the metrics of %s", key))
 		}
@@ -82,6 +97,9 @@ func (a Args) Validate() error {
 	}
 	if a.KMSKeyARN == nil {
 		errs = append(errs, errors.New("KMS key ARN: it is missing"))
+	}
+	if a.Elsewhere != nil && (a.Elsewhere.Provider == nil || a.Elsewhere.KMSKeyARN == nil) {
+		errs = append(errs, errors.New("elsewhere: want a provider and a KMS key ARN"))
 	}
 	errs = append(errs, notices.CheckEmails("e-mails", a.Emails))
 	if a.PagerURL != "" {

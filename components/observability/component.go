@@ -28,6 +28,8 @@ type builder struct {
 	self   *Observability
 	// told are the policies of the topics, without which nothing is told.
 	told []pulumi.Resource
+	// elsewhere is the topic of notices in the other region.
+	elsewhere pulumi.StringOutput
 	// paging are the names of the alarms that page, by role.
 	paging map[string]pulumi.StringArray
 	// arns are those of all alarms, by name.
@@ -85,10 +87,14 @@ func (b *builder) alarm(t Target, a alarms.Alarm) error {
 		args.Namespace, args.MetricName, args.Statistic, args.Period = pulumi.String(t.Namespace(a.Namespace)), pulumi.String(a.Metric), pulumi.String(a.Statistic), pulumi.Int(a.Seconds)
 		args.Dimensions = t.dimensions(a.Namespace)
 	}
-	if a.Severity == alarms.Notice {
-		args.AlarmActions, args.OkActions = pulumi.Array{b.self.NoticeARN}, pulumi.Array{b.self.NoticeARN}
+	topic, opts := b.self.NoticeARN, []pulumi.ResourceOption{b.parent, pulumi.DependsOn(slices.Concat(b.told, b.args.After))}
+	if t.Region != "" {
+		topic, opts = b.elsewhere, append(opts, pulumi.Provider(b.args.Elsewhere.Provider))
 	}
-	alarm, err := cloudwatch.NewMetricAlarm(b.ctx, name, args, b.parent, pulumi.DependsOn(slices.Concat(b.told, b.args.After)))
+	if a.Severity == alarms.Notice {
+		args.AlarmActions, args.OkActions = pulumi.Array{topic}, pulumi.Array{topic}
+	}
+	alarm, err := cloudwatch.NewMetricAlarm(b.ctx, name, args, opts...)
 	if err != nil {
 		return err
 	}

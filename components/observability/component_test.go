@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -163,6 +164,42 @@ func TestCopiesThatFailAreTold(t *testing.T) {
 	assert.NotContains(t, rec.OfType(policyType)["prod-page"].Inputs["policy"], "events.amazonaws.com", "nobody is called for it")
 }
 
+// What another region tells is watched and told there.
+func TestElsewhere(t *testing.T) {
+	t.Parallel()
+	rec := &componenttest.Recorder{}
+	require.NoError(t, rec.Run(func(ctx *pulumi.Context) error {
+		provider, err := aws.NewProvider(ctx, "there", &aws.ProviderArgs{Region: pulumi.String("eu-central-1")})
+		if err != nil {
+			return err
+		}
+		a := args()
+		a.Slack = notices.Slack{Workspace: "T07EA123LEP", Channel: "C07EZ1ABC23"}
+		a.Elsewhere = &Elsewhere{Provider: provider, KMSKeyARN: pulumi.String("arn:key:there")}
+		ids := map[string]pulumi.StringInput{}
+		for _, name := range alarms.Arrivals.Dimensions() {
+			ids[name] = pulumi.String(name)
+		}
+		a.Targets = append(a.Targets, Target{Thing: alarms.Thing{Name: "prod-copies", Kind: alarms.Arrivals, Role: "backup", Region: "eu-central-1"}, IDs: ids})
+		_, err = NewObservability(ctx, "prod", a)
+		return err
+	}))
+	topic := rec.OfType("aws:sns/topic:Topic")["prod-notice-elsewhere"]
+	assert.Equal(t, "there", topic.Provider)
+	assert.Equal(t, "arn:key:there", topic.Inputs["kmsMasterKeyId"])
+	assert.Equal(t, "there", rec.OfType(subscription)["prod-notice-elsewhere-ops@example.com"].Provider)
+	found := rec.OfType(metricAlarm)
+	late := found["prod-copies-copies-late"]
+	assert.Equal(t, "there", late.Provider)
+	assert.Equal(t, late.Inputs["alarmActions"], late.Inputs["okActions"])
+	told := late.Inputs["alarmActions"].([]any)
+	require.Len(t, told, 1)
+	assert.Contains(t, told[0], ":prod-notice-elsewhere")
+	assert.Contains(t, late.Dependencies, "aws:sns/topicPolicy:TopicPolicy prod-notice-elsewhere")
+	assert.Empty(t, found["prod-uc-1-memory"].Provider)
+	assert.Equal(t, []any{noticeTopic, pageTopic, told[0]}, rec.One(t, slackChannel).Inputs["snsTopicArns"])
+}
+
 // Counts of lines have no dimensions: a stack's are in a namespace of their own.
 func TestCountsAreTheStacks(t *testing.T) {
 	t.Parallel()
@@ -181,7 +218,8 @@ func TestEveryMistakeIsReported(t *testing.T) {
 	twice := Target{Thing: alarms.Thing{Name: "x", Kind: alarms.Machine}}
 	a := Args{
 		Level: "loud", Emails: []string{"nobody"}, PagerURL: "http://secret.example.com", Slack: notices.Slack{Channel: "#alarms"}, Hours: &alarms.Hours{From: 9, Until: 9},
-		Targets: []Target{twice, twice, {Thing: alarms.Thing{Name: "y", Kind: "printer"}}},
+		Targets:   []Target{twice, twice, {Thing: alarms.Thing{Name: "y", Kind: "printer"}}},
+		Elsewhere: &Elsewhere{},
 	}
 	err := rec.Run(func(ctx *pulumi.Context) error {
 		_, err := NewObservability(ctx, "x", a)
@@ -189,12 +227,16 @@ func TestEveryMistakeIsReported(t *testing.T) {
 	})
 	for _, want := range []string{
 		`level: "loud"`, "machine x is there twice", "machine x has no InstanceId", "nobody knows the metrics of printer y", "KMS key ARN", `"nobody" is not an address`,
-		"pager URL: want https", "pager URL: nobody is called", "hours: 9 to 9", `slack: "/#alarms"`, "tags:",
+		"pager URL: want https", "pager URL: nobody is called", "hours: 9 to 9", "elsewhere: want a provider and a KMS key", `slack: "/#alarms"`, "tags:",
 	} {
 		require.ErrorContains(t, err, want)
 	}
 	assert.NotContains(t, err.Error(), "secret.example.com")
 	require.ErrorContains(t, Args{}.Validate(), "targets: there is nothing to watch")
+	far := Args{Level: alarms.Notices, Targets: []Target{{Thing: alarms.Thing{Name: "copies", Kind: alarms.Arrivals, Region: "eu-central-1"}}}}
+	require.ErrorContains(t, far.Validate(), "targets: arrivals copies is in eu-central-1, and elsewhere is not set")
+	far.Level = alarms.Few
+	assert.NotContains(t, far.Validate().Error(), "elsewhere", "nothing of it is watched")
 	assert.Empty(t, rec.OfType(metricAlarm))
 }
 

@@ -17,7 +17,7 @@ func (b *builder) topics() error {
 	if err != nil {
 		return fmt.Errorf("ask AWS which account this is; are the credentials set and not expired? %w", err)
 	}
-	notice, err := b.topic("notice", identity.AccountId)
+	notice, err := b.topic("notice", identity.AccountId, b.args.KMSKeyARN)
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (b *builder) topics() error {
 	b.self.NoticeARN, b.self.PageARN = notice.ARN, notice.ARN
 	all := pulumi.StringArray{notice.ARN}
 	if b.args.Level == alarms.Pages {
-		page, err := b.topic("page", identity.AccountId)
+		page, err := b.topic("page", identity.AccountId, b.args.KMSKeyARN)
 		if err != nil {
 			return err
 		}
@@ -36,6 +36,14 @@ func (b *builder) topics() error {
 		if err := b.pager(); err != nil {
 			return err
 		}
+	}
+	if far := b.args.Elsewhere; far != nil {
+		topic, err := b.topic("notice-elsewhere", identity.AccountId, far.KMSKeyARN, pulumi.Provider(far.Provider))
+		if err != nil {
+			return err
+		}
+		b.elsewhere = topic.ARN
+		all = append(all, topic.ARN)
 	}
 	if b.args.Slack == (notices.Slack{}) {
 		return nil
@@ -56,11 +64,11 @@ func (b *builder) pager() error {
 }
 
 // topic registers one of the topics.
-func (b *builder) topic(suffix, account string) (notices.Topic, error) {
+func (b *builder) topic(suffix, account string, key pulumi.StringInput, opts ...pulumi.ResourceOption) (notices.Topic, error) {
 	name := b.name + "-" + suffix
 	topic, err := notices.NewTopic(b.ctx, name, notices.Args{
-		DisplayName: "CallData " + name, Account: account, Events: suffix == "notice" && b.args.CopyVaultARN != nil, KMSKeyARN: b.args.KMSKeyARN, Emails: b.args.Emails, Tags: b.tags(name),
-	}, b.parent)
+		DisplayName: "CallData " + name, Account: account, Events: suffix == "notice" && b.args.CopyVaultARN != nil, KMSKeyARN: key, Emails: b.args.Emails, Tags: b.tags(name),
+	}, append(opts, b.parent)...)
 	b.told = append(b.told, topic.Told)
 	return topic, err
 }

@@ -1,6 +1,9 @@
 package deploy
 
 import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/calldata/calldata-foundation/components/keys"
 	"github.com/calldata/calldata-foundation/components/otherregion"
 	"github.com/calldata/calldata-foundation/components/replica"
 	"github.com/calldata/calldata-foundation/stacks"
@@ -23,8 +26,16 @@ func (d *deployment) copies() error {
 	if d.made.elsewhere, err = otherregion.NewProvider(d.ctx, d.topology.Backup.CopyRegion, settings); err != nil {
 		return err
 	}
-	d.made.replica, err = replica.NewReplica(d.ctx, d.topology.Stack+"-copies", d.replicaArgs())
-	return err
+	name := d.topology.Stack + "-copies"
+	if d.made.replica, err = replica.NewReplica(d.ctx, name, d.replicaArgs()); err != nil || !d.topology.WatchesCopies() {
+		return err
+	}
+	key, err := keys.NewKey(d.ctx, name+"-notices", keys.Args{Use: keys.UseNotices, Protect: d.topology.Protect, Tags: d.tags("key")}, pulumi.Provider(d.made.elsewhere))
+	if err != nil {
+		return err
+	}
+	d.made.elsewhereKey = key.ARN
+	return nil
 }
 
 func (d *deployment) replicaArgs() replica.Args {

@@ -31,6 +31,10 @@ func TestBackupsAreCopied(t *testing.T) {
 		rule := config.Inputs["rules"].([]any)[0].(map[string]any)
 		assert.Equal(t, map[string]any{"SourceBucket": config.Inputs["bucket"], "DestinationBucket": string(kind) + "-copies", "RuleId": rule["id"]},
 			watched[string(kind)+"-copies-copies-failed"].Inputs["dimensions"], "S3 has its metrics by these")
+		late := watched[string(kind)+"-copies-copies-late"]
+		assert.Equal(t, watched[string(kind)+"-copies-copies-failed"].Inputs["dimensions"], late.Inputs["dimensions"])
+		assert.Equal(t, "eu-central-1", late.Provider, "S3 tells it there")
+		assert.Equal(t, []any{"arn:aws:sns:us-east-1:123456789012:" + string(kind) + "-notice-elsewhere"}, late.Inputs["alarmActions"])
 		assert.Equal(t, map[string]any{"BackupVaultName": top.Backup.Name}, watched[top.Backup.Name+"-backup-jobs-missed"].Inputs["dimensions"])
 		assert.Contains(t, rec.One(t, "aws:cloudwatch/eventRule:EventRule").Inputs["eventPattern"], "arn:aws:backup:us-east-1:123456789012:"+string(kind)+"-copies")
 
@@ -45,6 +49,7 @@ func TestCopiesAreNoticedOnlyWhereNoticesAreWanted(t *testing.T) {
 	rec := graph(t, topologyOf(t, stacks.KindStage, "copyRegion", "eu-central-1", "alarms", "few"))
 	assert.Empty(t, rec.OfType("aws:cloudwatch/eventRule:EventRule"))
 	assert.NotContains(t, rec.OfType("aws:cloudwatch/metricAlarm:MetricAlarm"), "stage-copies-copies-failed")
+	assert.NotContains(t, rec.OfType("aws:sns/topic:Topic"), "stage-notice-elsewhere")
 	assert.Empty(t, rec.OfType("aws:cloudwatch/logMetricFilter:LogMetricFilter"), "what nobody is told is not counted")
 }
 

@@ -39,10 +39,11 @@ type made struct {
 	inventory   pulumi.StringOutput
 	configured  []pulumi.Resource
 	baseline    *baseline.Baseline
-	// elsewhere acts in the region of the copies of backups.
-	elsewhere pulumi.ProviderResource
-	replica   *replica.Replica
-	backup    *backup.Backup
+	// elsewhere acts in the region of the copies of backups, elsewhereKey is the key of notices there.
+	elsewhere    pulumi.ProviderResource
+	elsewhereKey pulumi.StringOutput
+	replica      *replica.Replica
+	backup       *backup.Backup
 }
 
 // foreseen is made before anything is: it has a stand-in for everything that a component of t will answer, so that
@@ -54,7 +55,7 @@ func foreseen(t stacks.Topology) made {
 		subnets: map[string]pulumi.StringOutput{}, groups: map[ports.Group]pulumi.StringOutput{}, rules: map[ports.Group][]pulumi.Resource{},
 		keys: map[stacks.KeyUse]pulumi.StringOutput{}, bucketName: map[stacks.BucketUse]pulumi.StringOutput{},
 		bucketARN: map[stacks.BucketUse]pulumi.StringOutput{}, bucketReady: map[stacks.BucketUse][]pulumi.Resource{},
-		elsewhere: &pulumi.ProviderResourceState{}, replica: &replica.Replica{BucketName: later, KeyARN: later, VaultARN: later}, backup: &backup.Backup{VaultName: later},
+		elsewhere: &pulumi.ProviderResourceState{}, elsewhereKey: later, replica: &replica.Replica{BucketName: later, KeyARN: later, VaultARN: later}, backup: &backup.Backup{VaultName: later},
 		bundle: &bundle.Bundle{}, rds: &rds.Rds{Endpoint: later, Port: pulumi.Int(0).ToIntOutput(), SecretARN: later, InstanceID: later, ARN: later},
 		sipEdge: &sipedge.SipEdge{CarrierARNSuffix: later, TargetGroupARNSuffix: later},
 		alb:     &alb.Alb{ARNSuffix: later, CertificateARN: later, TargetGroups: map[alb.Colour]alb.TargetGroup{alb.Blue: {ARN: later, ARNSuffix: later}}},

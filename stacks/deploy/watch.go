@@ -31,8 +31,9 @@ func (d *deployment) watchArgs() observability.Args {
 	if spec.Dashboards {
 		args.Dashboards = &observability.Dashboards{LogPrefix: stacks.LogPrefix(d.topology.Stack), Runbook: spec.Runbook}
 	}
-	if d.copied() && spec.Level != alarms.Few {
+	if d.topology.WatchesCopies() {
 		args.CopyVaultARN = d.made.replica.VaultARN
+		args.Elsewhere = &observability.Elsewhere{Provider: d.made.elsewhere, KMSKeyARN: d.made.elsewhereKey}
 	}
 	for _, thing := range d.topology.Watched() {
 		args.Targets = append(args.Targets, observability.Target{Thing: thing, IDs: d.identities(thing)})
@@ -70,7 +71,7 @@ func (d *deployment) identities(thing alarms.Thing) map[string]pulumi.StringInpu
 		return map[string]pulumi.StringInput{metrics.DimStack: pulumi.String(thing.Name)}
 	case alarms.Vault:
 		return map[string]pulumi.StringInput{alarms.DimVault: d.made.backup.VaultName}
-	case alarms.Copies:
+	case alarms.Copies, alarms.Arrivals:
 		return map[string]pulumi.StringInput{
 			alarms.DimSource: input(d.made.bucketName, stacks.BucketBackups), alarms.DimDestination: d.made.replica.BucketName, alarms.DimRule: pulumi.String(replica.Rule),
 		}

@@ -27,6 +27,8 @@ const (
 	// Vault is where AWS Backup keeps a stack's backups, Copies are what S3 copies of them to another region.
 	Vault  Subject = "vault"
 	Copies Subject = "copies"
+	// Arrivals are the copies as the other region sees them.
+	Arrivals Subject = "arrivals"
 	// Outside are calls that somebody places from outside to try the stack.
 	Outside Subject = "outside"
 )
@@ -107,6 +109,8 @@ const (
 	Least Capacity = "least"
 	Most  Capacity = "most"
 	Calls Capacity = "calls"
+	// CopyEvery is how many seconds pass between two copies that an engine makes of itself to another.
+	CopyEvery Capacity = "copy-every"
 )
 
 // Alarm is something to watch at every subject of some kinds.
@@ -150,6 +154,8 @@ func All() []Alarm {
 type Thing struct {
 	// Name is what it is called in the stack, for example "prod-c4-sbc".
 	Name string
+	// Region is where its metrics are, which is where its alarms have to be; empty is the stack's own.
+	Region string
 	// Kind is what it is; Role is what its machines do, and names the alarm that pages for it.
 	Kind Subject
 	Role string
@@ -157,9 +163,9 @@ type Thing struct {
 	Capacity map[Capacity]float64
 }
 
-// Applies reports whether things of this kind and role have the metric.
+// Applies reports whether the thing has the metric, and what the threshold is a share of.
 func (a Alarm) Applies(t Thing) bool {
-	return slices.Contains(a.Of, t.Kind) && (len(a.Roles) == 0 || slices.Contains(a.Roles, t.Role))
+	return slices.Contains(a.Of, t.Kind) && (len(a.Roles) == 0 || slices.Contains(a.Roles, t.Role)) && (a.Share == "" || t.Capacity[a.Share] != 0)
 }
 
 // Watched are the alarms of a thing, with thresholds in the metric's unit. Hours says whether business hours are known.
@@ -170,9 +176,6 @@ func (l Level) Watched(t Thing, hours bool) []Alarm {
 			continue
 		}
 		if a.Share != "" {
-			if t.Capacity[a.Share] == 0 {
-				continue
-			}
 			a.Threshold *= t.Capacity[a.Share]
 		}
 		found = append(found, a)

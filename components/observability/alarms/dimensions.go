@@ -24,6 +24,7 @@ var dimensions = map[Subject][]string{
 	Machine: {metrics.DimInstance}, Fleet: {metrics.DimGroup}, Web: {dimBalancer}, WebTargets: {dimBalancer, dimTargets},
 	CarrierTargets: {dimBalancer, dimTargets}, Database: {"DBInstanceIdentifier"}, WebCertificate: {"CertificateArn"},
 	Outside: {metrics.DimStack}, Logs: {}, Vault: {DimVault}, Copies: {DimSource, DimDestination, DimRule},
+	Arrivals: {DimSource, DimDestination, DimRule},
 }
 
 // Dimensions are the names of CloudWatch's dimensions that say which thing of this kind a metric is of. A kind that is not known has

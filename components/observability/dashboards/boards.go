@@ -34,10 +34,11 @@ const (
 )
 
 const (
-	hour = 60 * 60
-	day  = 24 * hour
-	mib  = 1 << 20
-	gib  = 1 << 30
+	minute = 60
+	hour   = 60 * minute
+	day    = 24 * hour
+	mib    = 1 << 20
+	gib    = 1 << 30
 )
 
 // Graphs that several dashboards have.
@@ -86,7 +87,9 @@ var boards = []board{
 			}},
 			{"AWS Backup, and copies by S3", []graph{
 				{title: "Jobs that failed or did not begin", unit: "jobs", alarms: []string{"backup-jobs-failed", "backup-jobs-missed"}, start: "-P7D"},
+				{title: "Jobs that saved something, an hour", unit: "jobs", alarms: []string{"backup-jobs-none"}, start: "-P7D"},
 				{title: "Copies to the other region that failed", unit: "objects", alarms: []string{"copies-failed"}, start: "-P7D"},
+				{title: "How far S3 is behind with copies", unit: "seconds", alarms: []string{"copies-late"}, start: "-P7D"},
 			}},
 		},
 		queries: []string{"logins"},
@@ -145,6 +148,7 @@ var boards = []board{
 			{"Data", []graph{
 				{title: "PostgreSQL's connections in use", unit: "percent", most: 100, alarms: []string{"postgresql-connections"}},
 				{title: "Age of the newest good backup", unit: "hours", per: hour, alarms: []string{"backup-age"}, start: "-P7D"},
+				{title: "Age of what the second engine has", unit: "minutes", per: minute, alarms: []string{"copy-age"}, start: "-P1D"},
 			}},
 			machineState,
 		},

@@ -114,6 +114,8 @@ type Options struct {
 	Stat       string `json:"stat,omitempty"`
 	// Period is in seconds.
 	Period int `json:"period,omitempty"`
+	// Region is where the metric is, where that is another than the widget's.
+	Region string `json:"region,omitempty"`
 	// Visible is false for what is only computed with.
 	Visible *bool `json:"visible,omitempty"`
 }

@@ -34,16 +34,21 @@ func everything() Args {
 	return Args{
 		Stack: "prod", Region: "us-east-1", Level: alarms.Pages, Hours: true, LogPrefix: "/calldata/prod", ARN: func(alarm string) string { return "arn of " + alarm },
 		Things: []Thing{
-			thing("prod-uc-1", alarms.Machine, alarms.Engine, nil), thing("prod-uc-2", alarms.Machine, alarms.Engine, nil),
+			thing("prod-uc-1", alarms.Machine, alarms.Engine, map[alarms.Capacity]float64{alarms.CopyEvery: hour}), thing("prod-uc-2", alarms.Machine, alarms.Engine, nil),
 			thing("prod-router-1", alarms.Machine, alarms.Router, nil), thing("prod-sbc-1", alarms.Machine, alarms.SBC, nil),
 			thing("prod-c4-sbc", alarms.Fleet, alarms.SBC, fleet), thing("prod-c4-router", alarms.Fleet, alarms.Router, larger),
 			thing("prod-router", alarms.Database, "database", map[alarms.Capacity]float64{alarms.Storage: 100 * gib, alarms.Connections: 500}),
 			thing("prod-web", alarms.Web, "web", nil), thing("prod-web", alarms.WebTargets, "web", nil), thing("prod-web", alarms.WebCertificate, "web", nil),
 			thing("prod-sip", alarms.CarrierTargets, "sip-edge", nil), thing("prod", alarms.Logs, "logs", nil),
 			thing("prod-backup", alarms.Vault, "backup", nil), thing("prod-copies", alarms.Copies, "backup", nil),
-			thing("prod", alarms.Outside, "outside", nil),
+			elsewhere(thing("prod-copies", alarms.Arrivals, "backup", nil)), thing("prod", alarms.Outside, "outside", nil),
 		},
 	}
+}
+
+func elsewhere(t Thing) Thing {
+	t.Region = "us-west-2"
+	return t
 }
 
 func build(t *testing.T, a Args) map[string]Body {
@@ -89,7 +94,7 @@ func draws(w Widget, t Thing, a alarms.Alarm) bool {
 			dimensions := alarms.Dimensions(t.Thing, a.Namespace, t.IDs, func(role string) string { return role })
 			// Of extremes and averages, closer looks show the same; of sums they do not.
 			period := m.Options.Period == a.Seconds || a.Statistic != alarms.Sum && a.Statistic != alarms.SampleCount && m.Options.Period < a.Seconds
-			return m.Namespace == t.Namespace(a.Namespace) && m.Name == name && m.Options.Stat == a.Statistic && period && maps.Equal(m.Dimensions, dimensions)
+			return m.Options.Region == t.Region && m.Namespace == t.Namespace(a.Namespace) && m.Name == name && m.Options.Stat == a.Statistic && period && maps.Equal(m.Dimensions, dimensions)
 		})
 	}
 	for _, line := range w.Properties.Annotations.Horizontal {
@@ -105,6 +110,8 @@ func draws(w Widget, t Thing, a alarms.Alarm) bool {
 			}
 		case "hours":
 			per = hour
+		case "minutes":
+			per = minute
 		case "MiB":
 			per = mib
 		case "GiB":
@@ -161,7 +168,7 @@ func TestMetricsAreTold(t *testing.T) {
 // The axis says the unit that the metric is told in.
 func TestUnits(t *testing.T) {
 	t.Parallel()
-	scales := map[string]float64{"percent": 0, "seconds": 0, "hours": hour, "days": day}
+	scales := map[string]float64{"percent": 0, "seconds": 0, "minutes": minute, "hours": hour, "days": day}
 	for _, b := range boards {
 		for _, s := range b.sections {
 			for _, g := range s.graphs {
@@ -266,6 +273,12 @@ func TestThresholds(t *testing.T) {
 		"fleet-empty: below 1", "prod-c4-sbc-fleet-small: below 2", "fleet-grown: from 6", "prod-c4-router-fleet-small: below 3",
 	}, lines(a, "prod-fleet", fleetSize.title))
 	assert.Equal(t, []string{"backup-age: above 36"}, lines(a, "prod-engine", "Age of the newest good backup"))
+	copyAge := "Age of what the second engine has"
+	assert.Equal(t, []string{"copy-age: above 90"}, lines(a, "prod-engine", copyAge))
+	a.Things[0].Capacity = nil
+	for _, w := range build(t, a)["prod-engine"].Widgets {
+		assert.NotEqual(t, copyAge, w.Properties.Title, "there is no pair")
+	}
 }
 
 // What CloudWatch would refuse is an error before it is asked.

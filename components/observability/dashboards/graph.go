@@ -36,6 +36,7 @@ type line struct {
 	namespace, metric, stat string
 	seconds                 int
 	math                    alarms.Math
+	share                   alarms.Capacity
 }
 
 // Kinds of machines.
@@ -53,10 +54,12 @@ func of(kind alarms.Subject, namespace, metric, stat string) line {
 
 // watched is what an alarm watches.
 func watched(a alarms.Alarm) line {
-	return line{of: a.Of, roles: a.Roles, namespace: a.Namespace, metric: a.Metric, stat: a.Statistic, seconds: a.Seconds, math: a.Math}
+	return line{of: a.Of, roles: a.Roles, namespace: a.Namespace, metric: a.Metric, stat: a.Statistic, seconds: a.Seconds, math: a.Math, share: a.Share}
 }
 
-func (l line) has(t alarms.Thing) bool { return alarms.Alarm{Of: l.of, Roles: l.roles}.Applies(t) }
+func (l line) has(t alarms.Thing) bool {
+	return alarms.Alarm{Of: l.of, Roles: l.roles, Share: l.share}.Applies(t)
+}
 
 // same reports whether two lines are one on the picture. Sums are not, unless they are of the same time.
 func (l line) same(other line) bool {
@@ -145,7 +148,7 @@ type found struct {
 // line adds a metric, and what it is computed of.
 func (d *drawing) line(t Thing, l line, label string) {
 	metric := func(name string, o Options) Metric {
-		o.Stat, o.Period = l.stat, l.seconds
+		o.Stat, o.Period, o.Region = l.stat, l.seconds, t.Region
 		dimensions := alarms.Dimensions(t.Thing, l.namespace, t.IDs, func(role string) string { return role })
 		return Metric{Namespace: t.Namespace(l.namespace), Name: name, Dimensions: dimensions, Options: o}
 	}

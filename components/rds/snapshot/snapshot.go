@@ -36,5 +36,9 @@ const begin = "-begin"
 // Begin is the name of the copy that a database begins with.
 func Begin(database string) string { return database + begin }
 
-// Begins tells whether a snapshot is such a copy. It goes with its database.
-func Begins(name string) bool { return strings.HasSuffix(name, begin) }
+// Begins tells whether a snapshot is such a copy, which goes with its database, by its identifier and its tag Name: both are the name above.
+// A snapshot that a person calls so has no tags, or those of its database.
+// Source: Amazon RDS API Reference, CopyTagsToSnapshot of a DB instance.
+func Begins(identifier, tag string) bool {
+	return identifier == tag && strings.HasSuffix(identifier, begin)
+}

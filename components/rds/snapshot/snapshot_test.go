@@ -28,6 +28,9 @@ func TestNames(t *testing.T) {
 func TestCopyThatADatabaseBeginsWith(t *testing.T) {
 	t.Parallel()
 	assert.NoError(t, Check(Begin("prod-router")))
-	assert.True(t, Begins(Begin("prod-router")))
-	assert.False(t, Begins("awsbackup:job-1"))
+	assert.True(t, Begins(Begin("prod-router"), Begin("prod-router")))
+	assert.False(t, Begins("awsbackup:job-1", ""))
+	assert.False(t, Begins("awsbackup:job-1", "prod-router"))
+	assert.False(t, Begins("before-we-begin", ""), "a person's, of a database whose tags its snapshots do not get")
+	assert.False(t, Begins("before-we-begin", "prod-router"), "a person's, of one whose tags they get")
 }

@@ -116,6 +116,14 @@ func TestOf(t *testing.T) {
 				"db db.t4g.small in one zone": {23.36, 23.36}, "db storage, gp3": {2.3, 2.3}, "the database's password": {0.4, 0.4},
 			},
 		},
+		"copies that are watched": {
+			stacks.Topology{Backup: &stacks.BackupSpec{Days: 10, CopyRegion: "eu-central-1"}, Alarms: &stacks.AlarmsSpec{Level: alarms.Notices}}, Assumptions{},
+			map[string][2]float64{
+				"copies in eu-central-1: encryption key": {1, 1}, "copies in eu-central-1: encryption key of notices": {1, 1}, "copies in eu-central-1: metrics of S3's": {1.2, 1.2},
+				// Three of jobs, two of copies by S3.
+				"alarms": {0.5, 0.5},
+			},
+		},
 		"an account": {
 			stacks.Topology{LogRetentionDays: 30, Account: &stacks.AccountSpec{Parts: []stacks.AccountPart{stacks.PartTrail, stacks.PartGuardDuty, stacks.PartBudgets}}}, Assumptions{},
 			map[string][2]float64{"CloudTrail: encryption keys of trail, logs and notices": {3, 3}, "CloudTrail: metrics": {4.5, 4.5}, "CloudTrail: alarms": {1.5, 1.5}, "CloudTrail: logs in CloudWatch": {1, 1}, "CloudTrail: logs in S3": {0.046, 0.046},

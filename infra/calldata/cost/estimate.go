@@ -359,6 +359,9 @@ func (s *sum) backup() {
 			database = float64(s.t.Database.GiB)
 		}
 		s.add(groupBackup, "copies in "+region+": encryption key", 1, keyMonth)
+		if s.t.WatchesCopies() {
+			s.add(groupBackup, "copies in "+region+": encryption key of notices", 1, keyMonth)
+		}
 		s.add(groupBackup, "copies in "+region+": metrics of S3's", replicationMetrics, metricMonth)
 		s.add(groupBackup, "copies in "+region+": snapshots of data volumes", kept(volumes), snapshotGB)
 		s.add(groupBackup, "copies in "+region+": snapshots of the database", kept(database), databaseBackup)

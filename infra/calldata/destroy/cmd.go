@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -60,7 +62,8 @@ func newCmd(opts *Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "destroy STACK",
 		Short: "Take a stack down: delete everything that it made",
-		Long: `Delete everything in AWS that a stack made. The stack's settings and its history stay, so that it can be deployed again.
+		Long: `Delete everything in AWS that a stack made. The stack's settings and its history stay, so that it can be deployed again. What calldata dr
+remembers of a stack that it made afresh (.calldata/STACK/afresh.json) goes, too.
 
 What would go is shown first, and the stack's name has to be typed. Automation gives --yes; without it, and without a terminal,
 nothing happens.
@@ -148,7 +151,7 @@ func run(ctx context.Context, o *Options) error {
 	report := &Report{Stack: o.Source.Stack, Resources: resources(state), Counts: map[string]int{}, Left: len(state.Resources), Log: stack.log}
 	if report.Left == 0 {
 		report.Destroyed = true
-		return o.IO.Print(o.JSON, report, report.writeText)
+		return errors.Join(o.IO.Print(o.JSON, report, report.writeText), o.forget(root))
 	}
 	if err := preview.WriteChanges(o.IO.Err, report.Resources); err != nil {
 		return err
@@ -165,7 +168,9 @@ func run(ctx context.Context, o *Options) error {
 			return err
 		}
 	}
-	err = o.remove(ctx, stack, report)
+	if err = o.remove(ctx, stack, report); report.Destroyed {
+		err = o.forget(root)
+	}
 	return errors.Join(o.IO.Print(o.JSON, report, report.writeText), err)
 }
 
@@ -193,6 +198,18 @@ func (o *Options) remove(ctx context.Context, stack engine, report *Report) erro
 	}
 	report.Destroyed = err == nil && stateErr == nil && report.Left == 0
 	return errors.Join(err, stateErr)
+}
+
+// forget takes away how the stack was made afresh, if it was: which backups its machines have is of machines that are gone. Another stack
+// of this name would be made with them, and without the steps that were done.
+func (o *Options) forget(root string) error {
+	if o.DryRun {
+		return nil
+	}
+	if err := os.Remove(repo.Afresh(root, o.Source.Stack)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // resources are those of a state that exist somewhere.

@@ -18,6 +18,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
+	"github.com/calldata/calldata-foundation/infra/calldata/repo"
 )
 
 // fake is a stack with resources; destroying it leaves left of them.
@@ -50,8 +51,12 @@ func (f *fake) Destroy(context.Context, progress.Step) (automation.Result, error
 
 func call(t *testing.T, f *fake, typed string, args ...string) (out, said string, err error) {
 	t.Helper()
-	dir := t.TempDir()
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "ansible"), 0o750))
+	return callIn(t, t.TempDir(), f, typed, args...)
+}
+
+func callIn(t *testing.T, dir string, f *fake, typed string, args ...string) (out, said string, err error) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "ansible"), 0o750))
 	for name, text := range map[string]string{"Pulumi.yaml": "name: calldata-foundation\nruntime: go\n", "Pulumi.dev.yaml": "config: {}\n"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
@@ -98,6 +103,26 @@ func TestDestroy(t *testing.T) {
 			assert.Contains(t, out, test.says)
 		})
 	}
+}
+
+func TestDestroyForgetsHowTheStackWasMade(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	record := repo.Afresh(dir, "dev")
+	remembered := func(f *fake, args ...string) bool {
+		t.Helper()
+		require.NoError(t, os.MkdirAll(filepath.Dir(record), 0o750))
+		require.NoError(t, os.WriteFile(record, []byte("{}"), 0o600))
+		_, _, err := callIn(t, dir, f, "", args...)
+		require.NoError(t, err)
+		_, err = os.Stat(record)
+		return err == nil
+	}
+	assert.False(t, remembered(&fake{resources: []string{"a"}}, "--yes"))
+	assert.False(t, remembered(&fake{}, "--yes"), "it was destroyed by other means")
+	assert.True(t, remembered(&fake{}, "--dry-run"))
+	assert.True(t, remembered(&fake{resources: []string{"a"}}, "--dry-run"))
+	assert.True(t, remembered(&fake{resources: []string{"a", "b"}, left: 1}, "--yes"), "half of it is left, and what made it goes on with that")
 }
 
 func TestDestroyShowsWhatGoesBeforeItAsks(t *testing.T) {

@@ -25,6 +25,9 @@ func Find(dir string) (string, error) {
 	}
 }
 
+// Afresh is the file in which `calldata dr` remembers how it makes a stack afresh. It goes with the stack.
+func Afresh(root, stack string) string { return filepath.Join(root, ".calldata", stack, "afresh.json") }
+
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil

@@ -122,7 +122,12 @@ type hunter struct {
 	sbcs    []Machine
 	// first is the SBC that is tried first: a carrier's is always the same, a phone's the one that it has registered by.
 	first atomic.Int64
+	// silence ends an attempt by an SBC that says nothing, unless it is stopped before.
+	silence func(end func()) (stop func() bool)
 }
+
+// afterSilence ends it after silence.
+func afterSilence(end func()) (stop func() bool) { return time.AfterFunc(silence, end).Stop }
 
 func (s *steady) tell(line SteadyLine) {
 	s.telling.Lock()
@@ -173,7 +178,7 @@ func (s *steady) open(ctx context.Context) error {
 }
 
 func (s *steady) hunt(open func(int, Machine) (*party.Party, error)) (*hunter, error) {
-	h := &hunter{sbcs: s.plan.SBCs}
+	h := &hunter{sbcs: s.plan.SBCs, silence: afterSilence}
 	for n, sbc := range s.plan.SBCs {
 		p, err := open(n, sbc)
 		if err != nil {
@@ -332,7 +337,7 @@ func (h *hunter) dial(ctx context.Context, d sip.Dial) (*sip.Call, string, error
 	for n := range h.parties {
 		at := (first + n) % len(h.parties)
 		by = h.sbcs[at].Name
-		call, err := dialHeard(ctx, h.parties[at].Phone, d)
+		call, err := h.dialHeard(ctx, h.parties[at].Phone, d)
 		if err == nil {
 			return call, by, nil
 		}
@@ -345,13 +350,13 @@ func (h *hunter) dial(ctx context.Context, d sip.Dial) (*sip.Call, string, error
 	return nil, by, errors.Join(errs...)
 }
 
-// dialHeard is Dial, but for a server that says nothing at all within silence.
-func dialHeard(ctx context.Context, p *sip.Phone, d sip.Dial) (*sip.Call, error) {
+// dialHeard is Dial, but for a server that says nothing at all.
+func (h *hunter) dialHeard(ctx context.Context, p *sip.Phone, d sip.Dial) (*sip.Call, error) {
 	dialling, cancel := context.WithCancel(ctx)
 	defer cancel()
-	silent := time.AfterFunc(silence, cancel)
-	defer silent.Stop()
-	d.OnReply = func(sip.Reply) { silent.Stop() }
+	heard := h.silence(cancel)
+	defer heard()
+	d.OnReply = func(sip.Reply) { heard() }
 	call, err := p.Dial(dialling, d)
 	if err != nil && dialling.Err() != nil && ctx.Err() == nil {
 		err = fmt.Errorf("it says nothing for %s", silence)

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,10 +41,10 @@ func platform(t *testing.T, code int) *party.Party {
 	return p
 }
 
-// caller knows SBCs at these addresses.
+// caller knows SBCs at these addresses. It waits for each as long as that may take.
 func caller(t *testing.T, at ...netip.AddrPort) *hunter {
 	t.Helper()
-	h := &hunter{}
+	h := &hunter{silence: func(func()) func() bool { return func() bool { return true } }}
 	for i, to := range at {
 		p, err := party.Open(t.Context(), "carrier", sip.Config{Server: to, LocalIP: loopback, User: "carrier"})
 		require.NoError(t, err)
@@ -54,10 +56,7 @@ func caller(t *testing.T, at ...netip.AddrPort) *hunter {
 
 func TestCallersTryTheNextSBC(t *testing.T) {
 	t.Parallel()
-	dead, err := net.ListenPacket("udp", "127.0.0.1:0") //nolint:noctx // an address needs no look-up
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = dead.Close() })
-	silent := dead.LocalAddr().(*net.UDPAddr).AddrPort()
+	var silent netip.AddrPort // each case has one of its own
 	up, leaving, busy := platform(t, 0).Local(), platform(t, 503).Local(), platform(t, 486).Local()
 	for _, c := range []struct {
 		name string
@@ -75,7 +74,10 @@ func TestCallersTryTheNextSBC(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			call, by, err := caller(t, c.at...).dial(ctx, sip.Dial{To: "1", From: "2"})
+			at, silence := mute(t, c.at)
+			h := caller(t, at...)
+			h.silence = silence
+			call, by, err := h.dial(ctx, sip.Dial{To: "1", From: "2"})
 			assert.Equal(t, c.by, by)
 			if c.why != "" {
 				require.ErrorContains(t, err, c.why)
@@ -85,6 +87,30 @@ func TestCallersTryTheNextSBC(t *testing.T) {
 			require.NoError(t, call.Hangup(ctx))
 			require.NoError(t, call.Close())
 		})
+	}
+}
+
+// mute puts a server that says nothing in the place of the address that is none. Silence ends when it has heard something.
+func mute(t *testing.T, at []netip.AddrPort) (filled []netip.AddrPort, silence func(end func()) (stop func() bool)) {
+	t.Helper()
+	dead, err := net.ListenPacket("udp", "127.0.0.1:0") //nolint:noctx // an address needs no look-up
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = dead.Close() })
+	filled = slices.Clone(at)
+	for i, a := range at {
+		if !a.IsValid() {
+			filled[i] = dead.LocalAddr().(*net.UDPAddr).AddrPort()
+		}
+	}
+	var now atomic.Pointer[func()]
+	go func() {
+		if _, _, err := dead.ReadFrom(make([]byte, 1)); err == nil {
+			(*now.Load())()
+		}
+	}()
+	return filled, func(end func()) func() bool {
+		now.Store(&end)
+		return func() bool { return true }
 	}
 }
 

@@ -109,7 +109,7 @@ class Settings(unittest.TestCase):
                     self.assertFalse(fnmatch.fnmatchcase(pattern + ".1.gz", pattern), "compressed lines are no lines")
 
     def test_the_metrics_of_a_role(self):
-        for name, want in {"c4-router": {"kamailio", "postgresql"}, "c4-sbc": {"kamailio", "rtpengine"}, "uc-engine": {"asterisk", "backup", "postgresql"}}.items():
+        for name, want in {"c4-router": {"kamailio", "postgresql"}, "c4-sbc": {"kamailio", "rtpengine"}, "uc-engine": {"asterisk", "backup", "pair", "postgresql"}}.items():
             settings = self.render("monitoring.json.j2", ROLES[name])
             self.assertEqual(set(settings["sources"]), want | {"certificates", "ena", "system", "units"})
             self.assertEqual((settings["publish"]["role"], settings["publish"]["instance"]), (name, "i-0123456789abcdef0"))

@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "files" / "lib"))
 
 import command  # noqa: E402
 import samples  # noqa: E402
-from sources import asterisk, backup, certificates, kamailio, units  # noqa: E402
+from sources import asterisk, backup, certificates, kamailio, pair, units  # noqa: E402
 
 ASTERISK = {
     "core show uptime seconds": "System uptime: 5025\nLast reload: 11\n",
@@ -115,6 +115,44 @@ class Sources(unittest.TestCase):
             (name, labels, value), = backup.collect({"directory": directory})
             self.assertEqual((name, labels), ("calldata_backup_age_seconds", {"kind": "engine"}))
             self.assertAlmostEqual(value, 7200, delta=5)
+
+    def test_pair(self):
+        now = 1_800_000_000
+        with tempfile.TemporaryDirectory() as directory, mock.patch.object(pair, "copied", None), mock.patch.object(pair, "booted", lambda: now - 86400), \
+                mock.patch.object(pair.time, "time", lambda: now):
+            cron, dump, left = (pathlib.Path(directory, name) for name in ("cron", pair.DUMP, pair.LEFT[0]))
+
+            def age(restarted=False):
+                if restarted:
+                    pair.copied = None
+                found = list(pair.collect({"cron": str(cron), "directory": directory}))
+                self.assertEqual([name for name, _, _ in found], ["calldata_copy_age_seconds"] * len(found))
+                return found[0][2] if found else None
+
+            def write(path, ago):
+                path.touch()
+                os.utime(path, (now - ago, now - ago))
+
+            self.assertIsNone(age(), "the engine copies itself to none")
+            write(cron, 900)
+            self.assertEqual(age(), 900, "no copy was made since the pair was")
+            write(cron, 200_000)
+            self.assertEqual(age(restarted=True), 86400, "no copy was made since the machine was started")
+            write(dump, 600)
+            self.assertEqual(age(), 600)
+            write(dump, 5)
+            write(left, 1)
+            self.assertEqual(age(), 600, "the next copy is being made, or has failed")
+            self.assertEqual(age(restarted=True), 3605, "nobody remembers the one before, which is an hour older at least")
+            write(dump, 1)
+            self.assertEqual(age(), 3605, "that one has failed, too")
+            left.unlink()
+            self.assertEqual(age(), 1)
+            cron.unlink()
+            self.assertIsNone(age())
+            write(cron, 50)
+            dump.unlink()
+            self.assertEqual(age(), 50, "another pair has nothing of the one before")
 
     def test_certificates(self):
         with tempfile.TemporaryDirectory() as directory:

@@ -26,6 +26,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stacktest"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
+	"github.com/calldata/calldata-foundation/infra/calldata/repo"
 	"github.com/calldata/calldata-foundation/stacks"
 	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
@@ -512,7 +513,7 @@ func TestStepsThatAreCutOff(t *testing.T) {
 
 	// After the document and before the record of it, where the new stack has an old one's address.
 	require.NoError(t, os.Remove(filepath.Join(root, "prod-us-west-2.sh")))
-	path := recordPath(b.root, "prod-us-west-2")
+	path := repo.Afresh(b.root, "prod-us-west-2")
 	r, err := readRecord(path)
 	require.NoError(t, err)
 	r.Done = slices.DeleteFunc(r.Done, func(step string) bool { return step == "addresses" })

@@ -73,7 +73,7 @@ const steps = `
 const remembered = `
 
 What was chosen and what is done is kept in .calldata/NAME/afresh.json: after a failure mend the cause and run the same command
-again, it goes on where it stopped, with the same snapshot and the same backups.`
+again, it goes on where it stopped, with the same snapshot and the same backups. calldata destroy NAME takes the file away.`
 
 // NewCmdFailover makes `calldata dr failover`.
 func NewCmdFailover(streams *cli.IO) *cobra.Command {

@@ -1,6 +1,7 @@
 package afresh
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,8 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/calldata/calldata-foundation/components/rds/snapshot"
+	"github.com/calldata/calldata-foundation/components/tags"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/awsapi"
 )
@@ -45,21 +48,30 @@ func NewestSnapshot(ctx context.Context, region, database string) (Snapshot, err
 			if err != nil {
 				return Snapshot{}, cli.WithCode(cli.ExitUnreachable, fmt.Errorf("ask RDS in %s: %s", region, awsapi.Message(err)))
 			}
-			for _, s := range page.DBSnapshots {
-				made := aws.ToTime(s.OriginalSnapshotCreateTime)
-				if made.IsZero() {
-					made = aws.ToTime(s.SnapshotCreateTime)
-				}
-				if aws.ToString(s.Status) == available && !snapshot.Begins(aws.ToString(s.DBSnapshotIdentifier)) && made.After(newest.Time) {
-					newest = Snapshot{ARN: aws.ToString(s.DBSnapshotArn), Type: aws.ToString(s.SnapshotType), Time: made.UTC()}
-				}
-			}
+			newest = newer(newest, page.DBSnapshots)
 		}
 	}
 	if newest.ARN == "" {
 		return Snapshot{}, cli.WithCode(cli.ExitUnhealthy, fmt.Errorf("RDS has no snapshot of the database %s in %s that a database could begin with", database, region))
 	}
 	return newest, nil
+}
+
+// newer is the newest of a snapshot and those of a list that a database of another stack can begin with.
+func newer(newest Snapshot, list []rdstypes.DBSnapshot) Snapshot {
+	for _, s := range list {
+		made := aws.ToTime(cmp.Or(s.OriginalSnapshotCreateTime, s.SnapshotCreateTime))
+		var name string
+		for _, t := range s.TagList {
+			if aws.ToString(t.Key) == tags.KeyName {
+				name = aws.ToString(t.Value)
+			}
+		}
+		if aws.ToString(s.Status) == available && !snapshot.Begins(aws.ToString(s.DBSnapshotIdentifier), name) && made.After(newest.Time) {
+			newest = Snapshot{ARN: aws.ToString(s.DBSnapshotArn), Type: aws.ToString(s.SnapshotType), Time: made.UTC()}
+		}
+	}
+	return newest
 }
 
 // zonesOf are the first zones of a region that are open to everybody and in service, in alphabetical order.

@@ -93,7 +93,7 @@ func (o *Options) prepare(ctx context.Context) (*task, error) {
 	if err := t.locate(); err != nil {
 		return nil, err
 	}
-	if t.record, err = readRecord(recordPath(root, t.home.name)); err != nil {
+	if t.record, err = readRecord(repo.Afresh(root, t.home.name)); err != nil {
 		return nil, err
 	}
 	errs := []error{t.secrets()}
@@ -245,7 +245,7 @@ func (t *task) byHand() []string {
 
 // look asks AWS what there is.
 func (t *task) look(ctx context.Context, work progress.Reporter) (*record, error) {
-	r := &record{Kind: t.kind, From: t.old.file.Stack, Region: t.home.region, Backups: map[string]string{}, path: recordPath(t.root, t.home.name)}
+	r := &record{Kind: t.kind, From: t.old.file.Stack, Region: t.home.region, Backups: map[string]string{}, path: repo.Afresh(t.root, t.home.name)}
 	var errs []error
 	ask := func(what string, question func() error) {
 		step := work.Step("ask for " + what)

@@ -27,10 +27,6 @@ type record struct {
 	path string
 }
 
-func recordPath(root, name string) string {
-	return filepath.Join(root, ".calldata", name, "afresh.json")
-}
-
 // readRecord reads what is remembered. It answers nil where nothing is.
 func readRecord(path string) (*record, error) {
 	data, err := os.ReadFile(path) //nolint:gosec // below the repository's .calldata

@@ -97,6 +97,7 @@ METRICS = {
     "UnitsDown": ("Count", zeros("calldata_unit_up")),
     "SourcesDown": ("Count", zeros("calldata_up")),
     "BackupAge": ("Seconds", largest("calldata_backup_age_seconds")),
+    "CopyAge": ("Seconds", largest("calldata_copy_age_seconds")),
     "CertificateLeft": ("Seconds", least("calldata_certificate_end_seconds", time.time)),
 }
 
