@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/costexplorer"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/calldata/calldata-foundation/components/baseline/permission"
 	"github.com/calldata/calldata-foundation/components/tags"
 )
 
@@ -17,8 +18,8 @@ var warnings = []struct {
 	percent float64
 }{{"ACTUAL", 50}, {"ACTUAL", 80}, {"ACTUAL", 100}, {"FORECASTED", 100}}
 
-// budgets registers a budget of each environment, and one of the account with their sum: what carries no tag, and
-// everything while the bill does not know the tags yet, only that one sees.
+// budgets registers a budget of each environment, and one of the account with their sum: what carries no tag, the stacks of pull requests,
+// and everything while the bill does not know the tags yet, only that one sees.
 func (b *builder) budgets(*Baseline) error {
 	total := 0
 	for _, env := range b.args.Environments {
@@ -26,6 +27,9 @@ func (b *builder) budgets(*Baseline) error {
 			continue
 		}
 		total += env.BudgetUSD
+		if env.Name == permission.Requests {
+			continue // a budget knows its tags one by one. Source: AWS Budgets API Reference, Expression, MatchOptions.
+		}
 		if err := b.budget(b.name+"-budget-"+env.Name, env.BudgetUSD, budgets.BudgetCostFilterArray{budgets.BudgetCostFilterArgs{
 			Name: pulumi.String("TagKeyValue"), Values: pulumi.StringArray{pulumi.String("user:" + tags.KeyEnvironment + "$" + env.Name)},
 		}}); err != nil {

@@ -69,12 +69,18 @@ func (s Scope) ceiling(buckets ...string) []iamdoc.Statement {
 // shared.
 func (s Scope) apart(others []string) []iamdoc.Statement {
 	var statements []iamdoc.Statement
-	if len(others) > 0 {
-		statements = append(statements, iamdoc.Statement{Sid: "NotOfOthers", Effect: iamdoc.EffectDeny, Actions: []string{"*"}, Resources: []string{"*"},
-			Conditions: conditions{"StringEquals": {"aws:ResourceTag/Environment": others}}})
+	deny := func(sid, key string, environments []string) {
+		var stacks []string
+		for _, e := range environments {
+			stacks = append(stacks, e, e+"-*")
+		}
+		statements = append(statements, iamdoc.Statement{Sid: sid, Effect: iamdoc.EffectDeny, Actions: []string{"*"}, Resources: []string{"*"},
+			Conditions: conditions{"StringLike": {key: stacks}}})
 	}
-	statements = append(statements, iamdoc.Statement{Sid: "NotForOthers", Effect: iamdoc.EffectDeny, Actions: []string{"*"}, Resources: []string{"*"},
-		Conditions: conditions{"StringEquals": {"aws:RequestTag/Environment": append(slices.Clone(s.Others), Account)}}})
+	if len(others) > 0 {
+		deny("NotOfOthers", "aws:ResourceTag/Environment", others)
+	}
+	deny("NotForOthers", "aws:RequestTag/Environment", append(slices.Clone(s.Others), Account))
 	statements = append(statements, iamdoc.Statement{Sid: "NoRemoteCommands", Effect: iamdoc.EffectDeny, Actions: remote, Resources: []string{"*"}})
 	if s.Guarded {
 		statements = append(statements, iamdoc.Statement{Sid: "NothingForEver", Effect: iamdoc.EffectDeny, Actions: irreversible, Resources: []string{"*"}})

@@ -24,12 +24,12 @@ func (s Scope) Deploy() []Policy {
 func (s Scope) parameters() string { return "parameter" + s.path() + "/*" }
 
 // path is where an environment's log groups and parameters are.
-func (s Scope) path() string { return "/calldata/" + s.Environment }
+func (s Scope) path() string { return "/calldata/" + s.stack() }
 
-// secrets are the environment's own secrets. The one that RDS keeps is not among them: it is named by RDS, and only the
+// secrets are the environment's own secrets, and those that its workflows read. The one that RDS keeps is not among them: it is named by RDS, and only the
 // machines that need it read it.
 func (s Scope) secrets() []string {
-	return s.arns("secretsmanager", "secret:"+s.Environment+"-*", "secret:"+s.path()[1:]+"/*")
+	return s.arns("secretsmanager", "secret:"+s.Environment+"-*", "secret:calldata/"+s.Environment+"/*")
 }
 
 // network is the VPC and its firewalls. EC2 tells its resources by tags, and some that AWS makes along with a VPC have
@@ -127,9 +127,7 @@ func (s Scope) compute() []iamdoc.Statement {
 		// check must be in every statement about StartSession.
 		// Source: AWS Systems Manager User Guide, "Start a session with a document by specifying the session documents in IAM
 		// policies".
-		{Sid: "Sessions", Actions: []string{"ssm:StartSession"}, Resources: s.arns("ec2", "instance/*"), Conditions: conditions{
-			"StringEquals": s.own()["StringEquals"], "BoolIfExists": checked["BoolIfExists"],
-		}},
+		{Sid: "Sessions", Actions: []string{"ssm:StartSession"}, Resources: s.arns("ec2", "instance/*"), Conditions: s.own().with(checked)},
 		{Sid: "SessionDocument", Actions: []string{"ssm:StartSession"}, Resources: []string{"arn:aws:ssm:*::document/AWS-StartSSHSession"}, Conditions: checked},
 		{Sid: "OwnSessions", Actions: []string{"ssm:ResumeSession", "ssm:TerminateSession"}, Resources: s.arns("ssm", "session/*"),
 			// Source: AWS Systems Manager User Guide, "Quickstart default IAM policies for Session Manager".
@@ -143,7 +141,6 @@ func (s Scope) compute() []iamdoc.Statement {
 // they are what is left when a deployment, or whoever has taken it over, has done the worst.
 func (s Scope) data() []iamdoc.Statement {
 	e := s.Environment
-	created := conditions{"StringEquals": {"aws:RequestTag/Environment": {e}}}
 	return []iamdoc.Statement{
 		{Sid: "Databases", Resources: s.arns("rds", "db:"+e+"-*", "subgrp:"+e+"-*", "pg:"+e+"-*", "og:default:*", "snapshot:"+e+"-*", "snapshot:rds:"+e+"-*"), Actions: []string{
 			"rds:CreateDBInstance", "rds:ModifyDBInstance", "rds:DeleteDBInstance", "rds:RebootDBInstance", "rds:StartDBInstance", "rds:StopDBInstance",
@@ -160,12 +157,12 @@ func (s Scope) data() []iamdoc.Statement {
 			"s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:PutReplicationConfiguration",
 			"s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload",
 		}},
-		{Sid: "NewKeys", Actions: []string{"kms:CreateKey"}, Resources: []string{"*"}, Conditions: created},
+		{Sid: "NewKeys", Actions: []string{"kms:CreateKey"}, Resources: []string{"*"}, Conditions: s.created()},
 		// A key that is being made has no tags yet. This would also take a key that nobody has given an Environment.
 		// Source: AWS KMS Developer Guide, "Controlling access to tags".
-		{Sid: "TagNewKeys", Actions: []string{"kms:TagResource"}, Resources: s.arns("kms", "key/*"), Conditions: conditions{
-			"StringEquals": created["StringEquals"], "Null": {"aws:ResourceTag/Environment": {"true"}},
-		}},
+		{Sid: "TagNewKeys", Actions: []string{"kms:TagResource"}, Resources: s.arns("kms", "key/*"), Conditions: s.created().with(
+			conditions{"Null": {"aws:ResourceTag/Environment": {"true"}}},
+		)},
 		{Sid: "Keys", Resources: s.arns("kms", "key/*"), Conditions: s.own(), Actions: []string{
 			"kms:PutKeyPolicy", "kms:EnableKey", "kms:DisableKey", "kms:EnableKeyRotation", "kms:UpdateKeyDescription", "kms:TagResource", "kms:UntagResource",
 			"kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion", "kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias",

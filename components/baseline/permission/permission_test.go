@@ -484,7 +484,8 @@ func TestDomains(t *testing.T) {
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	long := dev()
-	long.Environment, long.Others = strings.Repeat("e", 32), []string{strings.Repeat("f", 32), strings.Repeat("g", 32), strings.Repeat("h", 32)}
+	// The longest names of stacks with buckets, see infra/calldata/dr/afresh.
+	long.Environment, long.Others = strings.Repeat("e", 24), []string{strings.Repeat("f", 24), strings.Repeat("g", 24), strings.Repeat("h", 24), Requests}
 	long.OtherRegions, long.Domains, long.Guarded, long.StateBucket = []string{"ap-southeast-1"}, []string{"dev.telephony.example.com"}, true, strings.Repeat("s", 63)
 	for _, s := range []Scope{dev(), long} {
 		policies := slices.Concat(s.Preview(), s.Deploy(), s.Calls(), []Policy{s.Boundary(), s.WorkloadBoundary()})
@@ -536,4 +537,92 @@ func TestTrust(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRoleWithWebIdentity"],"Principal":{"Federated":["arn:provider"]},
 		"Condition":{"StringEquals":{"token.actions.githubusercontent.com:aud":["sts.amazonaws.com"],"token.actions.githubusercontent.com:sub":["repo:o/r:environment:dev"]}}}]}`, got)
+}
+
+// requests is the scope of the stacks of pull requests.
+func requests() Scope {
+	s := dev()
+	s.Environment, s.Others = Requests, []string{"dev", "stage", "prod"}
+	return s
+}
+
+// The role of pull requests changes each of their stacks, and nothing else: neither what is called alike nor the stack of their settings.
+func TestDeploymentsOfPullRequests(t *testing.T) {
+	t.Parallel()
+	const boundary = "calldata-foundation-pr-workload-boundary"
+	policies, limit := statements(requests().Deploy()), requests().Boundary().Statements
+	for _, tc := range []struct {
+		request
+		want bool
+	}{
+		{request{"ec2:CreateVpc", arn("ec2", "vpc/*"), map[string]string{"aws:RequestTag/Environment": "pr-12"}}, true},
+		{request{"ec2:TerminateInstances", arn("ec2", "instance/i-1"), tagged("pr-12")}, true},
+		{request{"ssm:StartSession", arn("ec2", "instance/i-1"), tagged("pr-13")}, true},
+		{request{"kms:CreateKey", "*", map[string]string{"aws:RequestTag/Environment": "pr-12"}}, true},
+		{request{"kms:TagResource", key, map[string]string{"aws:RequestTag/Environment": "pr-12"}}, true},
+		{request{"kms:PutKeyPolicy", key, tagged("pr-12")}, true},
+		{request{"kms:CreateAlias", arn("kms", "alias/pr-12-volumes"), nil}, true},
+		{request{"s3:PutBucketPolicy", "arn:aws:s3:::pr-12-backups-1234567", nil}, true},
+		{request{"iam:CreateRole", "arn:aws:iam::123456789012:role/pr-12-uc-1", bounded(boundary)}, true},
+		{request{"logs:CreateLogGroup", arn("logs", "log-group:/calldata/pr-12/uc-1"), nil}, true},
+		{request{"ssm:GetParameter", arn("ssm", "parameter/calldata/pr-12/x"), nil}, true},
+		{request{"secretsmanager:GetSecretValue", arn("secretsmanager", "secret:calldata/pr/ssh-key-AbCdEf"), nil}, true},
+		{request{"s3:PutObject", state + "stacks/calldata-foundation/pr-12.json", nil}, true},
+		{request{"s3:PutObject", state + "stacks/calldata-foundation/pr-12.pulumi-tags", nil}, true},
+		{request{"s3:DeleteObject", state + "locks/organization/calldata-foundation/pr-12/1.json", nil}, true},
+		{request{"s3:PutObject", state + "history/calldata-foundation/pr-12/pr-12-1.history.json", nil}, true},
+		{request{"kms:Decrypt", key, alias(secrets)}, true},
+
+		{request{"s3:PutObject", state + "stacks/calldata-foundation/pr.json", nil}, false},
+		{request{"s3:PutObject", state + "stacks/calldata-foundation/prod.json", nil}, false},
+		{request{"s3:GetObject", state + "stacks/calldata-foundation/dev.json", nil}, false},
+		{request{"s3:PutBucketPolicy", "arn:aws:s3:::prod-backups-1234567", nil}, false},
+		{request{"ec2:TerminateInstances", arn("ec2", "instance/i-1"), tagged("prod")}, false},
+		{request{"ec2:TerminateInstances", arn("ec2", "instance/i-1"), tagged("prod-us-west-2")}, false},
+		{request{"ec2:CreateVpc", arn("ec2", "vpc/*"), map[string]string{"aws:RequestTag/Environment": "stage"}}, false},
+		{request{"kms:CreateKey", "*", map[string]string{"aws:RequestTag/Environment": "pr"}}, false},
+		{request{"kms:PutKeyPolicy", key, tagged("prod")}, false},
+		{request{"ssm:StartSession", arn("ec2", "instance/i-1"), tagged("dev")}, false},
+		{request{"logs:CreateLogGroup", arn("logs", "log-group:/calldata/prod/uc-1"), nil}, false},
+		{request{"secretsmanager:GetSecretValue", arn("secretsmanager", "secret:calldata/prod/ssh-key-AbCdEf"), nil}, false},
+		{request{"iam:CreateRole", "arn:aws:iam::123456789012:role/prod-uc-1", bounded(boundary)}, false},
+		{request{"iam:CreateRole", "arn:aws:iam::123456789012:role/pr-12-uc-1", nil}, false},
+		{request{"iam:PutRolePolicy", "arn:aws:iam::123456789012:role/calldata-foundation-pr-deploy", bounded(boundary)}, false},
+	} {
+		assert.Equal(t, tc.want, allowed(policies, limit, tc.request), "%s on %s %v", tc.action, tc.resource, tc.context)
+	}
+	previews := statements(requests().Preview())
+	for resource, want := range map[string]bool{state + "stacks/calldata-foundation/pr-12.json": true, state + "stacks/calldata-foundation/prod.json": false} {
+		assert.Equal(t, want, allowed(previews, nil, request{"s3:GetObject", resource, nil}), resource)
+	}
+	for _, p := range slices.Concat(requests().Deploy(), requests().Preview(), []Policy{requests().Boundary(), requests().WorkloadBoundary()}) {
+		_, err := p.Document()
+		require.NoError(t, err)
+	}
+}
+
+// What is called after another environment is that one's: stacks of pull requests, drills and failovers.
+func TestOthersStacksAreTheirs(t *testing.T) {
+	t.Parallel()
+	s := dev()
+	s.Others = append(s.Others, Requests)
+	policies, limit := statements(s.Deploy()), s.Boundary().Statements
+	for _, stack := range []string{"pr-12", "stage-drill", "prod-us-west-2"} {
+		assert.False(t, allowed(policies, limit, request{"ec2:TerminateInstances", arn("ec2", "instance/i-1"), tagged(stack)}), stack)
+		assert.False(t, allowed(policies, limit, request{"ec2:CreateVpc", arn("ec2", "vpc/*"), map[string]string{"aws:RequestTag/Environment": stack}}), stack)
+	}
+	assert.True(t, allowed(policies, limit, request{"ec2:TerminateInstances", arn("ec2", "instance/i-1"), tagged("dev")}))
+	assert.True(t, allowed(policies, limit, request{"ec2:AssociateAddress", arn("ec2", "elastic-ip/eipalloc-1"), tagged("shared")}))
+}
+
+func TestRequestNumber(t *testing.T) {
+	t.Parallel()
+	for stack, want := range map[string]int{"pr-12": 12, "pr-1": 1, "pr": 0, "pr-": 0, "pr-0": 0, "pr-012": 0, "pr--1": 0, "pr-+1": 0, "pr-12a": 0, "prod": 0, "12": 0, "prod-12": 0} {
+		number, ok := RequestNumber(stack)
+		assert.Equal(t, want > 0, ok, stack)
+		if ok {
+			assert.Equal(t, want, number)
+			assert.Equal(t, stack, RequestStack(number))
+		}
+	}
 }

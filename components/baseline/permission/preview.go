@@ -13,9 +13,9 @@ func (s Scope) bundles() string { return "arn:aws:s3:::" + s.Environment + "-*/b
 func (s Scope) Preview() []Policy {
 	return []Policy{{Name: "preview", Statements: append(append(s.readState(), lookAtSlack(),
 		// S3 answers for an encrypted object only to who may decrypt it.
-		iamdoc.Statement{Sid: "LookAtBundles", Actions: []string{"kms:Decrypt"}, Resources: s.arns("kms", "key/*"), Conditions: conditions{
-			"StringEquals": {"aws:ResourceTag/Environment": {s.Environment}}, "StringLike": {"kms:ViaService": {"s3.*.amazonaws.com"}},
-		}}),
+		iamdoc.Statement{Sid: "LookAtBundles", Actions: []string{"kms:Decrypt"}, Resources: s.arns("kms", "key/*"), Conditions: s.own().with(
+			conditions{"StringLike": {"kms:ViaService": {"s3.*.amazonaws.com"}}},
+		)}),
 		s.noContents(readable{objects: []string{s.bundles()}})...)}}
 }
 

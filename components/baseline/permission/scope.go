@@ -2,6 +2,9 @@ package permission
 
 import (
 	"fmt"
+	"maps"
+	"strconv"
+	"strings"
 
 	"github.com/calldata/calldata-foundation/components/iamdoc"
 )
@@ -14,9 +17,9 @@ type Scope struct {
 	OtherRegions []string
 	// Project is the Pulumi project. Names of roles and boundaries begin with it.
 	Project string
-	// Environment is the stack's name, with which the names of all its resources begin.
+	// Environment is the stack's name, with which the names of all its resources begin. Requests stands for the stacks of pull requests.
 	Environment string
-	// Others are the account's other environments, which this one cannot touch.
+	// Others are the account's other environments, which this one cannot touch, nor stacks that are called after them: OTHER-us-west-2.
 	Others []string
 	// Guarded takes from deployments what cannot be undone: deleting databases, keys, buckets, versions of objects,
 	// volumes and addresses. An administrator does that.
@@ -30,6 +33,28 @@ type Scope struct {
 
 // Account is the value of the tag Environment of what exists once in an account.
 const Account = "account"
+
+// Requests is the environment of pull requests. Its stacks are called after it, each with the number of its pull request, see RequestStack;
+// the file of its name has the settings of all of them, and nothing is deployed under the name itself.
+const Requests = "pr"
+
+// RequestStack is the name of the stack of a pull request.
+func RequestStack(number int) string { return Requests + "-" + strconv.Itoa(number) }
+
+// RequestNumber is the number of the pull request whose stack it is; ok is false for every other stack.
+func RequestNumber(stack string) (number int, ok bool) {
+	text, _ := strings.CutPrefix(stack, Requests+"-")
+	number, err := strconv.Atoi(text)
+	return number, err == nil && number > 0 && stack == RequestStack(number)
+}
+
+// stack is the name of the environment's stack, or the pattern of its stacks' names.
+func (s Scope) stack() string {
+	if s.Environment == Requests {
+		return Requests + "-*"
+	}
+	return s.Environment
+}
 
 // PreviewRole and DeployRole are the names of the roles of the scope's workflows, and BoundaryName and
 // WorkloadBoundaryName those of the limits of deployments and of the roles that deployments make. They are fixed:
@@ -73,13 +98,13 @@ const MaxPolicy = 6144
 func (p Policy) Document() (string, error) {
 	text, err := iamdoc.Document(p.Statements...)
 	if err == nil && len(text) > MaxPolicy {
-		return "", fmt.Errorf("the policy %s has %d characters, IAM takes %d: name fewer or shorter domains and regions", p.Name, len(text), MaxPolicy)
+		return "", fmt.Errorf("the policy %s has %d characters, IAM takes %d: name fewer or shorter domains, regions and environments", p.Name, len(text), MaxPolicy)
 	}
 	return text, err
 }
 
 // conditions are the values of condition keys by operator.
-type conditions = map[string]map[string][]string
+type conditions map[string]map[string][]string
 
 // regions are all regions of the scope.
 func (s Scope) regions() []string { return append([]string{s.Region}, s.OtherRegions...) }
@@ -89,9 +114,30 @@ func (s Scope) here() conditions {
 	return conditions{"StringEquals": {"aws:RequestedRegion": s.regions()}}
 }
 
-// own limits a statement to what carries the environment's tag.
-func (s Scope) own() conditions {
-	return conditions{"StringEquals": {"aws:ResourceTag/Environment": {s.Environment}}}
+// own limits a statement to what carries the environment's tag, and created to what gets it.
+func (s Scope) own() conditions     { return s.tagged("aws:ResourceTag/Environment") }
+func (s Scope) created() conditions { return s.tagged("aws:RequestTag/Environment") }
+
+func (s Scope) tagged(key string) conditions {
+	operator := "StringEquals"
+	if s.stack() != s.Environment {
+		operator = "StringLike"
+	}
+	return conditions{operator: {key: {s.stack()}}}
+}
+
+// with joins conditions: each of them has to hold. Where two are of one operator, they are about different keys.
+func (c conditions) with(others ...conditions) conditions {
+	all := conditions{}
+	for _, one := range append([]conditions{c}, others...) {
+		for operator, keys := range one {
+			if all[operator] == nil {
+				all[operator] = map[string][]string{}
+			}
+			maps.Copy(all[operator], keys)
+		}
+	}
+	return all
 }
 
 // arns are ARNs of the account, one for each resource, for example "rds", "db:dev-*". The region is any: what is named

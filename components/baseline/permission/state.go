@@ -7,10 +7,10 @@ import "github.com/calldata/calldata-foundation/components/iamdoc"
 func (s Scope) stateFiles() []string {
 	at := "arn:aws:s3:::" + s.StateBucket + "/.pulumi/"
 	return []string{
-		at + "stacks/" + s.Project + "/" + s.Environment + ".*",
-		at + "history/" + s.Project + "/" + s.Environment + "/*",
-		at + "backups/" + s.Project + "/" + s.Environment + "/*",
-		at + "locks/organization/" + s.Project + "/" + s.Environment + "/*",
+		at + "stacks/" + s.Project + "/" + s.stack() + ".*",
+		at + "history/" + s.Project + "/" + s.stack() + "/*",
+		at + "backups/" + s.Project + "/" + s.stack() + "/*",
+		at + "locks/organization/" + s.Project + "/" + s.stack() + "/*",
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/beside"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stacktest"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
@@ -246,7 +247,7 @@ func TestFailover(t *testing.T) {
 	assert.Equal(t, "ipbxes: [{addresses: [10.40.1.77]}] # 10.40.1.0/24\n", b.read(t, "ansible/inventories/prod-us-west-2/routing.yml"))
 	assert.Equal(t, "ipbxes: [{addresses: [10.40.1.5]}] # 10.40.1.0/24\n", b.read(t, "ansible/inventories/prod/routing.yml"))
 	for link, want := range map[string]string{"prod-us-west-2/hosts.yml": "../shared/hosts.yml", "prod-us-west-2.sh": "shared/inventory.sh"} {
-		to, err := os.Readlink(filepath.Join(b.root, inventories, link))
+		to, err := os.Readlink(filepath.Join(b.root, beside.Inventories, link))
 		require.NoError(t, err)
 		assert.Equal(t, want, to)
 	}
@@ -334,7 +335,7 @@ func TestWhatCannotComeBack(t *testing.T) {
 			"the name prod is taken", "Pulumi.prod.yaml, ansible/inventories/prod, a stack of this name in Pulumi's backend;",
 		}},
 		"link of somebody": {func(b *bench) {
-			_ = os.Symlink("nowhere", filepath.Join(b.root, inventories, "fleet.sh"))
+			_ = os.Symlink("nowhere", filepath.Join(b.root, beside.Inventories, "fleet.sh"))
 		}, []string{"--name", "fleet"}, cli.ExitUsage, []string{"there is ansible/inventories/fleet.sh;"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -506,7 +507,7 @@ func TestDrillIsTakenDownWhateverHappens(t *testing.T) {
 func TestStepsThatAreCutOff(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	root := filepath.Join(b.root, inventories)
+	root := filepath.Join(b.root, beside.Inventories)
 	b.fail = map[string]error{"routing prod-us-west-2": errors.New("gone")}
 	_, err := b.run(t, "--yes")
 	require.ErrorContains(t, err, "gone")

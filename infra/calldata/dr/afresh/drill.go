@@ -13,6 +13,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/beside"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 )
 
@@ -102,7 +103,7 @@ func (t *task) play(ctx context.Context) error {
 	}
 	text, _ := readdress(string(data), t.moved())
 	plan := filepath.Join(filepath.Dir(t.record.path), "calls.json")
-	if err := replaceFile(plan, []byte(text)); err != nil {
+	if err := beside.ReplaceFile(plan, []byte(text)); err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(plan) }() // nothing depends on it
@@ -128,24 +129,21 @@ func (t *task) takeDown(ctx context.Context) error {
 // leftovers are the commands that take a drill's stack down by hand, and all that was made for it.
 func (t *task) leftovers() string {
 	name := t.home.name
-	return fmt.Sprintf("calldata destroy %s && pulumi stack rm %s && rm -rf %s/%s %s/%s.sh .calldata/%s", name, name, inventories, name, inventories, name, name)
+	return fmt.Sprintf("calldata destroy %s && pulumi stack rm %s && rm -rf %s/%s %s/%s.sh .calldata/%s", name, name, beside.Inventories, name, beside.Inventories, name, name)
 }
 
 // unmake forgets which steps are done, before machines go: a drill that goes on after half of them are gone does everything again, with
 // a new copy of the inventory.
 func (t *task) unmake() error {
 	t.record.Done = nil
-	dir := filepath.Join(t.root, inventories, t.home.name)
-	return errors.Join(t.record.write(), os.RemoveAll(dir), os.RemoveAll(dir+unfinished))
+	return errors.Join(t.record.write(), t.beside().RemoveInventory())
 }
 
 // forget takes away the rest of what the drill has made in the repository.
 func (t *task) forget() error {
-	var errs []error
-	for _, path := range []string{t.file.Path, filepath.Join(t.root, inventories, t.home.name+".sh"), t.record.path} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
+	errs := []error{t.beside().Remove()}
+	if err := os.Remove(t.record.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/beside"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/repo"
 	"github.com/calldata/calldata-foundation/stacks"
@@ -110,7 +111,7 @@ func (o *Options) prepare(ctx context.Context) (*task, error) {
 
 // secrets refuses to begin without the passwords that the step setup needs.
 func (t *task) secrets() error {
-	document := filepath.Join(inventories, t.old.file.Stack, "tenant.yml")
+	document := filepath.Join(beside.Inventories, t.old.file.Stack, "tenant.yml")
 	if _, err := os.Stat(filepath.Join(t.root, document)); t.PlanOnly || !t.old.topology.Configuration.Enabled || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -127,15 +128,9 @@ func (t *task) secrets() error {
 // free refuses a name that something has already, which a drill would overwrite and take away at its end. A plan asks no backend: it is made
 // also where nobody is logged in.
 func (t *task) free(ctx context.Context) error {
-	var there []string
-	inventory := filepath.Join(inventories, t.home.name)
-	for _, path := range []string{filepath.Base(stackfile.Path(t.root, t.home.name)), inventory, inventory + ".sh"} {
-		switch _, err := os.Lstat(filepath.Join(t.root, path)); {
-		case err == nil:
-			there = append(there, path)
-		case !errors.Is(err, fs.ErrNotExist):
-			return err
-		}
+	there, err := t.beside().Taken()
+	if err != nil {
+		return err
 	}
 	if !t.PlanOnly {
 		known, err := t.tools.known(ctx, t.root, t.home.name)
@@ -232,7 +227,7 @@ func (t *task) choose(ctx context.Context) error {
 func (t *task) byHand() []string {
 	name := t.home.name
 	all := []string{
-		fmt.Sprintf("write Pulumi.%s.yaml and %s/%s", name, inventories, name), "pulumi stack init " + name, "calldata deploy " + name,
+		fmt.Sprintf("write Pulumi.%s.yaml and %s/%s", name, beside.Inventories, name), "pulumi stack init " + name, "calldata deploy " + name,
 	}
 	for _, engine := range t.engines() {
 		if id := t.record.Backups[engine]; id != "" {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/beside"
 )
 
 // record is what is remembered of a stack that is made afresh, so that the same command goes on.
@@ -51,16 +52,7 @@ func (r *record) write() error {
 	if err := os.MkdirAll(filepath.Dir(r.path), 0o750); err != nil {
 		return err
 	}
-	return replaceFile(r.path, append(data, '\n'))
-}
-
-// replaceFile writes a file that is there whole or as it was.
-func replaceFile(path string, data []byte) error {
-	next := path + ".new"
-	if err := os.WriteFile(next, data, 0o600); err != nil { //nolint:gosec // in the repository
-		return err
-	}
-	return os.Rename(next, path)
+	return beside.ReplaceFile(r.path, append(data, '\n'))
 }
 
 func (r *record) has(step string) bool { return slices.Contains(r.Done, step) }

@@ -12,6 +12,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/dr/promise"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/beside"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -117,7 +118,7 @@ func (r *Report) write(w io.Writer) error {
 func (t *task) next() []string {
 	name, domain, now := t.home.name, t.old.config.Web.Domain, t.topology.Web.Domain
 	all := []string{
-		fmt.Sprintf("Commit Pulumi.%s.yaml and %s/%s, %s.sh.", name, inventories, name, name),
+		fmt.Sprintf("Commit Pulumi.%s.yaml and %s/%s, %s.sh.", name, beside.Inventories, name, name),
 		fmt.Sprintf("Call: docs/runbook.md, Failover to the second region, says how before anybody is sent there. People and phones find the stack at %s.", now),
 	}
 	if t.stack.Endpoints.Carriers != "" {

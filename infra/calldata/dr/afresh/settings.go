@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/beside"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/stacks"
 	"github.com/calldata/calldata-foundation/stacks/stackfile"
@@ -80,15 +81,8 @@ func (o old) settings(kind Kind, h home) map[string]any {
 	if kind == Failover {
 		label = h.region
 	}
-	changed := map[string]any{
-		"topology": string(o.config.Topology), "databaseSnapshot": h.snapshot,
-		// The old stack's own name has records that are still there, and a certificate's ARN is of a region and a name.
-		"domain": label + "." + o.config.Web.Domain, "hostedZone": o.config.Web.HostedZone, "certificateArn": nil,
-		// In use by the old stack, or of its region.
-		"natAllocationIds": nil, "copyRegion": nil,
-		// AWS connects a channel once in an account; calls from outside are placed to the old stack; no release is under way in a new one.
-		"slackChannel": nil, "syntheticCalls": nil, "blueFleets": nil, "greenFleets": nil, "releaseBegan": nil,
-	}
+	changed := beside.Apart(o.config, label) // the old stack's own name has records that are still there
+	changed["databaseSnapshot"], changed["copyRegion"] = h.snapshot, nil
 	if kind == Failover {
 		changed["aws:region"], changed["zones"], changed["amiId"] = h.region, h.zones, nil
 		return changed

@@ -21,11 +21,11 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/beside"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	rehearsal "github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 	"github.com/calldata/calldata-foundation/stacks"
-	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
 
 // step is a piece of the work. It answers what came of it; an error that wraps progress.ErrSkipped says why it was left out.
@@ -154,20 +154,9 @@ func (t *task) settings(context.Context) (string, error) {
 	if err := t.record.write(); err != nil {
 		return "", err
 	}
-	var made []string
-	file := stackfile.Path(t.root, t.home.name)
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		if err := replaceFile(file, t.text); err != nil {
-			return "", err
-		}
-		made = append(made, filepath.Base(file))
-	}
-	dir, err := t.inventory()
+	made, err := t.beside().Write(t.text)
 	if err != nil {
 		return "", err
-	}
-	if dir != "" {
-		made = append(made, dir)
 	}
 	if len(made) == 0 {
 		return "", skip("an earlier run wrote them")
@@ -175,37 +164,9 @@ func (t *task) settings(context.Context) (string, error) {
 	return "made " + strings.Join(made, ", "), nil
 }
 
-const inventories = "ansible/inventories"
-
-// unfinished is behind the name of a directory that is being copied.
-const unfinished = ".new"
-
-// inventory copies the directory of the old stack's inventory: group variables, vaults, documents. It answers its name where it made it.
-func (t *task) inventory() (made string, err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("copy the inventory of stack %s: %w", t.old.file.Stack, err)
-		}
-	}()
-	dir := filepath.Join(t.root, inventories)
-	to := filepath.Join(dir, t.home.name)
-	if _, err := os.Stat(to); errors.Is(err, fs.ErrNotExist) {
-		next := to + unfinished
-		if err := os.RemoveAll(next); err != nil { // of a run that was cut off
-			return "", err
-		}
-		if err := os.CopyFS(next, os.DirFS(filepath.Join(dir, t.old.file.Stack))); err != nil {
-			return "", err
-		}
-		if err := os.Rename(next, to); err != nil {
-			return "", err
-		}
-		made = filepath.Join(inventories, t.home.name)
-	}
-	if err := os.Symlink("shared/inventory.sh", to+".sh"); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
-	}
-	return made, nil
+// beside is what the new stack has in the repository.
+func (t *task) beside() beside.Stack {
+	return beside.Stack{Root: t.root, From: t.old.file.Stack, Name: t.home.name}
 }
 
 func (t *task) create(ctx context.Context) (string, error) {
@@ -269,9 +230,9 @@ func (t *task) document(name, without string) (string, error) {
 	if err := t.configured(); err != nil {
 		return "", err
 	}
-	path := filepath.Join(t.root, inventories, t.home.name, name)
+	path := filepath.Join(t.root, beside.Inventories, t.home.name, name)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", skip("there is no %s: %s", filepath.Join(inventories, t.home.name, name), without)
+		return "", skip("there is no %s: %s", filepath.Join(beside.Inventories, t.home.name, name), without)
 	}
 	return path, nil
 }
@@ -285,12 +246,12 @@ func (t *task) addresses(context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := os.ReadFile(filepath.Join(t.root, inventories, t.old.file.Stack, "routing.yml")) //nolint:gosec // of the repository
+	data, err := os.ReadFile(filepath.Join(t.root, beside.Inventories, t.old.file.Stack, "routing.yml")) //nolint:gosec // of the repository
 	if err != nil {
 		return "", err
 	}
 	text, count := readdress(string(data), t.moved())
-	return fmt.Sprintf("%d changed in routing.yml", count), replaceFile(path, []byte(text))
+	return fmt.Sprintf("%d changed in routing.yml", count), beside.ReplaceFile(path, []byte(text))
 }
 
 // routing tells the Routers.

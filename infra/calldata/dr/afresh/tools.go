@@ -6,15 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/backup"
 	"github.com/calldata/calldata-foundation/infra/calldata/calls"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
-	"github.com/calldata/calldata-foundation/infra/calldata/destroy"
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/beside"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/infra/calldata/routing"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup"
@@ -45,7 +44,7 @@ type tools struct {
 
 func system() tools {
 	return tools{
-		snapshot: NewestSnapshot, zones: zonesOf, backups: backup.From, known: known, create: create, deploy: deploy.Run,
+		snapshot: NewestSnapshot, zones: zonesOf, backups: backup.From, known: beside.Known, create: beside.Create, deploy: deploy.Run,
 		outputs: func(ctx context.Context, s outputs.Source) (stacks.Outputs, error) { return s.Load(ctx, nil) },
 		restore: restore, play: configure.Run,
 		routing: func(ctx context.Context, t *task) error {
@@ -56,7 +55,9 @@ func system() tools {
 		},
 		health: health.Check, tables: readTables, smoke: place, calls: func(ctx context.Context, t *task, plan string) error {
 			return run(ctx, calls.NewCmdCalls(t.quiet()), "--plan", plan)
-		}, destroy: takeDown, now: time.Now,
+		}, destroy: func(ctx context.Context, t *task) error {
+			return beside.TakeDown(ctx, t.quiet(), t.root, t.home.name)
+		}, now: time.Now,
 	}
 }
 
@@ -65,21 +66,6 @@ func run(ctx context.Context, cmd *cobra.Command, args ...string) error {
 	cmd.SetArgs(args)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	return cmd.ExecuteContext(ctx)
-}
-
-// known tells whether Pulumi's backend has the stack.
-func known(ctx context.Context, root, stack string) (bool, error) {
-	_, err := automation.Open(ctx, automation.Options{Dir: root, Stack: stack})
-	if automation.IsUnknownStack(err) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// create makes the stack in Pulumi's backend, unless it is there.
-func create(ctx context.Context, root, stack, secretsProvider string) error {
-	_, err := automation.Open(ctx, automation.Options{Dir: root, Stack: stack, Create: true, SecretsProvider: secretsProvider})
-	return err
 }
 
 // restore brings a backup of another stack back on an engine.
@@ -101,16 +87,4 @@ func place(ctx context.Context, t *task) error {
 	_, err := smoke.Check(ctx, t.IO, t.stack, s)
 	s.Done(err)
 	return err
-}
-
-// takeDown destroys the new stack and removes it from the backend. A stack that never got there is gone.
-func takeDown(ctx context.Context, t *task) error {
-	there, err := known(ctx, t.root, t.home.name)
-	if err != nil || !there {
-		return err
-	}
-	if err := run(ctx, destroy.NewCmdDestroy(t.quiet()), t.home.name, "--yes"); err != nil {
-		return err
-	}
-	return automation.Remove(ctx, t.root, t.home.name)
 }
