@@ -32,6 +32,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/manual"
 	"github.com/calldata/calldata-foundation/infra/calldata/outputs"
 	"github.com/calldata/calldata-foundation/infra/calldata/policy"
+	"github.com/calldata/calldata-foundation/infra/calldata/pr"
 	"github.com/calldata/calldata-foundation/infra/calldata/preflight"
 	"github.com/calldata/calldata-foundation/infra/calldata/preview"
 	"github.com/calldata/calldata-foundation/infra/calldata/rehearse"
@@ -123,6 +124,7 @@ func root(io *cli.IO) *cobra.Command {
 		manual.NewCmdManual(io),
 		outputs.NewCmdOutputs(io),
 		policy.NewCmdPolicy(io),
+		pr.NewCmdPR(io),
 		preflight.NewCmdPreflight(io),
 		preview.NewCmdPreview(io),
 		release.NewCmdRelease(io),

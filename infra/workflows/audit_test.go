@@ -68,6 +68,7 @@ func fixture(t *testing.T) Commands {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 		require.NoError(t, os.WriteFile(path, []byte(action), mode))
 	}
+	require.NoError(t, os.WriteFile(filepath.Join(root, "Pulumi.pr.yaml"), nil, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(root, "Makefile"), []byte("lint:\n\tcalldata deploy $(ARGS)\n"), 0o600))
 	return Commands{Root: root, Calldata: calldata, Targets: []string{"lint"}}
 }
@@ -197,6 +198,23 @@ func TestRulesFindWhatIsBad(t *testing.T) {
 	}
 }
 
+// A pull request's stack has a group of its own: two of them are deployed at the same time, and one never is by two jobs.
+func TestGroupsOfPullRequests(t *testing.T) {
+	t.Parallel()
+	of := func(group string) []Finding {
+		text := strings.NewReplacer("environment: dev", "environment: pr", "calldata-foundation-dev-deploy", "calldata-foundation-pr-deploy", "group: stack-dev", "group: "+group).Replace(good)
+		return audit(t, workflowDir+"/pr.yml", text)
+	}
+	for _, number := range []string{"github.event.pull_request.number", "matrix.number"} {
+		assert.Empty(t, of("stack-pr-${{ "+number+" }}"), number)
+	}
+	for _, group := range []string{"stack-pr", "stack-pr-${{ github.head_ref }}", "stack-pr-12"} {
+		findings := of(group)
+		require.Len(t, findings, 1, group)
+		assert.Equal(t, "concurrency", findings[0].Rule)
+	}
+}
+
 func TestEveryRuleHasABadExample(t *testing.T) {
 	t.Parallel()
 	tried := map[string]bool{}
@@ -294,7 +312,7 @@ func TestWordsThatAreNotWrittenOut(t *testing.T) {
 	c := fixture(t)
 	for _, script := range []string{
 		`calldata deploy $ARGS`, `calldata deploy "$@" --yes`, `calldata deploy --wait "$TIME" "$STACK"`, `calldata deploy "--wait=$x"`, `calldata deploy STACK --help`,
-		`pulumi stack init new`, `pulumi stack -s pr --show-urns`, `pulumi up -s pr --yes`, `pulumi config set --path 'a[0]' b`, `make lint $ARGS`,
+		`pulumi stack init new`, `pulumi stack -s pr --show-urns`, `pulumi up -s pr-12 --yes`, `calldata deploy pr-12`, `calldata deploy "pr-$NUMBER"`, `pulumi config set --path 'a[0]' b`, `make lint $ARGS`,
 	} {
 		assert.Empty(t, c.Check(script), script)
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/calldata/calldata-foundation/components/baseline/permission"
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -243,15 +245,15 @@ func (c Commands) Mention(text string) []string {
 	return nil
 }
 
-// madeOnDemand is the stack of pull requests, whose file is made with it.
-const madeOnDemand = "pr"
-
 // variable is a word that stands for another one in a text.
 var variable = regexp.MustCompile(`^<?[A-Z-]+>?$|^<[a-z-]+>$`)
 
-// stack wants a stack to have its file.
+// stack wants a stack to have its file. That of a pull request is made of another one.
 func (c Commands) stack(name string) error {
-	if name == placeholder || name == several || name == madeOnDemand || variable.MatchString(name) || c.exists("Pulumi."+name+".yaml") {
+	if _, ok := permission.RequestNumber(name); ok {
+		name = permission.Requests
+	}
+	if name == placeholder || name == several || variable.MatchString(name) || c.exists("Pulumi."+name+".yaml") {
 		return nil
 	}
 	return fmt.Errorf("stack %s has no file Pulumi.%s.yaml", name, name)

@@ -57,8 +57,8 @@ var needed = []struct {
 	name, value string
 }{
 	{regexp.MustCompile(`\bgh run |\.ci/planned\b`), "actions", "read"},
-	{regexp.MustCompile(`\bgh pr (list|view) |\.ci/owner\b`), "pull-requests", "read"},
-	{regexp.MustCompile(`\bgh pr (comment|edit) `), "pull-requests", "write"},
+	{regexp.MustCompile(`\bgh pr (list|view) |\.ci/(un)?wanted\b`), "pull-requests", "read"},
+	{regexp.MustCompile(`\bgh pr (comment|edit) |\.ci/(comment|tell)\b`), "pull-requests", "write"},
 	{regexp.MustCompile(`\bgh (issue|label) |\.ci/issue\b`), "issues", "write"},
 }
 

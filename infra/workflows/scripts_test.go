@@ -17,6 +17,8 @@ type bench struct {
 	t   *testing.T
 	dir string
 	env []string
+	// input is what scripts read.
+	input string
 }
 
 func newBench(t *testing.T) *bench {
@@ -56,7 +58,7 @@ func (b *bench) program(path, body string) {
 func (b *bench) run(script string, args ...string) (string, int) {
 	b.t.Helper()
 	cmd := exec.CommandContext(b.t.Context(), filepath.Join(".ci", script), args...) //nolint:gosec // the repository's
-	cmd.Dir, cmd.Env = b.dir, b.env
+	cmd.Dir, cmd.Env, cmd.Stdin = b.dir, b.env, strings.NewReader(b.input)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		require.IsType(b.t, &exec.ExitError{}, err, string(out))
@@ -196,25 +198,131 @@ func TestScriptPlanned(t *testing.T) {
 	}
 }
 
-func TestScriptOwner(t *testing.T) {
+func TestScriptWanted(t *testing.T) {
 	t.Parallel()
-	for found, want := range map[string]struct {
-		code   int
-		output string
-	}{"": {0, "owner=\n"}, "12": {0, "owner=12\n"}, "12 13": {2, ""}} {
+	for found, want := range map[string]int{"environment": 0, "": 2} {
 		b := newBench(t)
 		b.program("path/gh", "echo '"+found+"'")
-		out, code := b.run("owner")
-		assert.Equal(t, want.code, code, out)
-		assert.Equal(t, want.output, b.read("output"))
+		out, code := b.run("wanted", "12")
+		assert.Equal(t, want, code, out)
+		assert.Contains(t, b.read("calls"), "gh pr view 12 --json state,labels --jq ")
+	}
+	b := newBench(t)
+	b.program("path/gh", "exit 4")
+	_, code := b.run("wanted", "12")
+	assert.Equal(t, 4, code, "GitHub did not answer")
+}
+
+func TestScriptBegin(t *testing.T) {
+	t.Parallel()
+	needsJQ(t)
+	for exit, full := range map[int]string{0: "", 1: "", 3: "full=pr-5, pr-9\n"} {
+		b := newBench(t)
+		b.program("bin/calldata", `[[ $2 == begin ]] && exit `+strconv.Itoa(exit)+`; echo '[{"stack": "pr-5"}, {"stack": "pr-9"}]'`)
+		out, code := b.run("begin", "12", "2")
+		assert.Equal(t, exit, code, out)
+		assert.Equal(t, full, b.read("output"))
+		assert.Contains(t, b.read("calls"), "calldata pr begin 12 --limit 2\n")
+	}
+}
+
+func TestScriptUnwanted(t *testing.T) {
+	t.Parallel()
+	needsJQ(t)
+	const list = "gh pr list --label environment --state open --limit 1000 --json number --jq [.[].number | tostring] | join(\",\")\n"
+	const gone = `[{"number":12,"ends":"the pull request is closed, or has lost its label"}]`
+	for name, c := range map[string]struct{ open, number, want, calls string }{
+		"closed":     {"7,112", "12", gone, list},
+		"none open":  {"", "12", gone, list},
+		"back again": {"7,12", "12", "[]", list},
+		"at night":   {"7,12", "", `[{"number":9,"ends":"old"}]`, list + "calldata pr list --wanted 7,12 --hours 72 --json\n"},
+		"all":        {"", "", `[{"number":9,"ends":"old"}]`, list + "calldata pr list --wanted  --hours 72 --json\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.program("path/gh", "echo '"+c.open+"'")
+			b.program("bin/calldata", `echo '[{"number": 7, "stack": "pr-7"}, {"number": 9, "stack": "pr-9", "ends": "old"}]'`)
+			out, code := b.run("unwanted", "72", c.number)
+			require.Zero(t, code, out)
+			assert.Equal(t, "gone="+c.want+"\n", b.read("output"))
+			assert.Equal(t, c.calls, b.read("calls"))
+		})
+	}
+	for _, broken := range []string{"path/gh", "bin/calldata"} {
+		b := newBench(t)
+		b.program("path/gh", "echo 7")
+		b.program("bin/calldata", "echo '[]'")
+		b.program(broken, "exit 4")
+		_, code := b.run("unwanted", "72")
+		assert.Equal(t, 4, code, "who does not know takes nothing down")
+		assert.Empty(t, b.read("output"))
+	}
+}
+
+func TestScriptTell(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		env  []string
+		want string
+	}{
+		"deployed": {[]string{"RESULT=success"}, "is deployed in the stack `pr-12`: [run](https://github.com/a/b/actions/runs/7)"},
+		"full":     {[]string{"RESULT=failure", "FULL=pr-5, pr-9", "LIMIT=2"}, "the limit is 2 (`PR_LIMIT`), and pr-5, pr-9 stand"},
+		"failed":   {[]string{"RESULT=failure", "FULL="}, "was not deployed: [run]("},
+		"gone":     {[]string{"RESULT=gone", "ENDS=$(touch hurt)"}, "`pr-12` is gone: $(touch hurt)."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.env = append(append(b.env, "NUMBER=12", "GITHUB_SERVER_URL=https://github.com", "GITHUB_REPOSITORY=a/b", "GITHUB_RUN_ID=7"), c.env...)
+			b.program("path/gh", `[[ $* == *body=@-* ]] && cat >body; true`)
+			out, code := b.run("tell")
+			require.Zero(t, code, out)
+			assert.Contains(t, b.read("body"), c.want)
+			assert.NoFileExists(t, b.file("hurt"))
+		})
+	}
+}
+
+func TestScriptComment(t *testing.T) {
+	t.Parallel()
+	const find = "gh api --paginate repos/a/b/issues/12/comments --jq "
+	for name, c := range map[string]struct{ there, text, want string }{
+		"first":   {"", "text", "gh api --silent repos/a/b/issues/12/comments --field body=@-\n"},
+		"again":   {"31\n32", "text", "gh api --silent repos/a/b/issues/comments/31 --method PATCH --field body=@-\n"},
+		"nothing": {"31", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.env, b.input = append(b.env, "GITHUB_REPOSITORY=a/b"), c.text
+			b.program("path/gh", `if [[ $* == *body=@-* ]]; then cat >body; else echo "$MARK" >mark; printf '`+c.there+`\n'; fi`)
+			out, code := b.run("comment", "12", "previews")
+			require.Zero(t, code, out)
+			if c.want == "" {
+				assert.Empty(t, b.read("calls"))
+				return
+			}
+			calls := b.read("calls")
+			assert.True(t, strings.HasPrefix(calls, find), calls)
+			assert.True(t, strings.HasSuffix(calls, c.want), calls)
+			assert.Equal(t, b.read("mark")+"text\n", b.read("body"), "it is found by its first line")
+			assert.Equal(t, "<!-- calldata previews -->\n", b.read("mark"))
+		})
+	}
+}
+
+// needsJQ skips a test of a script that calls jq, where that is not installed.
+func needsJQ(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("jq"); err != nil {
+		t.Skip("jq is not installed")
 	}
 }
 
 func TestScriptBackupVerify(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("jq"); err != nil {
-		t.Skip("jq is not installed")
-	}
+	needsJQ(t)
 	b := newBench(t)
 	b.program("path/aws", "echo the key")
 	b.program("bin/calldata", `

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -95,6 +96,14 @@ func (j Job) environment() string {
 	return j.Environment.Name.Value
 }
 
+// groupOf are the concurrency groups of jobs that change a stack. A pull request's own goes by its number, which the event or a matrix tells.
+func groupOf(stack string) []string {
+	if stack != permission.Requests {
+		return []string{"stack-" + stack}
+	}
+	return []string{"stack-" + stack + "-${{ github.event.pull_request.number }}", "stack-" + stack + "-${{ matrix.number }}"}
+}
+
 // concurrency wants one job at a time for a stack, and that none is cancelled: a deployment that is killed leaves its lock, and
 // changes that nobody has recorded.
 func concurrency(f File, _ Commands, report reporter) {
@@ -104,12 +113,12 @@ func concurrency(f File, _ Commands, report reporter) {
 			if j.Job == nil || !ok || role.use != useDeploy {
 				continue
 			}
-			c, want := j.Concurrency, "stack-"+role.stack
+			c, want := j.Concurrency, groupOf(role.stack)
 			if c == nil {
 				c = f.Workflow.Concurrency
 			}
-			if c == nil || c.Group == nil || c.Group.Value != want {
-				report(j.Pos.Line, "job %s changes stack %s and is not in the concurrency group %s", j.Name, role.stack, want)
+			if c == nil || c.Group == nil || !slices.Contains(want, c.Group.Value) {
+				report(j.Pos.Line, "job %s changes stack %s and is not in the concurrency group %s", j.Name, role.stack, strings.Join(want, " or "))
 			}
 			for _, c := range []*actionlint.Concurrency{j.Concurrency, f.Workflow.Concurrency} {
 				if c != nil && c.CancelInProgress != nil && (c.CancelInProgress.Value || c.CancelInProgress.Expression != nil) {

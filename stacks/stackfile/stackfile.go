@@ -30,6 +30,9 @@ type File struct {
 	// SecretsProvider is the URL of the key that its secrets are encrypted with, for example
 	// "awskms://alias/name?region=us-east-1"; empty where a passphrase does it, or nothing is encrypted yet.
 	SecretsProvider string
+	// Keyed tells whether the file holds what secrets of the stack are encrypted with: the data key that the provider's key encrypts, or the
+	// passphrase's salt. Whoever makes the stack in a backend writes it.
+	Keyed bool
 	// Backend is the state's URL in Pulumi.yaml (backend.url), usually empty.
 	Backend string
 
@@ -115,8 +118,8 @@ func (f *File) project(path string) error {
 // stack takes the stack's own values, which override the project's.
 func (f *File) stack(dir string, own func(into any) error) error {
 	var stack struct {
-		SecretsProvider string
-		Config          map[string]yaml.Node
+		SecretsProvider, EncryptedKey, EncryptionSalt string
+		Config                                        map[string]yaml.Node
 	}
 	if err := own(&stack); err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -126,7 +129,7 @@ func (f *File) stack(dir string, own func(into any) error) error {
 		return errors.Join(fmt.Errorf("no stack is called %s: %s does not exist, this project has files for %s", f.Stack, f.Path,
 			strings.Join(known, ", ")), listErr)
 	}
-	f.SecretsProvider = stack.SecretsProvider
+	f.SecretsProvider, f.Keyed = stack.SecretsProvider, stack.EncryptedKey+stack.EncryptionSalt != ""
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(stack.Config)) {
 		node := stack.Config[name]

@@ -90,6 +90,7 @@ func TestRead(t *testing.T) {
 	}, all(f))
 	assert.Equal(t, []string{"calldata-foundation:carriers", "calldata-foundation:email"}, f.Secrets())
 	assert.Equal(t, "awskms://alias/calldata-foundation-secrets?region=us-east-1", f.SecretsProvider)
+	assert.True(t, f.Keyed)
 	_, set := f.Get("calldata-foundation:adminCidrs")
 	assert.False(t, set, "a declaration without a default sets nothing")
 }

@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/calldata/calldata-foundation/components/baseline/permission"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -27,6 +28,13 @@ const (
 	maxApprovals = 6
 )
 
+// Defaults of Document.Requests. Two stacks of pull requests fit beside dev, stage and prod into the five VPCs that a new account has in a
+// region, where AWS's own VPC is deleted. Source: Amazon VPC User Guide, "Amazon VPC quotas".
+const (
+	DefaultLimit = 2
+	DefaultHours = 72
+)
+
 // Document is .github/setup.yml: what GitHub has to know and the account's stack does not say.
 type Document struct {
 	// Deploy are the stacks that workflows may deploy. Default: all environments of the account's stack. The GitHub environments of the
@@ -39,6 +47,12 @@ type Document struct {
 	Backups []string `yaml:"backups"`
 	// Calls are the stacks that the workflow synthetic-calls calls from outside. Default: none.
 	Calls []string `yaml:"calls"`
+	// Requests is how many stacks of pull requests may stand at once, default DefaultLimit, and for how many hours after their last
+	// deployment, default DefaultHours; 0 hours are for ever.
+	Requests struct {
+		Limit int `yaml:"limit"`
+		Hours int `yaml:"hours"`
+	} `yaml:"requests"`
 	// Approvals is how many a pull request needs, default 1.
 	Approvals int `yaml:"approvals"`
 	// Runner is the label of the runner that deploys, default ubuntu-24.04.
@@ -57,6 +71,7 @@ var (
 // wrong at once.
 func parse(data []byte, environments []stacks.Environment) (Document, error) {
 	d := Document{Approvals: 1, Runner: "ubuntu-24.04"}
+	d.Requests.Limit, d.Requests.Hours = DefaultLimit, DefaultHours
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&d); err != nil && !errors.Is(err, io.EOF) {
@@ -102,6 +117,11 @@ func parse(data []byte, environments []stacks.Environment) (Document, error) {
 			need(!slices.ContainsFunc(list[:i], func(other string) bool { return strings.EqualFold(other, name) }), "reviewers: %s has %q twice", stack, name)
 		}
 	}
+	const empty = "%s: nothing is deployed as %q itself, and stacks of pull requests come and go: leave it out"
+	need(!slices.Contains(d.Backups, permission.Requests), empty, "backups", permission.Requests)
+	need(!slices.Contains(d.Calls, permission.Requests), empty, "calls", permission.Requests)
+	need(d.Requests.Limit >= 1, "requests: limit is %d, want 1 or more; without stacks of pull requests leave %s out of deploy", d.Requests.Limit, permission.Requests)
+	need(d.Requests.Hours >= 0, "requests: hours is %d, want 0 or more", d.Requests.Hours)
 	need(d.Approvals >= 1 && d.Approvals <= maxApprovals, "approvals is %d, want 1 to %d", d.Approvals, maxApprovals)
 	need(labelForm.MatchString(d.Runner), "runner is %q, want the label of a runner like ubuntu-24.04", d.Runner)
 	return d, errors.Join(errs...)

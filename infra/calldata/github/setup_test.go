@@ -304,8 +304,20 @@ func TestStackOfPullRequests(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, b.Labels, "environment")
 	assert.Equal(t, "true", b.Variables["PR_ENVIRONMENT"])
+	assert.Equal(t, "2", b.Variables["PR_LIMIT"])
+	assert.Equal(t, "72", b.Variables["PR_HOURS"])
 	assert.Equal(t, `["account","dev"]`, b.Variables["STACKS"])
 	assert.JSONEq(t, `{"deployment_branch_policy":null}`, text(t, b.Environments["pr"]))
+
+	b.document = "requests: {hours: 8}\n"
+	_, _, err = b.setup(t, "--yes")
+	require.NoError(t, err)
+	assert.Equal(t, "2 8", b.Variables["PR_LIMIT"]+" "+b.Variables["PR_HOURS"])
+	b.document = "requests: {limit: 0, hours: -1}\ncalls: [pr]\nbackups: [pr]\n"
+	_, _, err = b.setup(t, "--yes")
+	for _, part := range []string{"limit is 0", "hours is -1", `calls: nothing is deployed as "pr"`, `backups: nothing is deployed as "pr"`} {
+		require.ErrorContains(t, err, part)
+	}
 }
 
 func TestTokensNameTheRepositoryAsRolesDo(t *testing.T) {

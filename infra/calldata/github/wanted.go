@@ -7,23 +7,21 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/calldata/calldata-foundation/components/baseline/permission"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
-// requests is the stack of pull requests; requestLabel is the label that deploys it.
-const (
-	requests     = "pr"
-	requestLabel = "environment"
-)
+// requestLabel is the label that deploys a pull request.
+const requestLabel = "environment"
 
 // mainBranch is where changes go first, and where GitHub starts scheduled workflows from.
 const mainBranch = "main"
 
 // branchesOf says which branches' jobs deploy a stack; nil is any. Main is among those of stage and prod for backup-verify.
-var branchesOf = map[string][]string{"dev": {mainBranch}, "stage": {"stage", mainBranch}, "prod": {"prod", mainBranch}, requests: nil}
+var branchesOf = map[string][]string{"dev": {mainBranch}, "stage": {"stage", mainBranch}, "prod": {"prod", mainBranch}, permission.Requests: nil}
 
 // checks are what a change has to pass, as GitHub names the jobs of ci and security.
 var checks = []string{
@@ -76,7 +74,7 @@ func want(spec *stacks.AccountSpec, deployed stacks.AccountOutputs, d Document) 
 	w.environments = append(w.environments, environment{name: permission.PreviewEnvironment(permission.Account), any: true})
 	for _, e := range spec.Environments {
 		w.environments = append(w.environments, environment{name: permission.PreviewEnvironment(e.Name), any: true})
-		if e.Name != requests { // it comes and goes
+		if e.Name != permission.Requests { // they come and go
 			looked = append(looked, e.Name)
 		}
 	}
@@ -99,9 +97,9 @@ func want(spec *stacks.AccountSpec, deployed stacks.AccountOutputs, d Document) 
 		}
 		w.environments = append(w.environments, calls)
 	}
-	onRequest := slices.Contains(d.Deploy, requests)
+	onRequest := slices.Contains(d.Deploy, permission.Requests)
 	if onRequest {
-		w.labels[requestLabel] = "Deploys the pull request to the stack " + requests
+		w.labels[requestLabel] = "Deploys the pull request to a stack of its own"
 	}
 	bucket := cmp.Or(spec.StateBucket, fmt.Sprintf("%s-state-%s-%s", stacks.Project, deployed.Account(), deployed.Region))
 	w.variables = []variable{
@@ -111,6 +109,8 @@ func want(spec *stacks.AccountSpec, deployed stacks.AccountOutputs, d Document) 
 		{"BACKUP_STACKS", list(d.Backups)},
 		{"CALL_STACKS", list(d.Calls)},
 		{"RUNNER", d.Runner},
+		{"PR_LIMIT", strconv.Itoa(d.Requests.Limit)},
+		{"PR_HOURS", strconv.Itoa(d.Requests.Hours)},
 		{"PR_ENVIRONMENT", fmt.Sprint(onRequest)},
 		{"AWS_ACCOUNT_ID", deployed.Account()},
 	}

@@ -138,12 +138,15 @@ func TestCommittedDocument(t *testing.T) {
 	require.EqualError(t, err, "reviewers: stage has nobody who agrees to its deployments: name a team or people, or leave stage out of deploy\n"+
 		"reviewers: prod has nobody who agrees to its deployments: name a team or people, or leave prod out of deploy")
 	// Its examples are right.
-	filled := regexp.MustCompile(`(?m)^# ((deploy|reviewers|  stage|  prod|backups|calls):)`).ReplaceAllString(string(data), "$1")
+	filled := regexp.MustCompile(`(?m)^# ((deploy|reviewers|  stage|  prod|backups|calls|requests):)`).ReplaceAllString(string(data), "$1")
 	d, err := parse([]byte(filled), environments)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"example/operators"}, d.Reviewers["prod"])
 	assert.Equal(t, []string{"stage", "prod"}, d.Backups)
 	assert.Equal(t, []string{"prod"}, d.Calls)
+	byDefault, err := parse(nil, nil)
+	require.NoError(t, err)
+	assert.Equal(t, byDefault.Requests, d.Requests)
 }
 
 // Each stack that a workflow deploys has settings, variables of Ansible, and a program that lists its machines.
@@ -158,7 +161,7 @@ func TestStacksOfWorkflowsAreComplete(t *testing.T) {
 		topology, err := stacks.New(stack, config)
 		require.NoError(t, err, stack)
 		assert.Equal(t, stack+"-uc-1", topology.Nodes[0].Name)
-		assert.True(t, stack != requests || topology.Kind == stacks.KindDev && !topology.Protect, "it comes and goes")
+		assert.True(t, stack != permission.Requests || topology.Kind == stacks.KindDev && !topology.Protect, "it comes and goes")
 		inventory := filepath.Join(repository, "ansible", "inventories", stack)
 		assert.FileExists(t, filepath.Join(inventory, "hosts.yml"))
 		assert.FileExists(t, filepath.Join(inventory, "group_vars", "all", "shared.yml"))

@@ -67,6 +67,23 @@ func (s Stack) backupDir() string { return path.Join(".pulumi/backups", s.Projec
 // compressions are what may follow .json.
 var compressions = []string{"", encoding.GZIPExt, encoding.ZSTDExt}
 
+// Stacks are the names of a project's stacks that begin with prefix, in alphabetical order.
+func Stacks(ctx context.Context, store Store, project, prefix string) ([]string, error) {
+	dir := path.Join(".pulumi/stacks", project) + "/"
+	objects, err := store.List(ctx, dir+prefix)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, o := range objects {
+		if name, ok := strings.CutSuffix(plain(strings.TrimPrefix(o.Key, dir)), ".json"); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil // it may be there with and without compression
+}
+
 // Present is the file of the state as it is now. Ok is false where there is none.
 func (s Stack) Present(ctx context.Context) (file Object, ok bool, err error) {
 	objects, err := s.List(ctx, s.base())

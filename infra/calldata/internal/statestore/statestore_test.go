@@ -154,6 +154,9 @@ func TestCheckpoints(t *testing.T) {
 		_, ok, err := s.Present(ctx)
 		require.NoError(t, err)
 		assert.False(t, ok)
+		none, err := Stacks(ctx, store, "project", "")
+		require.NoError(t, err)
+		assert.Empty(t, none)
 		const at = "1764460800000000000" // 2025-11-30T00:00:00Z
 		for _, key := range []string{
 			".pulumi/stacks/project/dev.json.gz", ".pulumi/stacks/project/dev.json.gz.bak", ".pulumi/stacks/project/dev.json." + at[:18] + "3",
@@ -164,6 +167,9 @@ func TestCheckpoints(t *testing.T) {
 		} {
 			require.NoError(t, store.Write(ctx, key, []byte(`{"kind":"update","result":"succeeded","environment":{"git.head":"abc"}}`)))
 		}
+		names, err := Stacks(ctx, store, "project", "dev")
+		require.NoError(t, err)
+		assert.Equal(t, []string{"dev", "dev2"}, names, name)
 		file, ok, err := s.Present(ctx)
 		require.NoError(t, err)
 		require.True(t, ok)
