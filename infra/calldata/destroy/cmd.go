@@ -78,7 +78,7 @@ Exit codes: 0 nothing is left, 1 the engine failed, 2 wrong input or something i
 130 interrupted. After 2, 6 and 8 nothing was changed.`,
 		Example: `  calldata destroy dev
   calldata destroy prod --dry-run
-  calldata destroy pr --yes --json`,
+  calldata destroy dev --yes --json`,
 		Args:              opts.Source.Args,
 		ValidArgsFunction: opts.Source.Complete,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), opts) },

@@ -132,7 +132,7 @@ func TestSetupMakesEverythingOnce(t *testing.T) {
 	assert.False(t, report.DryRun)
 	assert.Equal(t, planned, report.Changes)
 	assert.Equal(t, map[string]string{
-		"AWS_ACCOUNT_ID": "111122223333", "AWS_REGION": "eu-central-1", "RUNNER": "ubuntu-24.04", "PR_ENVIRONMENT": "false",
+		"AWS_ACCOUNT_ID": "111122223333", "AWS_REGION": "eu-central-1", "RUNNER": "ubuntu-24.04", "PR_ENVIRONMENT": "false", "PR_LIMIT": "2", "PR_HOURS": "72",
 		"PULUMI_BACKEND_URL": "s3://calldata-foundation-state-111122223333-eu-central-1?region=eu-central-1",
 		"STACKS":             `["account","dev","stage","prod"]`, "BACKUP_STACKS": `["stage","prod"]`, "CALL_STACKS": "[]",
 	}, b.Variables)
