@@ -61,7 +61,7 @@ type Args struct {
 // Environment is a stack that workflows deploy.
 type Environment struct {
 	// Name is the stack's name, with which the names of its resources begin, and the GitHub environment of its deployments;
-	// that of its previews is Name-preview.
+	// that of its previews is Name-preview. permission.Requests stands for all stacks of pull requests.
 	Name string
 	// BudgetUSD is its monthly budget in US dollars.
 	BudgetUSD int

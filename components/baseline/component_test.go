@@ -398,6 +398,12 @@ func TestBudgets(t *testing.T) {
 	}
 	assert.Equal(t, map[string]any{"account-budget-dev": "100", "account-budget-stage": "300", "account-budget-prod": "1000", "account-budget": "1400"}, limits)
 	assert.Equal(t, []any{map[string]any{"name": "TagKeyValue", "values": []any{"user:Environment$prod"}}}, all["account-budget-prod"].Inputs["costFilters"])
+	// What stacks of pull requests are called is not known before.
+	all = run(t, Parts{Budgets: true}, func(a *Args) {
+		a.Environments = append(a.Environments, Environment{Name: permission.Requests, BudgetUSD: 50})
+	}).OfType(budgetType)
+	assert.Len(t, all, 4)
+	assert.Equal(t, "1450", all["account-budget"].Inputs["limitAmount"])
 	assert.NotContains(t, all["account-budget"].Inputs, "costFilters", "what has no tag costs money too")
 }
 

@@ -27,7 +27,7 @@ func TestPullRequestsSideBySide(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "Pulumi.pr.yaml"), settings, 0o600))
 	pulumi(t, "config", "set", "calldata-foundation:topology", "dev", "--stack", "pr")
-	pulumi(t, "config", "set", "--secret", "calldata-foundation:pagerUrl", "https://pager.example.com/of-all", "--stack", "pr")
+	pulumi(t, "config", "set", "--secret", "test:password", "of all", "--stack", "pr")
 	commit(t, "Settings of pull requests")
 
 	for _, number := range []string{"12", "13"} {
@@ -38,7 +38,7 @@ func TestPullRequestsSideBySide(t *testing.T) {
 	}
 	assert.Equal(t, []string{"10.20.0.0/16"}, networks(t, emulator, "pr-12"))
 	assert.Equal(t, []string{"10.20.0.0/16"}, networks(t, emulator, "pr-13"))
-	assert.Equal(t, "https://pager.example.com/of-all\n", pulumi(t, "config", "get", "calldata-foundation:pagerUrl", "--stack", "pr-13"))
+	assert.Equal(t, "of all\n", pulumi(t, "config", "get", "test:password", "--stack", "pr-13"), "secrets are of the same key")
 	_, code := calldata(t, "", "pr", "begin", "14")
 	require.Equal(t, cli.ExitUnhealthy, code, "there is no room")
 	assert.NoFileExists(t, filepath.Join(dir, "Pulumi.pr-14.yaml"))
