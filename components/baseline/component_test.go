@@ -186,7 +186,7 @@ func TestRolesOfWorkflows(t *testing.T) {
 	}
 	assert.Contains(t, policies["account-dev-deploy-state"].Inputs["policy"], "arn:aws:s3:::calldata-foundation-state-123456789012-us-east-1/.pulumi/stacks/calldata-foundation/dev.*")
 	assert.Contains(t, policies["account-dev-deploy-state"].Inputs["policy"], "alias/calldata-foundation-secrets")
-	assert.Contains(t, policies["account-dev-deploy-boundary"].Inputs["policy"], `"aws:ResourceTag/Environment":["stage","prod"]`)
+	assert.Contains(t, policies["account-dev-deploy-boundary"].Inputs["policy"], `"aws:ResourceTag/Environment":["stage","stage-*","prod","prod-*"]`)
 	assert.NotContains(t, policies["account-dev-deploy-boundary"].Inputs["policy"], "NothingForEver")
 	assert.Contains(t, policies["account-prod-deploy-boundary"].Inputs["policy"], "NothingForEver")
 }
