@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/calldata/calldata-foundation/components/ports"
 )
@@ -64,6 +65,9 @@ type Node struct {
 	// Firewall is who may reach which of its ports, by the same rules as its security groups.
 	Firewall []ports.Opening `json:"firewall,omitempty"`
 }
+
+// BootTimeout is how long a machine of a fleet may take from its launch until calls come.
+const BootTimeout = 20 * time.Minute
 
 // Fleet is one group of machines.
 type Fleet struct {

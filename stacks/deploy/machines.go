@@ -3,7 +3,6 @@ package deploy
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -15,9 +14,6 @@ import (
 	"github.com/calldata/calldata-foundation/components/wazonode"
 	"github.com/calldata/calldata-foundation/stacks"
 )
-
-// bootTimeout is how long a machine of a fleet may take from its launch until calls come.
-const bootTimeout = 20 * time.Minute
 
 func (d *deployment) nodes() error {
 	for _, spec := range d.topology.Nodes {
@@ -105,7 +101,7 @@ func (d *deployment) fleetArgs(spec stacks.FleetSpec) wazofleet.Args {
 		InstanceType: spec.Type.Name, AMIID: spec.AMIID, RootVolumeGiB: spec.VolumeGiB, VolumeKMSKeyARN: d.made.keys[stacks.KeyVolumes],
 		Min: spec.Size.Min, Max: spec.Size.Max, CallsPerNode: spec.Size.Calls, CPUTarget: float64(spec.CPUTarget),
 		Bundle: d.made.bundle, Playbook: "playbooks/fleet.yml", Facts: d.facts(spec.Role), Variables: d.variables(spec.Role),
-		DrainTimeout: spec.DrainTimeout, BootTimeout: bootTimeout, Grants: d.grants(spec.Role), ScaleInProtection: d.topology.Protect, Protect: spec.Protect,
+		DrainTimeout: spec.DrainTimeout, BootTimeout: stacks.BootTimeout, Grants: d.grants(spec.Role), ScaleInProtection: d.topology.Protect, Protect: spec.Protect,
 		Aside: !spec.Standing.Serves(), Frozen: spec.Standing.Frozen(),
 		DetailedMonitoring: spec.DetailedMonitoring, SSHPublicKey: spec.SSHPublicKey, Tags: d.tags(string(spec.Role)),
 	}

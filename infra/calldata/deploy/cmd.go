@@ -98,7 +98,7 @@ smoke, 4 a machine does not answer, 5 out of time, 6 a tool is missing, 7 the pl
 	flags := cmd.Flags()
 	flags.StringVar(&opts.Plan, "plan", "", "do what this `FILE` says, which calldata preview --save-plan wrote, and nothing else")
 	flags.StringSliceVar(&opts.Skip, "skip", nil, "`STEPS` to leave out: "+strings.Join(skippable, ", "))
-	flags.DurationVar(&opts.Wait, "wait", DefaultWait, "how long the stack may take to be well after the deployment")
+	flags.DurationVar(&opts.Wait, "wait", DefaultWait, "how long the stack may take to be well after the deployment; machines of fleets get 20m more")
 	flags.BoolVar(&opts.Rehearse, "rehearse", false, "deploy the stack offline first, as calldata rehearse does")
 	flags.BoolVar(&opts.DryRun, "dry-run", false, "look, and end before anything is changed")
 	flags.BoolVar(&opts.Yes, "yes", false, "do not ask")

@@ -87,7 +87,7 @@ func (c *checker) record(name, node string, f found, took time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.results = append(c.results, Result{
-		Name: name, Node: node, unreachable: f.unreachable,
+		Name: name, Node: node, unreachable: f.unreachable, coming: f.coming,
 		Outcome: verdict.Outcome{Status: f.status, Detail: f.detail, Seconds: took.Seconds()},
 	})
 }

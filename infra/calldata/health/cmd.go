@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,7 +71,7 @@ is missing.`,
 	}
 	opts.Source.AddFlags(cmd.Flags())
 	cmd.Flags().DurationVar(&opts.Timeout, "timeout", defaultTimeout, "time limit for each check")
-	cmd.Flags().DurationVar(&opts.Wait, "wait", 0, "repeat the checks until all are well, for at most so long")
+	cmd.Flags().DurationVar(&opts.Wait, "wait", 0, "repeat the checks until all are well, for at most so long; 20m longer while machines of fleets set themselves up")
 	cmd.Flags().IntVar(&opts.CertDays, "cert-days", defaultCertDays, "days that the certificate must still be valid")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the report as JSON")
 	return cmd
@@ -156,14 +157,18 @@ func (o *Options) report(ctx context.Context, c *checker) error {
 }
 
 func (o *Options) rounds(ctx context.Context, c *checker, step progress.Step) (Report, error) {
-	deadline := time.Now().Add(o.Wait)
+	begin := time.Now()
+	since := begin
 	for {
 		report := c.round(ctx)
 		if ctx.Err() != nil {
 			return Report{}, fmt.Errorf("health checks: %w", ctx.Err())
 		}
 		failures := report.failures()
-		if len(failures) == 0 || !time.Now().Add(o.pause).Before(deadline) {
+		if time.Since(begin) < stacks.BootTimeout && slices.ContainsFunc(failures, func(r Result) bool { return r.coming }) {
+			since = time.Now()
+		}
+		if len(failures) == 0 || o.Wait == 0 || time.Since(since)+o.pause >= o.Wait {
 			return report, nil
 		}
 		first := failures[0]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -80,7 +81,11 @@ func fleetStates(ctx context.Context, out stacks.Outputs) map[string]fleetState 
 // Auto Scaling at work.
 func judgeFleet(g types.AutoScalingGroup, running []stacks.Node) fleetState {
 	var f fleetState
+	coming := 0
 	for _, i := range g.Instances {
+		if strings.HasPrefix(string(i.LifecycleState), string(types.LifecycleStatePending)) {
+			coming++
+		}
 		if i.LifecycleState != types.LifecycleStateInService || aws.ToString(i.HealthStatus) != "Healthy" {
 			continue
 		}
@@ -89,9 +94,10 @@ func judgeFleet(g types.AutoScalingGroup, running []stacks.Node) fleetState {
 		}
 	}
 	text := fmt.Sprintf("%d of %d machines in service", len(f.serving), aws.ToInt32(g.DesiredCapacity))
-	switch n := len(f.serving); {
-	case n < int(aws.ToInt32(g.MinSize)):
-		f.found = fail("%s, want at least %d", text, aws.ToInt32(g.MinSize))
+	switch n, least := len(f.serving), int(aws.ToInt32(g.MinSize)); {
+	case n < least:
+		f.found = fail("%s, want at least %d", text, least)
+		f.coming = n+coming >= least
 	case n < int(aws.ToInt32(g.DesiredCapacity)):
 		f.found = warn("%s", text)
 	default:

@@ -1,12 +1,17 @@
 package health
 
 import (
+	"context"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -22,23 +27,52 @@ func TestJudgeFleet(t *testing.T) {
 		status    verdict.Status
 		detail    string
 		serving   []string
+		coming    bool
 	}{
 		"all": {[]types.Instance{instance("i-1", types.LifecycleStateInService, "Healthy"), instance("i-2", types.LifecycleStateInService, "Healthy"),
-			instance("i-3", types.LifecycleStateInService, "Healthy")}, verdict.OK, "3 of 3 machines in service", []string{"i-1", "i-2", "i-3"}},
+			instance("i-3", types.LifecycleStateInService, "Healthy")}, verdict.OK, "3 of 3 machines in service", []string{"i-1", "i-2", "i-3"}, false},
 		"one is coming": {[]types.Instance{instance("i-1", types.LifecycleStateInService, "Healthy"), instance("i-2", types.LifecycleStatePendingWait, "Healthy"),
-			instance("i-3", types.LifecycleStateInService, "Healthy")}, verdict.Warn, "2 of 3 machines in service", []string{"i-1", "i-3"}},
+			instance("i-3", types.LifecycleStateInService, "Healthy")}, verdict.Warn, "2 of 3 machines in service", []string{"i-1", "i-3"}, false},
 		"one is ill, one is gone": {[]types.Instance{instance("i-1", types.LifecycleStateInService, "Unhealthy"), instance("i-2", types.LifecycleStateInService, "Healthy"),
-			instance("i-4", types.LifecycleStateInService, "Healthy")}, verdict.Fail, "1 of 3 machines in service, want at least 2", []string{"i-2"}},
-		"none": {nil, verdict.Fail, "0 of 3 machines in service, want at least 2", nil},
+			instance("i-4", types.LifecycleStateInService, "Healthy")}, verdict.Fail, "1 of 3 machines in service, want at least 2", []string{"i-2"}, false},
+		"too few, and one is coming": {[]types.Instance{instance("i-1", types.LifecycleStateInService, "Healthy"), instance("i-2", types.LifecycleStatePendingWait, "Healthy")},
+			verdict.Fail, "1 of 3 machines in service, want at least 2", []string{"i-1"}, true},
+		"none": {nil, verdict.Fail, "0 of 3 machines in service, want at least 2", nil, false},
 	} {
 		got := judgeFleet(types.AutoScalingGroup{MinSize: aws.Int32(2), DesiredCapacity: aws.Int32(3), Instances: c.instances}, running)
-		assert.Equal(t, found{status: c.status, detail: c.detail}, got.found, name)
+		assert.Equal(t, found{status: c.status, detail: c.detail, coming: c.coming}, got.found, name)
 		var ids []string
 		for _, n := range got.serving {
 			ids = append(ids, n.InstanceID)
 		}
 		assert.Equal(t, c.serving, ids, name)
 	}
+}
+
+// A fleet whose machines set themselves up is waited for, and so is what follows from that.
+func TestFleetsThatComeAreWaitedFor(t *testing.T) {
+	w := newWorld(t, sound(), http.StatusOK, configured)
+	w.opts.Wait = 50 * time.Millisecond
+	w.checker.stack.Nodes, w.checker.stack.Fleets = nil, []stacks.Fleet{{Name: "stage-sbc", Role: stacks.RoleC4SBC}}
+	begin, boots := time.Now(), 300*time.Millisecond
+	w.checker.groups = func(context.Context, stacks.Outputs) map[string]fleetState {
+		f := fleetState{found: fail("0 of 2 machines in service, want at least 2")}
+		switch took := time.Since(begin); {
+		case took < boots:
+			f.coming = true
+		case took > boots+w.opts.pause: // what follows takes another round
+			f.found = ok("2 of 2 machines in service")
+		}
+		return map[string]fleetState{"stage-sbc": f}
+	}
+	_, _, err := w.run(t)
+	require.NoError(t, err, w.out.String())
+
+	w.checker.groups = func(context.Context, stacks.Outputs) map[string]fleetState {
+		return map[string]fleetState{"stage-sbc": {found: fail("0 of 2 machines in service, want at least 2")}}
+	}
+	_, _, err = w.run(t)
+	assert.Equal(t, cli.ExitUnhealthy, cli.Code(err), "nothing comes")
 }
 
 func TestFleetsWithoutCredentials(t *testing.T) {

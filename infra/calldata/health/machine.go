@@ -19,6 +19,7 @@ type found struct {
 	status      verdict.Status
 	detail      string
 	unreachable bool
+	coming      bool
 }
 
 func ok(format string, args ...any) found {

@@ -20,6 +20,7 @@ type Result struct {
 	verdict.Outcome
 
 	unreachable bool // the machine or endpoint did not answer at all
+	coming      bool // machines of the fleet are setting themselves up
 }
 
 // Report is one round of checks.

@@ -211,5 +211,6 @@ func run(ctx context.Context, o *Options) error {
 
 // deployment are the options of a deployment within a release: whoever has agreed to the release has agreed to it.
 func (r *release) deployment(message string, skip ...string) *deploy.Options {
-	return &deploy.Options{IO: r.IO, Source: r.Source, Skip: append([]string{deploy.StepSmoke}, skip...), Wait: deploy.DefaultWait, Yes: true, KeepProtected: true, Message: message}
+	// Whether the stack is well is judged by the release, with more patience for what comes, and none for what calls leave.
+	return &deploy.Options{IO: r.IO, Source: r.Source, Skip: append([]string{deploy.StepHealth, deploy.StepSmoke}, skip...), Yes: true, KeepProtected: true, Message: message}
 }
