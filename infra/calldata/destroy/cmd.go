@@ -36,6 +36,8 @@ type Options struct {
 	DryRun bool
 	// JSON prints the report as JSON instead of a table.
 	JSON bool
+	// Remember leaves the record of a stack that was made afresh, for a command that has more to take away and forgets it last.
+	Remember bool
 
 	open func(ctx context.Context, root, stack string) (opened, error)
 }
@@ -55,7 +57,7 @@ type opened struct {
 
 // NewCmdDestroy makes the command.
 func NewCmdDestroy(streams *cli.IO) *cobra.Command {
-	return newCmd(&Options{IO: streams, open: open})
+	return newCmd(&Options{IO: streams})
 }
 
 func newCmd(opts *Options) *cobra.Command {
@@ -81,7 +83,7 @@ Exit codes: 0 nothing is left, 1 the engine failed, 2 wrong input or something i
   calldata destroy dev --yes --json`,
 		Args:              opts.Source.Args,
 		ValidArgsFunction: opts.Source.Complete,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), opts) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return Run(cmd.Context(), opts) },
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&opts.Yes, "yes", false, "do not ask")
@@ -123,7 +125,11 @@ func (r *Report) writeText(w io.Writer) error {
 	return err
 }
 
-func run(ctx context.Context, o *Options) error {
+// Run takes the stack down and prints the report. Its error has an exit code of package cli.
+func Run(ctx context.Context, o *Options) error {
+	if o.open == nil {
+		o.open = open
+	}
 	if o.Yes && o.DryRun {
 		return cli.UsageErrorf("--yes and --dry-run exclude each other: a dry run asks nothing")
 	}
@@ -203,7 +209,7 @@ func (o *Options) remove(ctx context.Context, stack engine, report *Report) erro
 // forget takes away how the stack was made afresh, if it was: which backups its machines have is of machines that are gone. Another stack
 // of this name would be made with them, and without the steps that were done.
 func (o *Options) forget(root string) error {
-	if o.DryRun {
+	if o.DryRun || o.Remember {
 		return nil
 	}
 	if err := os.Remove(repo.Afresh(root, o.Source.Stack)); !errors.Is(err, fs.ErrNotExist) {

@@ -340,12 +340,20 @@ func TestLookAtPair(t *testing.T) {
 		require.NoError(t, err)
 		return string(out)
 	}
-	touch := func(path string) { require.NoError(t, os.WriteFile(path, nil, 0o600)) }
+	write := func(path, text string) {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		require.NoError(t, os.Chtimes(path, now, now))
+	}
 	assert.Empty(t, look())
-	touch(cron)
+	write(cron, "")
 	assert.Equal(t, "0 0\n", look())
-	touch(filepath.Join(tmp, "out_master_backup.sql"))
-	require.NoError(t, os.Chtimes(filepath.Join(tmp, "out_master_backup.sql"), now, now))
-	touch(filepath.Join(tmp, "replication.sql"))
+	dump, rows := filepath.Join(tmp, "out_master_backup.sql"), "COPY public.extensions (id) FROM stdin;\n"+strings.Repeat("1\n", 1000)
+	write(dump, rows)
+	assert.Equal(t, fmt.Sprintf("%d 1\n", now.Unix()), look(), "half of a dump")
+	for _, end := range []string{"", "\\unrestrict " + strings.Repeat("k", 63) + "\n\n"} {
+		write(dump, rows+"--\n-- PostgreSQL database dump complete\n--\n\n"+end)
+		assert.Equal(t, fmt.Sprintf("%d 0\n", now.Unix()), look())
+	}
+	write(filepath.Join(tmp, "replication.sql"), "")
 	assert.Equal(t, fmt.Sprintf("%d 1\n", now.Unix()), look())
 }

@@ -26,10 +26,16 @@ type Pair struct {
 }
 
 // lookAtPair prints nothing on an engine that copies itself to none. A master's script dumps its database first; the two other files it
-// removes when the other engine has the same data, and leaves behind when not.
-// Source: wazo-platform/xivo-config, sbin/xivo-master-slave-db-replication; wazo-platform/wazo-sysconfd, plugins/ha_config.
+// removes when the other engine has the same data, and leaves behind when not. A dump without pg_dump's last comment is being made, or has
+// failed.
+// Source: wazo-platform/xivo-config, sbin/xivo-master-slave-db-replication; wazo-platform/wazo-sysconfd, plugins/ha_config; PostgreSQL,
+// src/bin/pg_dump/pg_backup_archiver.c, RestoreArchive.
 const lookAtPair = `sudo -n sh -c 'cd /tmp && test -e /etc/cron.d/xivo-ha-master || exit 0
-echo $(stat -c %Y out_master_backup.sql 2>/dev/null || echo 0) $(ls replication.sql out_slave_check.sql 2>/dev/null | wc -l)'`
+dump=out_master_backup.sql
+echo $(stat -c %Y $dump 2>/dev/null || echo 0) $({
+  ls replication.sql out_slave_check.sql 2>/dev/null
+  test ! -e $dump || tail -c 512 $dump | grep -qxe "-- PostgreSQL database dump complete" || echo $dump
+} | wc -l)'`
 
 // paired asks the engines until one says that it is a master. Nil is that none is.
 func (o *Options) paired(ctx context.Context, stack stacks.Outputs, engines []stacks.Node) (*Pair, error) {

@@ -129,8 +129,10 @@ class Sources(unittest.TestCase):
                 self.assertEqual([name for name, _, _ in found], ["calldata_copy_age_seconds"] * len(found))
                 return found[0][2] if found else None
 
-            def write(path, ago):
-                path.touch()
+            whole = "--\n-- PostgreSQL database dump\n--\n" + "1\tada\n" * 1000 + "--\n-- PostgreSQL database dump complete\n--\n\n"
+
+            def write(path, ago, text=whole):
+                path.write_text(text)
                 os.utime(path, (now - ago, now - ago))
 
             self.assertIsNone(age(), "the engine copies itself to none")
@@ -147,12 +149,36 @@ class Sources(unittest.TestCase):
             write(dump, 1)
             self.assertEqual(age(), 3605, "that one has failed, too")
             left.unlink()
-            self.assertEqual(age(), 1)
+            self.assertEqual(age(), 3605, "the dump is whole, and its import may be about to begin")
+            write(dump, 60)
+            self.assertEqual(age(), 60)
+            write(dump, 60, "-- PostgreSQL database dump complete\n")
+            self.assertEqual(age(restarted=True), 60)
+            write(dump, 60, whole + "\\unrestrict " + "k" * 63 + "\n\n")
+            self.assertEqual(age(restarted=True), 60)
             cron.unlink()
             self.assertIsNone(age())
             write(cron, 50)
             dump.unlink()
             self.assertEqual(age(), 50, "another pair has nothing of the one before")
+
+    def test_pair_whose_dump_ends_half_way(self):
+        now = 1_800_000_000
+        with tempfile.TemporaryDirectory() as directory, mock.patch.object(pair, "copied", now - 3600), mock.patch.object(pair.time, "time", lambda: now):
+            cron, dump = (pathlib.Path(directory, name) for name in ("cron", pair.DUMP))
+            cron.touch()
+            for after, ago, text in (
+                (0, 1, ""),  # it has just begun
+                (100, 90, "COPY public.extensions (id) FROM stdin;\n"),  # one table takes long
+                (3600, 3500, "COPY public.extensions (id) FROM stdin;\n1\n"),  # it has failed
+                (7200, 3500, "COPY public.extensions (id) FROM stdin;\n1\n"),  # and an hour later again
+                (7200, 600, "1\t-- PostgreSQL database dump complete\n"),  # what a table has
+            ):
+                dump.write_text(text)
+                os.utime(dump, (now + after - ago, now + after - ago))
+                with mock.patch.object(pair.time, "time", lambda after=after: now + after):
+                    (_, _, age), = pair.collect({"cron": str(cron), "directory": directory})
+                self.assertEqual(age, 3600 + after, text)
 
     def test_certificates(self):
         with tempfile.TemporaryDirectory() as directory:

@@ -504,6 +504,49 @@ func TestDrillIsTakenDownWhateverHappens(t *testing.T) {
 	assert.Contains(t, b.out.String(), takingDown)
 }
 
+// With a Pulumi that knows one stack without resources, and cannot remove it at first.
+func TestDrillWhoseEndIsCutOff(t *testing.T) {
+	b := newBench(t)
+	b.snapshot = "rds:prod-router-1"
+	before := b.files(t)
+	bin := t.TempDir()
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	pulumi := func(remove string) {
+		script := `#!/bin/sh
+case "$*" in
+version) echo v3.260.0 ;;
+*"stack export"*) echo '{"version": 3, "deployment": {}}' ;;
+*"stack rm"*) ` + remove + ` ;;
+esac
+`
+		require.NoError(t, os.WriteFile(filepath.Join(bin, "pulumi"), []byte(script), 0o700)) //nolint:gosec // a program
+	}
+	b.opts.tools.destroy = func(ctx context.Context, task *task) error {
+		if err := system().destroy(ctx, task); err != nil {
+			return err
+		}
+		return b.did("destroyed " + task.home.name)
+	}
+	drill := func() error {
+		_, err := b.verb(t, newCmdDrill(b.opts), "--yes")
+		return err
+	}
+
+	pulumi(`echo "error: the backend does not answer" >&2; exit 255`)
+	require.ErrorContains(t, drill(), "the backend does not answer")
+	assert.FileExists(t, filepath.Join(b.root, "Pulumi.prod-drill.yaml"))
+
+	pulumi("rm Pulumi.prod-drill.yaml")
+	b.fail = map[string]error{"destroyed prod-drill": errors.New("killed")}
+	require.ErrorContains(t, drill(), "killed")
+	assert.NoFileExists(t, filepath.Join(b.root, "Pulumi.prod-drill.yaml"))
+
+	b.fail = nil
+	require.NoError(t, drill())
+	left := slices.DeleteFunc(b.files(t), func(path string) bool { return filepath.Ext(path) == ".log" })
+	assert.Equal(t, before, left)
+}
+
 func TestStepsThatAreCutOff(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

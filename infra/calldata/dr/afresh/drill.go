@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -117,7 +116,7 @@ func (t *task) takeDown(ctx context.Context) error {
 	begin := time.Now()
 	err := errors.Join(t.unmake(), t.tools.destroy(ctx, t)) // also where files stay: the stack costs money
 	if err == nil {
-		err = t.forget()
+		err = t.beside().Remove()
 	}
 	t.report.Done = append(t.report.Done, verdict.Step{Name: "destroy", Outcome: verdict.Of(begin, "", err)})
 	if err != nil {
@@ -137,13 +136,4 @@ func (t *task) leftovers() string {
 func (t *task) unmake() error {
 	t.record.Done = nil
 	return errors.Join(t.record.write(), t.beside().RemoveInventory())
-}
-
-// forget takes away the rest of what the drill has made in the repository.
-func (t *task) forget() error {
-	errs := []error{t.beside().Remove()}
-	if err := os.Remove(t.record.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/repo"
 	"github.com/calldata/calldata-foundation/stacks"
 	"github.com/calldata/calldata-foundation/stacks/stackfile"
 )
@@ -114,15 +115,20 @@ func (s Stack) RemoveInventory() error {
 	return errors.Join(os.RemoveAll(s.inventory()), os.RemoveAll(s.inventory()+unfinished))
 }
 
-// Remove takes away all that the stack has in the repository.
+// Remove takes away all that the stack has in the repository. What is remembered of one that was made afresh goes last, when nothing else
+// is left: by it the command that made the stack knows what is its own.
 func (s Stack) Remove() error {
-	errs := []error{s.RemoveInventory()}
-	for _, path := range []string{s.Settings(), s.program()} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
+	if err := errors.Join(s.RemoveInventory(), remove(s.Settings()), remove(s.program())); err != nil {
+		return err
 	}
-	return errors.Join(errs...)
+	return remove(repo.Afresh(s.Root, s.Name))
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // ReplaceFile writes a file of mode 0600 that is there whole or as it was.

@@ -6,6 +6,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/automation"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/destroy"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 )
 
 // Known tells whether Pulumi's backend has the stack.
@@ -25,15 +26,14 @@ func Create(ctx context.Context, root, stack, secretsProvider string) error {
 }
 
 // TakeDown destroys the stack and removes it from the backend, with its settings. Nobody is asked. One that never got there is gone.
+// How it was made afresh stays known until Stack.Remove: a command that is cut off in between goes on.
 func TakeDown(ctx context.Context, streams *cli.IO, root, stack string) error {
 	there, err := Known(ctx, root, stack)
 	if err != nil || !there {
 		return err
 	}
-	cmd := destroy.NewCmdDestroy(streams)
-	cmd.SetArgs([]string{stack, "--yes"})
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	if err := cmd.ExecuteContext(ctx); err != nil {
+	o := &destroy.Options{IO: streams, Source: stackarg.Source{Stack: stack, Dir: root}, Yes: true, Remember: true}
+	if err := destroy.Run(ctx, o); err != nil {
 		return err
 	}
 	return automation.Remove(ctx, root, stack)
