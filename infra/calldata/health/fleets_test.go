@@ -52,9 +52,9 @@ func TestJudgeFleet(t *testing.T) {
 // A fleet whose machines set themselves up is waited for, and so is what follows from that.
 func TestFleetsThatComeAreWaitedFor(t *testing.T) {
 	w := newWorld(t, sound(), http.StatusOK, configured)
-	w.opts.Wait = 50 * time.Millisecond
+	w.opts.Wait = time.Second
 	w.checker.stack.Nodes, w.checker.stack.Fleets = nil, []stacks.Fleet{{Name: "stage-sbc", Role: stacks.RoleC4SBC}}
-	begin, boots := time.Now(), 300*time.Millisecond
+	begin, boots := time.Now(), 1200*time.Millisecond
 	w.checker.groups = func(context.Context, stacks.Outputs) map[string]fleetState {
 		f := fleetState{found: fail("0 of 2 machines in service, want at least 2")}
 		switch took := time.Since(begin); {
@@ -68,6 +68,8 @@ func TestFleetsThatComeAreWaitedFor(t *testing.T) {
 	_, _, err := w.run(t)
 	require.NoError(t, err, w.out.String())
 
+	w.out.Reset()
+	w.opts.Wait = 20 * time.Millisecond
 	w.checker.groups = func(context.Context, stacks.Outputs) map[string]fleetState {
 		return map[string]fleetState{"stage-sbc": {found: fail("0 of 2 machines in service, want at least 2")}}
 	}
