@@ -114,14 +114,21 @@ func TestBundleFollowsTheContentHash(t *testing.T) {
 	for _, name := range []string{
 		".vault-pass", "inventories/dev/vault-password.txt", "roles/r/files/server.key", "roles/r/files/server.pem", "id_ed25519", "known_hosts",
 		"x.go", "README.md", ".git/config", "__pycache__/x.pyc", "inventories/dev/hosts.generated.yml",
+		"inventories/pr-12/group_vars/all/vault.yml", "inventories/pr-7.sh", "inventories/pr-12.new/hosts.yml",
 	} {
 		put(name, "secret")
 		assert.Equal(t, first, look(), "%s must not leave this machine", name)
 	}
-	put("playbooks/site.yml", "b")
-	second := look()
-	assert.NotEqual(t, first[0], second[0])
-	assert.NotEqual(t, first[1], second[1])
+	for _, name := range []string{
+		"playbooks/site.yml", "inventories/pr/group_vars/all/vault.yml", "inventories/pr.sh", "inventories/pr-demo/hosts.yml", "roles/r/files/inventories/pr-12/x",
+		"pr-12/x",
+	} {
+		put(name, "b")
+		next := look()
+		assert.NotEqual(t, first[0], next[0], name)
+		assert.NotEqual(t, first[1], next[1], name)
+		first = next
+	}
 }
 
 func TestBundleRefusesLinksThatLeadOut(t *testing.T) {

@@ -11,11 +11,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/calldata/calldata-foundation/components/baseline/permission"
 )
 
 // ContentHash is the hash of everything that Ansible reads in the tree at dir: names, contents and execute bits, in an
 // order of its own. It is the same on every machine and after every checkout. What Ansible does not read is left out:
 // Go source, documents, tests, caches, editors' files, generated inventories, files with a vault's password, and private keys.
+// So are inventories of stacks of pull requests, which are copies of that of pr, so that they change nothing for other stacks.
 //
 // It is SHA-256 in hexadecimal. An unreadable file is an error.
 func ContentHash(dir string) (string, error) {
@@ -117,7 +120,7 @@ func ignored(rel string, dir bool) bool {
 			return ok
 		})
 	}
-	if matches(junk) {
+	if matches(junk) || request(rel) {
 		return true
 	}
 	parents := strings.Split(path.Dir(rel), "/")
@@ -128,4 +131,14 @@ func ignored(rel string, dir bool) bool {
 		return matches(source[2:])
 	}
 	return matches(source[:2])
+}
+
+// request tells whether it is the inventory of a pull request's stack, its program, or a copy that was cut off.
+func request(rel string) bool {
+	name, ok := strings.CutPrefix(rel, "inventories/")
+	for _, ending := range []string{".sh", ".new"} {
+		name = strings.TrimSuffix(name, ending)
+	}
+	_, number := permission.RequestNumber(name)
+	return ok && number
 }
