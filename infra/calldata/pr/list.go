@@ -30,8 +30,8 @@ func newCmdList(base *Options) *cobra.Command {
 		Short: "List the stacks of pull requests, and which are to go",
 		Long: `List the stacks of pull requests that Pulumi's backend has, with how many resources each has and when it was deployed last.
 
-With --wanted, --hours or both it says which are to go, and why: the pull request is none of those that are wanted; the last deployment is
-older than that many hours; or nothing was deployed in three hours. It asks GitHub nothing, and AWS for the backend's files alone.
+It says which are to go, and why: nothing was deployed in it in three hours; with --wanted, the pull request is none of those; with --hours,
+the last deployment is older than that many hours. It asks GitHub nothing, and AWS for the backend's files alone.
 
 Exit codes: 0 done, 1 the backend failed, 2 wrong input.`,
 		Example: `  calldata pr list
@@ -102,9 +102,7 @@ func ends(s Standing, now time.Time, wanted bool, limit time.Duration) string {
 	switch {
 	case !wanted:
 		return "its pull request is closed, or has lost its label"
-	case limit == 0:
-		return ""
-	case age >= limit:
+	case limit > 0 && age >= limit:
 		return fmt.Sprintf("nothing was deployed for %d hours", int(age.Hours()))
 	case s.Resources == 0 && age >= deploying:
 		return "nothing is deployed in it"

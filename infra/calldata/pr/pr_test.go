@@ -273,12 +273,14 @@ func TestList(t *testing.T) {
 		assert.Equal(t, []int{5, 9, 10, 12}, numbers)
 		return why
 	}
-	const closed = "its pull request is closed, or has lost its label"
-	assert.Empty(t, ends(), "nobody asked")
+	const closed, empty = "its pull request is closed, or has lost its label", "nothing is deployed in it"
+	assert.Equal(t, map[int]string{10: empty}, ends(), "what holds a place for nothing goes, whatever is asked")
+	assert.Equal(t, map[int]string{10: empty}, ends("--hours", "0"))
+	assert.Equal(t, map[int]string{10: empty, 12: closed}, ends("--wanted", "5,9,10"))
 	assert.Equal(t, map[int]string{9: closed, 10: closed}, ends("--wanted", "5,12"))
 	assert.Equal(t, map[int]string{5: closed, 9: closed, 10: closed, 12: closed}, ends("--wanted", ""))
-	assert.Equal(t, map[int]string{10: "nothing is deployed in it", 12: "nothing was deployed for 80 hours"}, ends("--hours", "72"))
-	assert.Equal(t, map[int]string{5: closed, 10: "nothing is deployed in it", 12: "nothing was deployed for 80 hours"}, ends("--hours", "72", "--wanted", "9,10,12"))
+	assert.Equal(t, map[int]string{10: empty, 12: "nothing was deployed for 80 hours"}, ends("--hours", "72"))
+	assert.Equal(t, map[int]string{5: closed, 10: empty, 12: "nothing was deployed for 80 hours"}, ends("--hours", "72", "--wanted", "9,10,12"))
 
 	out, err = b.run(t, "list", "--wanted", "5,9,10")
 	require.NoError(t, err)
