@@ -33,7 +33,7 @@ func newCmdList(base *Options) *cobra.Command {
 It says which are to go, and why: nothing was deployed in it in three hours; with --wanted, the pull request is none of those; with --hours,
 the last deployment is older than that many hours. It asks GitHub nothing, and AWS for the backend's files alone.
 
-Exit codes: 0 done, 1 the backend failed, 2 wrong input.`,
+Exit codes: 0 done, 2 wrong input or settings, 4 the backend does not answer.`,
 		Example: `  calldata pr list
   calldata pr list --wanted 12,15 --hours 72
   calldata pr list --hours 72 --json | jq -r '.[] | select(.ends) | .stack'`,
@@ -111,7 +111,7 @@ func ends(s Standing, now time.Time, wanted bool, limit time.Duration) string {
 }
 
 // standing asks the backend for the stacks of pull requests, in the order of their numbers. The role of previews may read them, and
-// no other stack's state.
+// no other stack's state. A backend that does not answer is cli.ExitUnreachable.
 func (o *Options) standing(ctx context.Context, root string) ([]Standing, error) {
 	template, err := stackfile.Read(root, permission.Requests)
 	if err != nil {
@@ -121,6 +121,14 @@ func (o *Options) standing(ctx context.Context, root string) ([]Standing, error)
 	if err != nil {
 		return nil, err
 	}
+	all, err := o.read(ctx, store)
+	if err != nil && ctx.Err() == nil { // an interrupted question has a code of its own
+		err = cli.WithCode(cli.ExitUnreachable, err)
+	}
+	return all, err
+}
+
+func (o *Options) read(ctx context.Context, store statestore.Store) ([]Standing, error) {
 	names, err := statestore.Stacks(ctx, store, stacks.Project, permission.Requests+"-")
 	if err != nil {
 		return nil, fmt.Errorf("list the stacks of the backend: %w", err)

@@ -107,6 +107,10 @@ func (b *bench) stand(t *testing.T, stack string, resources int, ago time.Durati
 
 func (b *bench) run(t *testing.T, args ...string) (string, error) {
 	t.Helper()
+	return b.runIn(t.Context(), args...)
+}
+
+func (b *bench) runIn(ctx context.Context, args ...string) (string, error) {
 	var out, said bytes.Buffer
 	o := *b.opts
 	o.IO = &cli.IO{In: strings.NewReader(b.typed), InIsTerminal: b.typed != "", Out: &out, Err: &said, Getenv: func(name string) string {
@@ -117,7 +121,7 @@ func (b *bench) run(t *testing.T, args ...string) (string, error) {
 	cmd.SetOut(&out)
 	cmd.SetErr(&said)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	err := cmd.ExecuteContext(t.Context())
+	err := cmd.ExecuteContext(ctx)
 	return out.String(), err
 }
 
@@ -290,6 +294,54 @@ func TestList(t *testing.T) {
 	assert.Equal(t, cli.ExitUsage, cli.Code(err))
 	require.ErrorContains(t, err, `"x" is not the number`)
 	assert.ErrorContains(t, err, "--hours is -1")
+}
+
+// broken is a backend that answers nothing, or does so for one kind of question alone.
+type broken struct {
+	statestore.Store
+	list, read error
+}
+
+func (b broken) List(ctx context.Context, prefix string) ([]statestore.Object, error) {
+	if b.list != nil {
+		return nil, b.list
+	}
+	return b.Store.List(ctx, prefix)
+}
+
+func (b broken) Read(context.Context, string) ([]byte, error) { return nil, b.read }
+
+func TestBackendDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		broken broken
+		code   int
+	}{
+		"no list":     {broken{list: errors.New("access denied")}, cli.ExitUnreachable},
+		"no state":    {broken{read: errors.New("access denied")}, cli.ExitUnreachable},
+		"interrupted": {broken{list: context.Canceled}, cli.ExitInterrupted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.stand(t, "pr-5", 3, time.Hour)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			b.opts.store = func(ctx context.Context, url, dir string) (store statestore.Store, err error) {
+				c.broken.Store, err = statestore.Open(ctx, url, dir)
+				if c.code == cli.ExitInterrupted {
+					cancel()
+				}
+				return c.broken, err
+			}
+			for _, args := range [][]string{{"list"}, {"begin", "12"}} {
+				_, err := b.runIn(ctx, args...)
+				assert.Equal(t, c.code, cli.Code(err), "%v: %v", args, err)
+			}
+			assert.Empty(t, b.calls)
+			assert.NoFileExists(t, stackfile.Path(b.root, "pr-12"))
+		})
+	}
 }
 
 // One is taken down and no other, wherever it was made, and whatever its settings would be now.
