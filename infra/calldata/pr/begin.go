@@ -28,8 +28,8 @@ func newCmdBegin(base *Options) *cobra.Command {
 		Long: `Make the stack pr-NUMBER, unless it is there: in Pulumi's backend, with the key of the stack pr, and in the repository, where nothing of
 it is committed: Pulumi.pr-NUMBER.yaml, from Pulumi.pr.yaml, and ansible/inventories/pr-NUMBER, a copy of that of pr. It deploys nothing.
 
-It can be run again, and takes the settings of pr anew. On another machine it does no more than write the files, which the other commands
-need there.
+It can be run again, and takes settings and inventory of pr anew: what was changed by hand in Pulumi.pr-NUMBER.yaml and in
+ansible/inventories/pr-NUMBER is lost. On another machine it does no more than write the files, which the other commands need there.
 
 No more than --limit stand at once. The stack takes its place with this command, not with its first deployment.
 
