@@ -57,6 +57,13 @@ func (s *IO) Reporter() (*progress.Recorder, func()) {
 	return progress.NewRecorder(progress.NewLines(s.Err)), func() {}
 }
 
+// Quiet are the streams for a command within another one: what it prints is progress, since the result is that of the other.
+func (s *IO) Quiet() *IO {
+	quiet := *s
+	quiet.Out = s.Err
+	return &quiet
+}
+
 // Print writes a command's result to Out: as indented JSON, or in the words that text writes for a person.
 func (s *IO) Print(asJSON bool, result any, text func(io.Writer) error) error {
 	var err error

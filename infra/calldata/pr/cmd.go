@@ -97,10 +97,3 @@ func (o *Options) of(text string) (s beside.Stack, err error) {
 	root, err := repo.Find(o.Dir)
 	return beside.Stack{Root: root, From: permission.Requests, Name: permission.RequestStack(o.Number)}, err
 }
-
-// quiet are streams on which other commands print their results beside progress.
-func (o *Options) quiet() *cli.IO {
-	streams := *o.IO
-	streams.Out = o.IO.Err
-	return &streams
-}

@@ -69,7 +69,7 @@ func (o *Options) end(ctx context.Context, text string) error {
 	if _, err := s.Write(settings); err != nil {
 		return err
 	}
-	if err := o.takeDown(ctx, o.quiet(), s.Root, s.Name); err != nil {
+	if err := o.takeDown(ctx, o.IO.Quiet(), s.Root, s.Name); err != nil {
 		return err
 	}
 	report := Ended{Stack: s.Name, Number: o.Number}

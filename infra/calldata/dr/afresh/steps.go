@@ -173,16 +173,9 @@ func (t *task) create(ctx context.Context) (string, error) {
 	return "", t.tools.create(ctx, t.root, t.home.name, t.file.SecretsProvider)
 }
 
-// quiet are streams on which other commands print their results beside progress: the result here is the report.
-func (t *task) quiet() *cli.IO {
-	streams := *t.IO
-	streams.Out = t.IO.Err
-	return &streams
-}
-
 func (t *task) deploy(ctx context.Context) (string, error) {
 	report, err := t.tools.deploy(ctx, &deploy.Options{
-		IO: t.quiet(), Source: stackarg.Source{Stack: t.home.name, Dir: t.root}, Skip: append([]string{deploy.StepHealth, deploy.StepSmoke}, t.Skip...), Wait: t.Wait, Yes: true,
+		IO: t.IO.Quiet(), Source: stackarg.Source{Stack: t.home.name, Dir: t.root}, Skip: append([]string{deploy.StepHealth, deploy.StepSmoke}, t.Skip...), Wait: t.Wait, Yes: true,
 		Message: fmt.Sprintf("%s of stack %s", t.kind, t.old.file.Stack),
 	})
 	if err != nil {
@@ -220,7 +213,7 @@ func (t *task) configure(ctx context.Context, engine string) (string, error) {
 		return "", err
 	}
 	_, err = t.tools.play(ctx, &configure.Options{
-		IO: t.quiet(), Dir: t.root, Stack: t.home.name, Machines: machines, Playbook: "uc-engine", Limit: engine, Timeout: t.topology.Configuration.Timeout,
+		IO: t.IO.Quiet(), Dir: t.root, Stack: t.home.name, Machines: machines, Playbook: "uc-engine", Limit: engine, Timeout: t.topology.Configuration.Timeout,
 	})
 	return "", err
 }

@@ -48,15 +48,15 @@ func system() tools {
 		outputs: func(ctx context.Context, s outputs.Source) (stacks.Outputs, error) { return s.Load(ctx, nil) },
 		restore: restore, play: configure.Run,
 		routing: func(ctx context.Context, t *task) error {
-			return run(ctx, routing.NewCmdRouting(t.quiet()), "apply", t.home.name)
+			return run(ctx, routing.NewCmdRouting(t.IO.Quiet()), "apply", t.home.name)
 		},
 		setup: func(ctx context.Context, t *task) error {
-			return run(ctx, setup.NewCmdSetup(t.quiet()), t.home.name, "--yes")
+			return run(ctx, setup.NewCmdSetup(t.IO.Quiet()), t.home.name, "--yes")
 		},
 		health: health.Check, tables: readTables, smoke: place, calls: func(ctx context.Context, t *task, plan string) error {
-			return run(ctx, calls.NewCmdCalls(t.quiet()), "--plan", plan)
+			return run(ctx, calls.NewCmdCalls(t.IO.Quiet()), "--plan", plan)
 		}, destroy: func(ctx context.Context, t *task) error {
-			return beside.TakeDown(ctx, t.quiet(), t.root, t.home.name)
+			return beside.TakeDown(ctx, t.IO.Quiet(), t.root, t.home.name)
 		}, now: time.Now,
 	}
 }
@@ -72,7 +72,7 @@ func run(ctx context.Context, cmd *cobra.Command, args ...string) error {
 func restore(ctx context.Context, t *task, engine, id string) error {
 	_, err := backup.Restore(ctx, &backup.RestoreOptions{
 		Options: backup.Options{
-			IO: t.quiet(), Source: outputs.Source{Stack: t.home.name, Dir: t.root}, Dir: t.root, Node: engine, From: t.bucket, Timeout: backup.DefaultTimeout,
+			IO: t.IO.Quiet(), Source: outputs.Source{Stack: t.home.name, Dir: t.root}, Dir: t.root, Node: engine, From: t.bucket, Timeout: backup.DefaultTimeout,
 		},
 		Backups: []string{id}, Allow: []string{"stack"}, Identity: backup.Identity{File: t.Identity}, Yes: true,
 	})
