@@ -269,7 +269,11 @@ func TestScriptTell(t *testing.T) {
 		"deployed": {[]string{"RESULT=success"}, "is deployed in the stack `pr-12`: [run](https://github.com/a/b/actions/runs/7)"},
 		"full":     {[]string{"RESULT=failure", "FULL=pr-5, pr-9", "LIMIT=2"}, "the limit is 2 (`PR_LIMIT`), and pr-5, pr-9 stand"},
 		"failed":   {[]string{"RESULT=failure", "FULL="}, "was not deployed: [run]("},
-		"gone":     {[]string{"RESULT=gone", "ENDS=$(touch hurt)"}, "`pr-12` is gone: $(touch hurt)."},
+		"gone":     {[]string{"RESULT=gone", "ENDS=$(touch hurt)"}, "no stack `pr-12` now: $(touch hurt). Open, and with the label `environment` again, "},
+		"closed":   {[]string{"RESULT=gone", "ENDS=its pull request is closed, or has lost its label"}, "or has lost its label. Open, and with the label"},
+		"old":      {[]string{"RESULT=gone", "ENDS=nothing was deployed for 80 hours"}, "for 80 hours. The next push makes it again."},
+		"empty":    {[]string{"RESULT=gone", "ENDS=nothing is deployed in it"}, "deployed in it. The next push makes it again."},
+		"stuck":    {[]string{"RESULT=stuck", "ENDS=nothing is deployed in it"}, "could not be taken down: [run](https://github.com/a/b/actions/runs/7)."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
