@@ -64,6 +64,30 @@ func TestWorkflowsHaveTheModulesGo(t *testing.T) {
 	assert.NotZero(t, found)
 }
 
+// What takes a stack down has waited for its turn, in which somebody may have deployed it: it has to ask again.
+func TestWorkflowsAskAgainBeforeAPullRequestsStackGoes(t *testing.T) {
+	t.Parallel()
+	files, err := workflows.Read(repository)
+	require.NoError(t, err)
+	found := 0
+	for _, f := range files {
+		for _, j := range f.Jobs {
+			asked := "nothing in this job"
+			for i, s := range j.Steps {
+				switch {
+				case strings.HasPrefix(s.Run, ".ci/unwanted "):
+					asked = "contains(fromJSON(steps." + j.Job.Steps[i].ID.Value + ".outputs.gone).*.number, matrix.number)"
+				case strings.Contains(s.Run, "calldata pr end"):
+					found++
+					require.NotNil(t, j.Job.Steps[i].If, f.Path)
+					assert.Equal(t, asked, j.Job.Steps[i].If.Value, f.Path)
+				}
+			}
+		}
+	}
+	assert.NotZero(t, found)
+}
+
 func TestWorkflowsPassActionlint(t *testing.T) {
 	t.Parallel()
 	findings, err := workflows.Lint(repository)
