@@ -12,9 +12,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/calldata/calldata-foundation/components/baseline/permission"
-	"mvdan.cc/sh/v3/syntax"
 )
 
 // Commands are what scripts may call.
