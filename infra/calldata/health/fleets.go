@@ -43,8 +43,8 @@ func (c *checker) fleets(ctx context.Context) []stacks.Node {
 func fleetStates(ctx context.Context, out stacks.Outputs) map[string]fleetState {
 	all := func(f found) map[string]fleetState {
 		result := map[string]fleetState{}
-		for _, f2 := range out.Fleets {
-			result[f2.Name] = fleetState{found: f}
+		for _, each := range out.Fleets {
+			result[each.Name] = fleetState{found: f}
 		}
 		return result
 	}
@@ -61,16 +61,20 @@ func fleetStates(ctx context.Context, out stacks.Outputs) map[string]fleetState 
 		return all(fail("DescribeAutoScalingGroups: %s", apiMessage(err)))
 	}
 	result := map[string]fleetState{}
+	members := map[stacks.Role][]stacks.Node{} // both colours' fleets of a role are asked for at once
 	for _, f := range out.Fleets {
 		i := slices.IndexFunc(groups.AutoScalingGroups, func(g types.AutoScalingGroup) bool { return aws.ToString(g.AutoScalingGroupName) == f.Name })
 		if i < 0 {
 			result[f.Name] = fleetState{found: fail("there is no such Auto Scaling group")}
 			continue
 		}
-		running, err := fleet.Members(ctx, out, f.Role)
-		if err != nil {
-			result[f.Name] = fleetState{found: fail("%v", err)}
-			continue
+		running, known := members[f.Role]
+		if !known {
+			if running, err = fleet.Members(ctx, out, f.Role); err != nil {
+				result[f.Name] = fleetState{found: fail("%v", err)}
+				continue
+			}
+			members[f.Role] = running
 		}
 		result[f.Name] = judgeFleet(groups.AutoScalingGroups[i], running)
 	}
