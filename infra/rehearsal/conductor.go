@@ -224,12 +224,14 @@ func (w *world) proven(ctx context.Context, o Options, d *deployment, s progress
 		checks = append(checks, w.smoke(ctx, o, d, s))
 	case checks[0].OK:
 		gauges, err := w.gauges(ctx)
-		begin, chosen := time.Now(), calling{}
+		begin, chosen := time.Now(), chosenCalls(o)
 		if o.Calls != CallsNone {
-			chosen = chosenCalls(o)
 			checks = append(checks, w.calls(ctx, o, d, chosen, s)...)
 		}
-		checks = append(checks, w.measured(ctx, gauges, err, s), w.quiet(ctx, o, d.outputs, begin, chosen.groups, s))
+		checks = append(checks, w.measured(ctx, gauges, err, s))
+		if o.Calls != CallsNone {
+			checks = append(checks, w.quiet(ctx, o, d.outputs, begin, chosen.groups, s))
+		}
 	}
 	if len(failing(checks)) == 0 {
 		checks = append(checks, w.operated(ctx, o, d.outputs, s))

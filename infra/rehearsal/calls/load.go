@@ -18,6 +18,9 @@ import (
 //go:embed sipp/caller.xml
 var sippCaller string
 
+// sippBuffer is how many bytes may wait in SIPp's socket: its own 64 KiB are some 50 messages, which come while it does not run.
+const sippBuffer = 4 << 20
+
 // sippPort is where SIPp's own signalling is; the carrier's address is what the platform knows.
 const sippPort = 6060
 
@@ -54,7 +57,7 @@ func sipp(ctx context.Context, r sippRun) (sippResult, error) {
 	}
 	cmd := exec.CommandContext(ctx, "sipp", r.to.String(), "-sf", scenario, "-s", r.number, "-key", "caller", r.caller, //nolint:gosec // the plan's own values
 		"-i", r.from.String(), "-p", strconv.Itoa(sippPort), "-r", strconv.Itoa(r.rate), "-m", strconv.Itoa(r.calls),
-		"-l", strconv.Itoa(r.calls), "-d", strconv.FormatInt(r.hold.Milliseconds(), 10), "-recv_timeout", "15000", "-nostdin",
+		"-l", strconv.Itoa(r.calls), "-d", strconv.FormatInt(r.hold.Milliseconds(), 10), "-recv_timeout", "15000", "-buff_size", strconv.Itoa(sippBuffer), "-nostdin",
 		"-trace_stat", "-stf", counts, "-fd", "1")
 	cmd.Dir = dir
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

@@ -231,11 +231,13 @@ func readUsage(out string) map[string]spent {
 	return all
 }
 
-// bareConfig is a proxy that records its route and hands on: no more than every proxy has to do.
+// bareConfig is a proxy that records its route and hands on: no more than every proxy has to do. Its buffers and its allocator are
+// those of our roles.
 const bareConfig = `#!KAMAILIO
 debug=2
 log_stderror=no
 children=8
+maxbuffer=4194304
 auto_aliases=no
 listen=udp:%[1]s:5060%[2]s
 loadmodule "tm.so"
@@ -275,7 +277,7 @@ func (t *Trial) bare() {
 		}{{sbc, fmt.Sprintf(" advertise %s:5060", sbc.Address), router}, {router, "", engine}} {
 			config := fmt.Sprintf(bareConfig, h.machine.Private, h.advertise, h.next.Private)
 			script := "cat >/run/calldata-bare.cfg <<'CONFIG'\n" + config + "CONFIG\nsystemctl stop kamailio\n" +
-				"systemctl reset-failed calldata-bare.service 2>/dev/null || true\nsystemd-run --quiet --collect --unit calldata-bare -p LimitNOFILE=65536 kamailio -DD -E -m 512 -M 16 -f /run/calldata-bare.cfg -Y /tmp\nsleep 1\nsystemctl is-active calldata-bare"
+				"systemctl reset-failed calldata-bare.service 2>/dev/null || true\nsystemd-run --quiet --collect --unit calldata-bare -p LimitNOFILE=65536 kamailio -DD -E -m 512 -M 16 -x fm -f /run/calldata-bare.cfg -Y /tmp\nsleep 1\nsystemctl is-active calldata-bare"
 			if _, err := t.shell(ctx, h.machine, script); err != nil {
 				return err
 			}
