@@ -14,12 +14,12 @@ import (
 )
 
 // WriteBundle writes the tree at dir to out as a gzipped tar archive, and answers the archive's SHA-256 in hexadecimal. It
-// holds exactly what ContentHash is the hash of, and is the same, byte for byte, on every machine and after every
+// holds exactly what ContentHash is the hash of, for the same inventory, and is the same, byte for byte, on every machine and after every
 // checkout: files belong to root, are 0644 or 0755, and have one and the same time.
 //
 // It fails on an unreadable file, and on a symbolic link that leads out of the tree: there, a machine that unpacks the
 // archive has something else.
-func WriteBundle(dir string, out io.Writer) (string, error) {
+func WriteBundle(dir, inventory string, out io.Writer) (string, error) {
 	sum := sha256.New()
 	// Compressed bytes change with the version of Go, and with them the archive's name: every machine of every fleet would
 	// be replaced. The content is small.
@@ -28,7 +28,7 @@ func WriteBundle(dir string, out io.Writer) (string, error) {
 		return "", fmt.Errorf("bundle ansible content: %w", err)
 	}
 	archive := tar.NewWriter(compress)
-	err = walkContent(dir, func(e entry) error { return e.pack(archive) })
+	err = walkContent(dir, inventory, func(e entry) error { return e.pack(archive) })
 	for _, c := range []io.Closer{archive, compress} {
 		if closed := c.Close(); err == nil {
 			err = closed

@@ -41,10 +41,10 @@ func tree(t *testing.T, files map[string]string, modes map[string]os.FileMode) s
 	return dir
 }
 
-func bundleOf(t *testing.T, dir string) ([]byte, string) {
+func bundleOf(t *testing.T, dir, inventory string) ([]byte, string) {
 	t.Helper()
 	var out bytes.Buffer
-	sum, err := WriteBundle(dir, &out)
+	sum, err := WriteBundle(dir, inventory, &out)
 	require.NoError(t, err)
 	got := sha256.Sum256(out.Bytes())
 	require.Equal(t, hex.EncodeToString(got[:]), sum)
@@ -73,14 +73,14 @@ func TestBundleIsTheSameEverywhere(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"playbooks/fleet.yml": "a", "roles/r/files/run": "b", "roles/r/tasks/main.yml": "c", "ansible.cfg": "d", "roles/r/files/again": "run"}
 	modes := map[string]os.FileMode{"roles/r/files/run": 0o755, "roles/r/files/again": os.ModeSymlink}
-	data, sum := bundleOf(t, tree(t, files, modes))
+	data, sum := bundleOf(t, tree(t, files, modes), "")
 	assert.Equal(t, "c6ac15c6", sum[:8], "the archive is the same on every machine and with every version of Go")
 
 	modes["playbooks/fleet.yml"], modes["roles/r/files/run"] = 0o600, 0o700 // another umask
 	other := tree(t, files, modes)
 	for _, when := range []time.Time{time.Now().Add(-time.Hour), time.Unix(0, 0)} {
 		require.NoError(t, os.Chtimes(filepath.Join(other, "ansible.cfg"), when, when))
-		again, _ := bundleOf(t, other)
+		again, _ := bundleOf(t, other, "")
 		assert.Equal(t, data, again)
 	}
 
@@ -105,23 +105,21 @@ func TestBundleFollowsTheContentHash(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
 	look := func() [2]string {
-		hash, err := ContentHash(dir)
+		hash, err := ContentHash(dir, "stage")
 		require.NoError(t, err)
-		_, sum := bundleOf(t, dir)
+		_, sum := bundleOf(t, dir, "stage")
 		return [2]string{hash, sum}
 	}
 	first := look()
 	for _, name := range []string{
-		".vault-pass", "inventories/dev/vault-password.txt", "roles/r/files/server.key", "roles/r/files/server.pem", "id_ed25519", "known_hosts",
-		"x.go", "README.md", ".git/config", "__pycache__/x.pyc", "inventories/dev/hosts.generated.yml",
-		"inventories/pr-12/group_vars/all/vault.yml", "inventories/pr-7.sh", "inventories/pr-12.new/hosts.yml",
+		".vault-pass", "inventories/stage/vault-password.txt", "roles/r/files/server.key", "roles/r/files/server.pem", "id_ed25519", "known_hosts",
+		"x.go", "README.md", ".git/config", "__pycache__/x.pyc", "inventories/stage/hosts.generated.yml",
 	} {
 		put(name, "secret")
 		assert.Equal(t, first, look(), "%s must not leave this machine", name)
 	}
 	for _, name := range []string{
-		"playbooks/site.yml", "inventories/pr/group_vars/all/vault.yml", "inventories/pr.sh", "inventories/pr-demo/hosts.yml", "roles/r/files/inventories/pr-12/x",
-		"pr-12/x",
+		"playbooks/site.yml", "inventories/stage/group_vars/all/vault.yml", "inventories/shared/all.yml", "roles/r/files/inventories/dev/x", "dev/x",
 	} {
 		put(name, "b")
 		next := look()
@@ -131,42 +129,86 @@ func TestBundleFollowsTheContentHash(t *testing.T) {
 	}
 }
 
+// What is written for a stack changes nothing for others, whatever they are called.
+func TestOtherInventoriesAreLeftOut(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"playbooks/site.yml": "a", "inventories/shared/all.yml": "a"}
+	stacks := []string{"dev", "stage", "prod", "pr", "pr-12", "stage-drill", "prod-us-west-2", "fleet"}
+	for _, stack := range stacks {
+		files["inventories/"+stack+"/group_vars/all/vault.yml"] = stack
+	}
+	dir := tree(t, files, nil)
+	look := func() map[string][2]string {
+		all := map[string][2]string{}
+		for _, stack := range stacks {
+			hash, err := ContentHash(dir, stack)
+			require.NoError(t, err)
+			data, sum := bundleOf(t, dir, stack)
+			names, _ := headers(t, data)
+			assert.ElementsMatch(t, []string{"inventories/" + stack + "/group_vars/all/vault.yml", "inventories/shared/all.yml", "playbooks/site.yml"}, names)
+			all[stack] = [2]string{hash, sum}
+		}
+		return all
+	}
+	before := look()
+	for _, stack := range stacks {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "inventories", stack, "group_vars/all/vault.yml"), []byte("b"), 0o600))
+		require.NoError(t, os.RemoveAll(filepath.Join(dir, "inventories", stack+".new")))
+		require.NoError(t, os.CopyFS(filepath.Join(dir, "inventories", stack+".new"), os.DirFS(filepath.Join(dir, "inventories", stack))))
+		after := look()
+		assert.NotEqual(t, before[stack][0], after[stack][0], stack)
+		assert.NotEqual(t, before[stack][1], after[stack][1], stack)
+		delete(before, stack)
+		for other, was := range before {
+			assert.Equal(t, was, after[other], "%s after a change of %s", other, stack)
+		}
+		before = after
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "inventories/shared/all.yml"), []byte("b"), 0o600))
+	for stack, now := range look() {
+		assert.NotEqual(t, before[stack], now, stack)
+	}
+}
+
 func TestBundleRefusesLinksThatLeadOut(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{"/etc/passwd", "../../x", ".."} {
-		_, err := WriteBundle(tree(t, map[string]string{"a/link": filepath.Join(target)}, map[string]os.FileMode{"a/link": os.ModeSymlink}), io.Discard)
+		_, err := WriteBundle(tree(t, map[string]string{"a/link": filepath.Join(target)}, map[string]os.FileMode{"a/link": os.ModeSymlink}), "", io.Discard)
 		if target == ".." {
 			assert.NoError(t, err, "that is the tree itself")
 			continue
 		}
 		assert.ErrorContains(t, err, "a/link leads to "+target)
 	}
-	_, err := WriteBundle(filepath.Join(t.TempDir(), "absent"), io.Discard)
+	_, err := WriteBundle(filepath.Join(t.TempDir(), "absent"), "", io.Discard)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestBundleReportsAFailedWrite(t *testing.T) {
 	t.Parallel()
-	_, err := WriteBundle(tree(t, map[string]string{"a": "b"}, nil), full{})
+	_, err := WriteBundle(tree(t, map[string]string{"a": "b"}, nil), "", full{})
 	assert.ErrorContains(t, err, "disk full")
 }
 
 // TestBundleOfThisTree unpacks the repository's own bundle as a machine does.
 func TestBundleOfThisTree(t *testing.T) {
 	t.Parallel()
-	data, _ := bundleOf(t, ".")
+	data, _ := bundleOf(t, ".", "fleet")
 	dir := t.TempDir()
 	cmd := exec.Command("tar", "--extract", "--gzip", "--no-same-owner", "--directory", dir)
 	cmd.Stdin = bytes.NewReader(data)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 	assert.Empty(t, string(out), "tar must have nothing to warn of")
-	hash, err := ContentHash(".")
+	hash, err := ContentHash(".", "fleet")
 	require.NoError(t, err)
-	unpacked, err := ContentHash(dir)
+	unpacked, err := ContentHash(dir, "")
 	require.NoError(t, err)
 	assert.Equal(t, hash, unpacked)
 	_, found := headers(t, data)
 	names := slices.Collect(maps.Keys(found))
 	assert.Subset(t, names, []string{"ansible.cfg", "playbooks/fleet.yml", "playbooks/common.yml", "roles/common/tasks/main.yml", "roles/fleet_node/files/calldata-lifecycle", "inventories/fleet/hosts.yml"})
+	for _, name := range names {
+		assert.Regexp(t, "^(inventories/(fleet|shared)/|[^i])", name, "machines of a fleet read no other inventory")
+	}
 }

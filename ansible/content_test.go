@@ -26,7 +26,7 @@ func TestContentHash(t *testing.T) {
 		require.NoError(t, os.Chmod(file, mode))
 	}
 	hash := func() string {
-		h, err := ContentHash(dir)
+		h, err := ContentHash(dir, "dev")
 		require.NoError(t, err)
 		return h
 	}
@@ -62,17 +62,17 @@ func TestContentHash(t *testing.T) {
 
 	link := filepath.Join(t.TempDir(), "link")
 	require.NoError(t, os.Symlink(dir, link))
-	linked, err := ContentHash(link)
+	linked, err := ContentHash(link, "dev")
 	require.NoError(t, err)
 	assert.Equal(t, hash(), linked)
 
-	_, err = ContentHash(filepath.Join(dir, "absent"))
+	_, err = ContentHash(filepath.Join(dir, "absent"), "dev")
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestContentHashOfThisTree(t *testing.T) {
 	t.Parallel()
-	_, err := ContentHash(".")
+	_, err := ContentHash(".", "")
 	assert.NoError(t, err)
 }
 

@@ -11,19 +11,19 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/calldata/calldata-foundation/components/baseline/permission"
 )
 
 // ContentHash is the hash of everything that Ansible reads in the tree at dir: names, contents and execute bits, in an
 // order of its own. It is the same on every machine and after every checkout. What Ansible does not read is left out:
 // Go source, documents, tests, caches, editors' files, generated inventories, files with a vault's password, and private keys.
-// So are inventories of stacks of pull requests, which are copies of that of pr, so that they change nothing for other stacks.
+//
+// Of dir's inventories it takes the one that is named, a stack's for example, and what all share, so that what is written for
+// one stack changes nothing for another. Without a name it takes all. An inventory that is not there is empty.
 //
 // It is SHA-256 in hexadecimal. An unreadable file is an error.
-func ContentHash(dir string) (string, error) {
+func ContentHash(dir, inventory string) (string, error) {
 	sum := sha256.New()
-	if err := walkContent(dir, func(e entry) error { return e.hash(sum) }); err != nil {
+	if err := walkContent(dir, inventory, func(e entry) error { return e.hash(sum) }); err != nil {
 		return "", fmt.Errorf("hash ansible content: %w", err)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
@@ -40,8 +40,8 @@ type entry struct {
 	data       []byte
 }
 
-// walkContent calls visit for each entry of the tree at dir, in lexical order.
-func walkContent(dir string, visit func(entry) error) error {
+// walkContent calls visit for each entry of the tree at dir, in lexical order, without those of other inventories.
+func walkContent(dir, inventory string, visit func(entry) error) error {
 	root, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return err
@@ -55,12 +55,13 @@ func walkContent(dir string, visit func(entry) error) error {
 			return err
 		}
 		rel = filepath.ToSlash(rel)
+		out := ignored(rel, d.IsDir()) || foreign(rel, inventory)
 		switch {
 		case rel == ".":
 			return nil
-		case ignored(rel, d.IsDir()) && d.IsDir():
+		case d.IsDir() && out:
 			return filepath.SkipDir
-		case d.IsDir(), ignored(rel, false):
+		case d.IsDir(), out:
 			return nil
 		}
 		e, err := readEntry(file, rel, d)
@@ -120,7 +121,7 @@ func ignored(rel string, dir bool) bool {
 			return ok
 		})
 	}
-	if matches(junk) || request(rel) {
+	if matches(junk) {
 		return true
 	}
 	parents := strings.Split(path.Dir(rel), "/")
@@ -133,12 +134,9 @@ func ignored(rel string, dir bool) bool {
 	return matches(source[:2])
 }
 
-// request tells whether it is the inventory of a pull request's stack, its program, or a copy that was cut off.
-func request(rel string) bool {
+// foreign tells whether it is part of another inventory than the named one, and not of what all share. No name means none is.
+func foreign(rel, inventory string) bool {
 	name, ok := strings.CutPrefix(rel, "inventories/")
-	for _, ending := range []string{".sh", ".new"} {
-		name = strings.TrimSuffix(name, ending)
-	}
-	_, number := permission.RequestNumber(name)
-	return ok && number
+	name, _, _ = strings.Cut(name, "/")
+	return ok && inventory != "" && name != inventory && name != "shared"
 }

@@ -16,6 +16,9 @@ import (
 // content is what Ansible reads, seen from here, where Pulumi runs the program.
 const content = "../ansible"
 
+// fleets is the inventory of machines that configure themselves, the only one that they read, whatever their stack.
+const fleets = "fleet"
+
 func main() { pulumi.Run(program) }
 
 func program(ctx *pulumi.Context) error {
@@ -32,7 +35,7 @@ func program(ctx *pulumi.Context) error {
 		return err
 	}
 	options := deploy.Options{Inventory: inventory}
-	if options.ContentHash, err = ansible.ContentHash(content); err != nil {
+	if options.ContentHash, err = ansible.ContentHash(content, ctx.Stack()); err != nil {
 		return err
 	}
 	if len(topology.Fleets) > 0 {
@@ -55,7 +58,7 @@ func bundle(stack string) (deploy.Bundle, error) {
 		return deploy.Bundle{}, err
 	}
 	defer func() { _ = os.Remove(file.Name()) }()
-	sum, err := ansible.WriteBundle(content, file)
+	sum, err := ansible.WriteBundle(content, fleets, file)
 	if err = errors.Join(err, file.Close()); err != nil {
 		return deploy.Bundle{}, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -31,6 +32,33 @@ func TestProgram(t *testing.T) {
 	assert.NoError(t, inv.Validate())
 	assert.Contains(t, command.Inputs["stdin"], componenttest.PublicIP)
 	assert.Len(t, command.Inputs["environment"].(map[string]any)["CALLDATA_CONTENT_HASH"], 64, "changed playbooks must run again")
+}
+
+// Machines of a fleet read one inventory, which is no stack's: what is changed for stacks replaces none of them.
+func TestBundleHasTheInventoryOfFleets(t *testing.T) {
+	root := t.TempDir()
+	put := func(name, text string) {
+		file := filepath.Join(root, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o750))
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	}
+	put("infra/main.go", "package main\n")
+	put("ansible/inventories/fleet/hosts.yml", "a")
+	put("ansible/inventories/prod/group_vars/all/vault.yml", "a")
+	t.Chdir(filepath.Join(root, "infra"))
+	first, err := bundle("prod")
+	require.NoError(t, err)
+	assert.FileExists(t, filepath.Join(root, ".calldata/prod/bundle.tar.gz"))
+	for _, stack := range []string{"dev", "prod", "prod-drill"} {
+		put("ansible/inventories/"+stack+"/group_vars/all/vault.yml", "b")
+	}
+	again, err := bundle("prod")
+	require.NoError(t, err)
+	assert.Equal(t, first, again)
+	put("ansible/inventories/fleet/hosts.yml", "b")
+	next, err := bundle("prod")
+	require.NoError(t, err)
+	assert.NotEqual(t, first.SHA256, next.SHA256)
 }
 
 func TestProgramWithoutSettingsNamesThemAll(t *testing.T) {

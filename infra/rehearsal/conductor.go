@@ -239,11 +239,6 @@ func (w *world) proven(ctx context.Context, o Options, d *deployment, s progress
 	return checks
 }
 
-// smoke is the call of a stack whose phones reach the engine itself.
-func (w *world) smoke(ctx context.Context, o Options, d *deployment, s progress.Step) Check {
-	return w.check(ctx, o, s, "smoke", d.file, "smoke")
-}
-
 func failing(checks []Check) []Check {
 	return slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return c.OK })
 }

@@ -46,7 +46,7 @@ func (w *world) restored(ctx context.Context, o Options, d *deployment, step pro
 
 // again looks at the platform and calls through it.
 func (w *world) again(ctx context.Context, o Options, d *deployment, when string, step progress.Step) []Check {
-	checks := []Check{w.check(ctx, o, step, "health", d.file, "health")}
+	checks := []Check{w.health(ctx, o, step)}
 	switch {
 	case !checks[0].OK:
 	case o.kind == stacks.KindDev:

@@ -44,7 +44,7 @@ func TestCloneOfAWorkspace(t *testing.T) {
 	for name, text := range map[string]string{
 		"Pulumi.yaml": "name: calldata-foundation\nruntime: go\nmain: infra\n", "Pulumi.stage.yaml": "config: {}\n", ".gitignore": "/.calldata/\n*.retry\n",
 		"infra/main.go": "package main\n", "components/x.go": "package x\n", "stacks/x.go": "package x\n", "go.mod": "module x\n", "go.sum": "\n",
-		"ansible/playbooks/site.yml": "---\n", "ansible/site.retry": "host\n", ".calldata/stage/logs/a.log": "a\n",
+		"ansible/playbooks/site.yml": "---\n", "ansible/inventories/stage/hosts.yml": "---\n", "ansible/site.retry": "host\n", ".calldata/stage/logs/a.log": "a\n",
 	} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(repo, name)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(repo, name), []byte(text), 0o600))
@@ -52,7 +52,7 @@ func TestCloneOfAWorkspace(t *testing.T) {
 	require.NoError(t, os.Chmod(filepath.Join(repo, "ansible/playbooks/site.yml"), 0o700))
 	require.NoError(t, os.Symlink("playbooks/site.yml", filepath.Join(repo, "ansible/link.yml")))
 	require.NoError(t, Workspace(dir, repo, "stage", "/opt/program", nil))
-	deployed, err := ansible.ContentHash(filepath.Join(dir, "ansible"))
+	deployed, err := ansible.ContentHash(filepath.Join(dir, "ansible"), "stage")
 	require.NoError(t, err)
 
 	require.NoError(t, unlink(dir, repo, "stage"))
@@ -64,13 +64,13 @@ func TestCloneOfAWorkspace(t *testing.T) {
 	files, err := c.git(t.Context(), "ls-tree", "-r", "--name-only", "HEAD")
 	require.NoError(t, err)
 	assert.Equal(t, []string{
-		".gitignore", "Pulumi.stage.yaml", "Pulumi.yaml", "ansible/link.yml", "ansible/playbooks/site.yml", "components/x.go", "go.mod", "go.sum",
+		".gitignore", "Pulumi.stage.yaml", "Pulumi.yaml", "ansible/inventories/stage/hosts.yml", "ansible/link.yml", "ansible/playbooks/site.yml", "components/x.go", "go.mod", "go.sum",
 		"infra/main.go", "stacks/x.go",
 	}, strings.Split(files, "\n"))
 	remotes, err := c.git(t.Context(), "remote")
 	require.NoError(t, err)
 	assert.Empty(t, remotes)
-	copied, err := ansible.ContentHash(filepath.Join(dir, "ansible"))
+	copied, err := ansible.ContentHash(filepath.Join(dir, "ansible"), "stage")
 	require.NoError(t, err)
 	assert.Equal(t, deployed, copied, "what Ansible reads, its links and execute bits among it, is what was deployed")
 

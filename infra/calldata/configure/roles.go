@@ -51,7 +51,7 @@ func fetchRoles(ctx context.Context, s *settings, report progress.Reporter) (*ro
 
 func (s *settings) roles(ctx context.Context, say progress.Reporter) (*roles, error) {
 	if s.wazoAnsible != "" {
-		hash, err := ansible.ContentHash(s.wazoAnsible)
+		hash, err := ansible.ContentHash(s.wazoAnsible, "")
 		if err != nil {
 			return nil, err
 		}

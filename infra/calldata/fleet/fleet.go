@@ -16,9 +16,6 @@ import (
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
-// user is the login that cloud-init makes on Debian's AMIs.
-const user = "admin"
-
 // Lister answers the running machines of a stack's fleet. Members is the one that asks EC2.
 type Lister func(ctx context.Context, stack stacks.Outputs, role stacks.Role) ([]stacks.Node, error)
 
@@ -30,17 +27,30 @@ func Members(ctx context.Context, stack stacks.Outputs, role stacks.Role) ([]sta
 	if err != nil {
 		return nil, cli.WithCode(cli.ExitUsage, err)
 	}
-	filter := func(name, value string) types.Filter {
-		return types.Filter{Name: aws.String(name), Values: []string{value}}
+	found, err := describe(ctx, ec2.NewFromConfig(settings),
+		filter("tag:Environment", stack.Stack), filter("tag:Role", string(role)), filter("instance-state-name", "running"))
+	if err != nil {
+		return nil, cli.WithCode(cli.ExitUnreachable, fmt.Errorf("ask EC2 for the machines of stack %s with the role %s: %s", stack.Stack, role, awsapi.Message(err)))
 	}
-	pages := ec2.NewDescribeInstancesPaginator(ec2.NewFromConfig(settings), &ec2.DescribeInstancesInput{Filters: []types.Filter{
-		filter("tag:Environment", stack.Stack), filter("tag:Role", string(role)), filter("instance-state-name", "running"),
-	}})
+	nodes := make([]stacks.Node, 0, len(found))
+	for _, i := range found {
+		nodes = append(nodes, node(i, role))
+	}
+	return nodes, nil
+}
+
+func filter(name string, values ...string) types.Filter {
+	return types.Filter{Name: aws.String(name), Values: values}
+}
+
+// describe answers the machines that pass all filters, the oldest first.
+func describe(ctx context.Context, client *ec2.Client, filters ...types.Filter) ([]types.Instance, error) {
+	pages := ec2.NewDescribeInstancesPaginator(client, &ec2.DescribeInstancesInput{Filters: filters})
 	var found []types.Instance
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, cli.WithCode(cli.ExitUnreachable, fmt.Errorf("ask EC2 for the machines of stack %s with the role %s: %s", stack.Stack, role, awsapi.Message(err)))
+			return nil, err
 		}
 		for _, r := range page.Reservations {
 			found = append(found, r.Instances...)
@@ -49,14 +59,13 @@ func Members(ctx context.Context, stack stacks.Outputs, role stacks.Role) ([]sta
 	slices.SortFunc(found, func(a, b types.Instance) int {
 		return cmp.Or(aws.ToTime(a.LaunchTime).Compare(aws.ToTime(b.LaunchTime)), cmp.Compare(aws.ToString(a.InstanceId), aws.ToString(b.InstanceId)))
 	})
-	nodes := make([]stacks.Node, 0, len(found))
-	for _, i := range found {
-		nodes = append(nodes, stacks.Node{
-			Name: aws.ToString(i.InstanceId), Roles: []stacks.Role{role}, InstanceID: aws.ToString(i.InstanceId),
-			PrivateIP: aws.ToString(i.PrivateIpAddress), User: user, Access: stacks.AccessSSM,
-		})
-	}
-	return nodes, nil
+	return found, nil
+}
+
+// node is a machine of a fleet.
+func node(i types.Instance, roles ...stacks.Role) stacks.Node {
+	id := aws.ToString(i.InstanceId)
+	return stacks.Node{Name: id, Roles: roles, InstanceID: id, PrivateIP: aws.ToString(i.PrivateIpAddress), User: stacks.DebianUser, Access: stacks.AccessSSM}
 }
 
 // IsMember tells a machine of a fleet from a fixed one, which has a name of its own.

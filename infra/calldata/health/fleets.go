@@ -3,13 +3,10 @@ package health
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
-	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
 	"github.com/calldata/calldata-foundation/stacks"
@@ -39,7 +36,6 @@ func (c *checker) fleets(ctx context.Context) []stacks.Node {
 }
 
 // fleetStates asks Auto Scaling for the stack's groups and EC2 for their machines, and answers what it found for each fleet.
-// Source: Amazon EC2 Auto Scaling API Reference, DescribeAutoScalingGroups.
 func fleetStates(ctx context.Context, out stacks.Outputs) map[string]fleetState {
 	all := func(f found) map[string]fleetState {
 		result := map[string]fleetState{}
@@ -56,53 +52,38 @@ func fleetStates(ctx context.Context, out stacks.Outputs) map[string]fleetState 
 	for _, f := range out.Fleets {
 		names = append(names, f.Name)
 	}
-	groups, err := autoscaling.NewFromConfig(settings).DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: names})
+	groups, err := fleet.Groups(ctx, autoscaling.NewFromConfig(settings), ec2.NewFromConfig(settings), names...)
 	if err != nil {
-		return all(fail("DescribeAutoScalingGroups: %s", apiMessage(err)))
+		return all(fail("%v", err))
 	}
 	result := map[string]fleetState{}
-	members := map[stacks.Role][]stacks.Node{} // both colours' fleets of a role are asked for at once
 	for _, f := range out.Fleets {
-		i := slices.IndexFunc(groups.AutoScalingGroups, func(g types.AutoScalingGroup) bool { return aws.ToString(g.AutoScalingGroupName) == f.Name })
-		if i < 0 {
+		group, there := groups[f.Name]
+		if !there {
 			result[f.Name] = fleetState{found: fail("there is no such Auto Scaling group")}
 			continue
 		}
-		running, known := members[f.Role]
-		if !known {
-			if running, err = fleet.Members(ctx, out, f.Role); err != nil {
-				result[f.Name] = fleetState{found: fail("%v", err)}
-				continue
-			}
-			members[f.Role] = running
-		}
-		result[f.Name] = judgeFleet(groups.AutoScalingGroups[i], running)
+		result[f.Name] = judgeFleet(group, f.Role)
 	}
 	return result
 }
 
 // judgeFleet wants as many machines in service as Auto Scaling does. Fewer than the least are an illness, fewer than wanted may be
 // Auto Scaling at work.
-func judgeFleet(g types.AutoScalingGroup, running []stacks.Node) fleetState {
+func judgeFleet(g fleet.Group, role stacks.Role) fleetState {
 	var f fleetState
-	coming := 0
-	for _, i := range g.Instances {
-		if strings.HasPrefix(string(i.LifecycleState), string(types.LifecycleStatePending)) {
-			coming++
-		}
-		if i.LifecycleState != types.LifecycleStateInService || aws.ToString(i.HealthStatus) != "Healthy" {
-			continue
-		}
-		if at := slices.IndexFunc(running, func(n stacks.Node) bool { return n.InstanceID == aws.ToString(i.InstanceId) }); at >= 0 {
-			f.serving = append(f.serving, running[at])
+	for _, m := range g.Members {
+		if m.InService {
+			m.Roles = []stacks.Role{role}
+			f.serving = append(f.serving, m.Node)
 		}
 	}
-	text := fmt.Sprintf("%d of %d machines in service", len(f.serving), aws.ToInt32(g.DesiredCapacity))
-	switch n, least := len(f.serving), int(aws.ToInt32(g.MinSize)); {
-	case n < least:
-		f.found = fail("%s, want at least %d", text, least)
-		f.coming = n+coming >= least
-	case n < int(aws.ToInt32(g.DesiredCapacity)):
+	text := fmt.Sprintf("%d of %d machines in service", len(f.serving), g.Desired)
+	switch n := len(f.serving); {
+	case n < g.Least:
+		f.found = fail("%s, want at least %d", text, g.Least)
+		f.coming = n+g.Coming >= g.Least
+	case n < g.Desired:
 		f.found = warn("%s", text)
 	default:
 		f.found = ok("%s", text)

@@ -6,44 +6,40 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
 func TestJudgeFleet(t *testing.T) {
 	t.Parallel()
-	instance := func(id string, state types.LifecycleState, health string) types.Instance {
-		return types.Instance{InstanceId: aws.String(id), LifecycleState: state, HealthStatus: aws.String(health)}
+	member := func(id string, inService bool) fleet.Member {
+		return fleet.Member{Node: stacks.Node{InstanceID: id}, InService: inService}
 	}
-	running := []stacks.Node{{InstanceID: "i-1"}, {InstanceID: "i-2"}, {InstanceID: "i-3"}}
 	for name, c := range map[string]struct {
-		instances []types.Instance
-		status    verdict.Status
-		detail    string
-		serving   []string
-		coming    bool
+		members []fleet.Member
+		comes   int
+		status  verdict.Status
+		detail  string
+		serving []string
+		coming  bool
 	}{
-		"all": {[]types.Instance{instance("i-1", types.LifecycleStateInService, "Healthy"), instance("i-2", types.LifecycleStateInService, "Healthy"),
-			instance("i-3", types.LifecycleStateInService, "Healthy")}, verdict.OK, "3 of 3 machines in service", []string{"i-1", "i-2", "i-3"}, false},
-		"one is coming": {[]types.Instance{instance("i-1", types.LifecycleStateInService, "Healthy"), instance("i-2", types.LifecycleStatePendingWait, "Healthy"),
-			instance("i-3", types.LifecycleStateInService, "Healthy")}, verdict.Warn, "2 of 3 machines in service", []string{"i-1", "i-3"}, false},
-		"one is ill, one is gone": {[]types.Instance{instance("i-1", types.LifecycleStateInService, "Unhealthy"), instance("i-2", types.LifecycleStateInService, "Healthy"),
-			instance("i-4", types.LifecycleStateInService, "Healthy")}, verdict.Fail, "1 of 3 machines in service, want at least 2", []string{"i-2"}, false},
-		"too few, and one is coming": {[]types.Instance{instance("i-1", types.LifecycleStateInService, "Healthy"), instance("i-2", types.LifecycleStatePendingWait, "Healthy")},
-			verdict.Fail, "1 of 3 machines in service, want at least 2", []string{"i-1"}, true},
-		"none": {nil, verdict.Fail, "0 of 3 machines in service, want at least 2", nil, false},
+		"all":                        {[]fleet.Member{member("i-1", true), member("i-2", true), member("i-3", true)}, 0, verdict.OK, "3 of 3 machines in service", []string{"i-1", "i-2", "i-3"}, false},
+		"one is coming":              {[]fleet.Member{member("i-1", true), member("i-2", false), member("i-3", true)}, 1, verdict.Warn, "2 of 3 machines in service", []string{"i-1", "i-3"}, false},
+		"one is ill, one is gone":    {[]fleet.Member{member("i-1", false), member("i-2", true)}, 0, verdict.Fail, "1 of 3 machines in service, want at least 2", []string{"i-2"}, false},
+		"too few, and one is coming": {[]fleet.Member{member("i-1", true)}, 1, verdict.Fail, "1 of 3 machines in service, want at least 2", []string{"i-1"}, true},
+		"none":                       {nil, 0, verdict.Fail, "0 of 3 machines in service, want at least 2", nil, false},
 	} {
-		got := judgeFleet(types.AutoScalingGroup{MinSize: aws.Int32(2), DesiredCapacity: aws.Int32(3), Instances: c.instances}, running)
+		got := judgeFleet(fleet.Group{Least: 2, Desired: 3, Coming: c.comes, Members: c.members}, stacks.RoleC4SBC)
 		assert.Equal(t, found{status: c.status, detail: c.detail, coming: c.coming}, got.found, name)
 		var ids []string
 		for _, n := range got.serving {
 			ids = append(ids, n.InstanceID)
+			assert.Equal(t, []stacks.Role{stacks.RoleC4SBC}, n.Roles)
 		}
 		assert.Equal(t, c.serving, ids, name)
 	}

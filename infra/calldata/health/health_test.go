@@ -458,7 +458,7 @@ func TestInstanceStatuses(t *testing.T) {
 
 	code, body = http.StatusForbidden, `<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no</Message></Error></Errors></Response>`
 	got = instanceStatuses(context.Background(), out)
-	assert.Equal(t, fail("DescribeInstanceStatus: UnauthorizedOperation: no"), got["a"])
+	assert.Equal(t, fail("ask EC2 how the machines are: UnauthorizedOperation: no"), got["a"])
 }
 
 // scrub hides this machine's own AWS settings.

@@ -2,7 +2,6 @@ package health
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -10,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/smithy-go"
 
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/awsapi"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -39,7 +38,7 @@ func instanceStatuses(ctx context.Context, out stacks.Outputs) map[string]found 
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return all(fail("DescribeInstanceStatus: %s", apiMessage(err)))
+			return all(fail("ask EC2 how the machines are: %s", awsapi.Message(err)))
 		}
 		for _, status := range page.InstanceStatuses {
 			seen[aws.ToString(status.InstanceId)] = status
@@ -70,15 +69,6 @@ func account(ctx context.Context, region string) (settings aws.Config, missing s
 		return settings, "no AWS credentials"
 	}
 	return settings, ""
-}
-
-// apiMessage is an AWS error without the request ids around it.
-func apiMessage(err error) string {
-	var failure smithy.APIError
-	if errors.As(err, &failure) {
-		return failure.ErrorCode() + ": " + failure.ErrorMessage()
-	}
-	return err.Error()
 }
 
 // judgeInstance wants a running instance whose two status checks have passed.

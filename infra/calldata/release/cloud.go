@@ -11,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
-	asgtypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -21,8 +20,8 @@ import (
 	"github.com/calldata/calldata-foundation/components/noderole"
 	"github.com/calldata/calldata-foundation/components/wazofleet"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
+	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/awsapi"
-	"github.com/calldata/calldata-foundation/stacks"
 )
 
 // group is an Auto Scaling group.
@@ -37,11 +36,9 @@ type group struct {
 
 // member is a machine of a group.
 type member struct {
-	stacks.Node
-	// public is the address that the internet knows it by, the zero value where it has none.
-	public netip.Addr
-	// inService means that it has booted, and Auto Scaling takes it for well; aside that it has the tag that others pass over it by.
-	inService, aside bool
+	fleet.Member
+	// aside means that it has the tag that others pass over it by.
+	aside bool
 }
 
 // address is an Elastic IP of the pool.
@@ -107,50 +104,14 @@ func failed(err error, format string, args ...any) error {
 }
 
 func (c *awsCloud) group(ctx context.Context, name string) (*group, error) {
-	out, err := c.autoscaling.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{name}})
-	if err != nil || len(out.AutoScalingGroups) == 0 {
-		return nil, failed(err, "ask for the fleet %s", name)
+	all, err := fleet.Groups(ctx, c.autoscaling, c.ec2, name)
+	found, there := all[name]
+	if err != nil || !there {
+		return nil, err
 	}
-	found := out.AutoScalingGroups[0]
-	g := &group{desired: int(aws.ToInt32(found.DesiredCapacity)), least: int(aws.ToInt32(found.MinSize)), targets: found.TargetGroupARNs}
-	inService := map[string]bool{}
-	var ids []string
-	for _, i := range found.Instances {
-		if strings.HasPrefix(string(i.LifecycleState), "Terminat") {
-			continue
-		}
-		id := aws.ToString(i.InstanceId)
-		ids = append(ids, id)
-		inService[id] = i.LifecycleState == asgtypes.LifecycleStateInService && aws.ToString(i.HealthStatus) == "Healthy"
-	}
-	if len(ids) == 0 {
-		return g, nil
-	}
-	var instances []ec2types.Instance
-	pages := ec2.NewDescribeInstancesPaginator(c.ec2, &ec2.DescribeInstancesInput{InstanceIds: ids})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, failed(err, "ask for the machines of the fleet %s", name)
-		}
-		for _, r := range page.Reservations {
-			instances = append(instances, r.Instances...)
-		}
-	}
-	slices.SortFunc(instances, func(a, b ec2types.Instance) int {
-		return cmp.Or(aws.ToTime(a.LaunchTime).Compare(aws.ToTime(b.LaunchTime)), cmp.Compare(aws.ToString(a.InstanceId), aws.ToString(b.InstanceId)))
-	})
-	for _, i := range instances {
-		id := aws.ToString(i.InstanceId)
-		m := member{
-			Node:      stacks.Node{Name: id, InstanceID: id, PrivateIP: aws.ToString(i.PrivateIpAddress), User: stacks.DebianUser, Access: stacks.AccessSSM},
-			inService: inService[id],
-		}
-		m.public, _ = netip.ParseAddr(aws.ToString(i.PublicIpAddress)) // none is none
-		for _, tag := range i.Tags {
-			m.aside = m.aside || aws.ToString(tag.Key) == wazofleet.ServiceKey && aws.ToString(tag.Value) == wazofleet.ServiceAside
-		}
-		g.members = append(g.members, m)
+	g := &group{desired: found.Desired, least: found.Least, targets: found.Targets}
+	for _, m := range found.Members {
+		g.members = append(g.members, member{Member: m, aside: m.Tags[wazofleet.ServiceKey] == wazofleet.ServiceAside})
 	}
 	return g, nil
 }

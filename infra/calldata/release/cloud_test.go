@@ -55,7 +55,7 @@ func TestCloud(t *testing.T) {
 	assert.Equal(t, arns, g.targets)
 	require.Len(t, g.members, 2)
 	for _, m := range g.members {
-		assert.True(t, m.inService, m.Name)
+		assert.True(t, m.InService, m.Name)
 		assert.False(t, m.aside, m.Name)
 		assert.NotEmpty(t, m.PrivateIP)
 	}
@@ -86,7 +86,7 @@ func TestCloud(t *testing.T) {
 	assert.Equal(t, aws.ToString(made.PublicIp), pool[0].ip.String())
 	g, err = c.group(ctx, "prod-c4-sbc")
 	require.NoError(t, err)
-	assert.Equal(t, pool[0].ip, g.members[0].public)
+	assert.Equal(t, pool[0].ip, g.members[0].Public)
 	require.NoError(t, c.release(ctx, pool[0].association))
 	require.NoError(t, c.release(ctx, pool[0].association), "an earlier try may have got through")
 	pool, err = c.pool(ctx, "prod-c4-sbc")

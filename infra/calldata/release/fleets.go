@@ -138,7 +138,7 @@ func (r *release) unsettled(ctx context.Context, colour stacks.Colour, many func
 
 // serving are those machines that Auto Scaling has in service: others boot.
 func serving(members []member) []member {
-	return slices.DeleteFunc(slices.Clone(members), func(m member) bool { return !m.inService })
+	return slices.DeleteFunc(slices.Clone(members), func(m member) bool { return !m.InService })
 }
 
 // addresses answers which machine has which address of the pool, and how many are free.

@@ -71,16 +71,16 @@ func (r *release) phone(ctx context.Context, colour stacks.Colour, step progress
 	}
 	sbcs = serving(sbcs)
 	for _, m := range sbcs {
-		if !m.public.IsValid() {
+		if !m.Public.IsValid() {
 			return "", cli.WithCode(cli.ExitUnhealthy, fmt.Errorf("the SBC %s has no public address", m.Name))
 		}
-		err := r.tools.call(ctx, r.IO, r.Domain, m.public, step)
+		err := r.tools.call(ctx, r.IO, r.Domain, m.Public, step)
 		for range phoneTries - 1 {
 			if err == nil || ctx.Err() != nil || cli.Code(err) == cli.ExitUsage {
 				break
 			}
 			step.Logf("a call by the SBC %s: %v; once more", m.Name, err)
-			err = r.tools.call(ctx, r.IO, r.Domain, m.public, step)
+			err = r.tools.call(ctx, r.IO, r.Domain, m.Public, step)
 		}
 		if err != nil {
 			return "", fmt.Errorf("a call by the SBC %s: %w", m.Name, err)

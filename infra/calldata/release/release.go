@@ -252,8 +252,8 @@ func (r *release) announce(ctx context.Context, colour stacks.Colour) error {
 		return err
 	}
 	for _, m := range sbcs {
-		if waiting[m.InstanceID] && m.public.IsValid() { // the test call says where there is none
-			if err := r.machines.announce(ctx, m.Node, m.public); err != nil {
+		if waiting[m.InstanceID] && m.Public.IsValid() { // the test call says where there is none
+			if err := r.machines.announce(ctx, m.Node, m.Public); err != nil {
 				return err
 			}
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/deploy"
 	"github.com/calldata/calldata-foundation/infra/calldata/drain"
+	"github.com/calldata/calldata-foundation/infra/calldata/fleet"
 	"github.com/calldata/calldata-foundation/infra/calldata/health"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
 	"github.com/calldata/calldata-foundation/stacks"
@@ -178,7 +179,7 @@ func (w *world) group(_ context.Context, name string) (*group, error) {
 			}
 			for _, b := range w.boxes {
 				if b.colour == c && b.role == role {
-					g.members = append(g.members, member{Node: stacks.Node{Name: b.id, InstanceID: b.id}, public: w.public(b), inService: !b.booting, aside: b.aside})
+					g.members = append(g.members, member{fleet.Member{Node: stacks.Node{Name: b.id, InstanceID: b.id}, Public: w.public(b), InService: !b.booting}, b.aside})
 				}
 			}
 			return g, nil
