@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/calldata/calldata-foundation/components/provider"
 )
 
 // Baseline is what an account has once.
@@ -53,15 +54,15 @@ func NewBaseline(ctx *pulumi.Context, name string, args Args, opts ...pulumi.Res
 }
 
 func (b *builder) build(self *Baseline) error {
-	identity, err := aws.GetCallerIdentity(b.ctx, &aws.GetCallerIdentityArgs{}, b.parent)
+	account, err := provider.Account(b.ctx, b.parent)
 	if err != nil {
-		return fmt.Errorf("ask AWS which account this is; are the credentials set and not expired? %w", err)
+		return err
 	}
-	region, err := aws.GetRegion(b.ctx, &aws.GetRegionArgs{}, b.parent)
+	region, err := provider.Region(b.ctx, b.parent)
 	if err != nil {
-		return fmt.Errorf("ask the provider which region this is: %w", err)
+		return err
 	}
-	b.account, b.region = identity.AccountId, region.Name
+	b.account, b.region = account, region
 	policies, err := b.documents() // which may be too long, and says so before the first resource
 	if err != nil {
 		return err

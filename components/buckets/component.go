@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/calldata/calldata-foundation/components/provider"
 )
 
 // Bucket is an S3 bucket with its settings.
@@ -48,13 +49,13 @@ func NewBucket(ctx *pulumi.Context, name string, args Args, opts ...pulumi.Resou
 }
 
 func (b *builder) build(self *Bucket) error {
-	identity, err := aws.GetCallerIdentity(b.ctx, &aws.GetCallerIdentityArgs{}, b.parent)
+	account, err := provider.Account(b.ctx, b.parent)
 	if err != nil {
-		return fmt.Errorf("ask AWS which account this is; are the credentials set and not expired? %w", err)
+		return err
 	}
-	region, err := aws.GetRegion(b.ctx, &aws.GetRegionArgs{}, b.parent)
+	region, err := provider.Region(b.ctx, b.parent)
 	if err != nil {
-		return fmt.Errorf("ask the provider which region this is: %w", err)
+		return err
 	}
 	tagged := b.args.Tags.Named(b.name)
 	tagged["Use"] = b.args.Use
@@ -68,7 +69,7 @@ func (b *builder) build(self *Bucket) error {
 	if err != nil {
 		return err
 	}
-	closed, err := b.access(self, place{account: identity.AccountId, region: region.Name})
+	closed, err := b.access(self, place{account: account, region: region})
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,10 @@ package keys
 import (
 	"fmt"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kms"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/calldata/calldata-foundation/components/provider"
 )
 
 // Key is a symmetric KMS key with yearly rotation and an alias.
@@ -43,15 +44,15 @@ func NewKey(ctx *pulumi.Context, name string, args Args, opts ...pulumi.Resource
 }
 
 func (b *builder) build(self *Key) error {
-	identity, err := aws.GetCallerIdentity(b.ctx, &aws.GetCallerIdentityArgs{}, b.parent)
+	account, err := provider.Account(b.ctx, b.parent)
 	if err != nil {
-		return fmt.Errorf("ask AWS which account this is; are the credentials set and not expired? %w", err)
+		return err
 	}
-	region, err := aws.GetRegion(b.ctx, &aws.GetRegionArgs{}, b.parent)
+	region, err := provider.Region(b.ctx, b.parent)
 	if err != nil {
-		return fmt.Errorf("ask the provider which region this is: %w", err)
+		return err
 	}
-	policy, err := policyOf(b.args, place{account: identity.AccountId, region: region.Name})
+	policy, err := policyOf(b.args, place{account: account, region: region})
 	if err != nil {
 		return err
 	}

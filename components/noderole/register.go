@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/calldata/calldata-foundation/components/iamdoc"
+	"github.com/calldata/calldata-foundation/components/provider"
 )
 
 // ssmPolicy lets Systems Manager reach the machine, and nothing else.
@@ -63,13 +63,13 @@ func (a Args) permissions(ctx *pulumi.Context, parent pulumi.InvokeOption) (pulu
 	if reflect.ValueOf(a.Grants).IsZero() {
 		return nil, nil
 	}
-	identity, err := aws.GetCallerIdentity(ctx, &aws.GetCallerIdentityArgs{}, parent)
+	account, err := provider.Account(ctx, parent)
 	if err != nil {
-		return nil, fmt.Errorf("ask AWS which account this is; are the credentials set and not expired? %w", err)
+		return nil, err
 	}
-	region, err := aws.GetRegion(ctx, &aws.GetRegionArgs{}, parent)
+	region, err := provider.Region(ctx, parent)
 	if err != nil {
-		return nil, fmt.Errorf("ask the provider for its region: %w", err)
+		return nil, err
 	}
 	g := a.Grants
 	one := func(arn pulumi.StringInput) pulumi.StringArrayInput {
@@ -80,7 +80,7 @@ func (a Args) permissions(ctx *pulumi.Context, parent pulumi.InvokeOption) (pulu
 	}
 	return pulumi.All(one(g.ArtifactsBucketARN), one(g.BackupsBucketARN), orNone(g.SecretARNs), orNone(g.KMSKeyARNs)).ApplyT(func(known []any) (string, error) {
 		list := func(i int) []string { return known[i].([]string) }
-		return iamdoc.Document(a.statements(place{region.Name, identity.AccountId}, arns{list(0), list(1), list(2), list(3)})...)
+		return iamdoc.Document(a.statements(place{region, account}, arns{list(0), list(1), list(2), list(3)})...)
 	}).(pulumi.StringOutput), nil
 }
 

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"net/url"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/components/observability/dashboards"
+	"github.com/calldata/calldata-foundation/components/provider"
 )
 
 // validateDashboards makes the dashboards with nothing in the place of what only AWS can tell.
@@ -47,9 +47,9 @@ func (b *builder) dashboards() error {
 	if b.args.Dashboards == nil {
 		return nil
 	}
-	region, err := aws.GetRegion(b.ctx, &aws.GetRegionArgs{}, b.parent)
+	region, err := provider.Region(b.ctx, b.parent)
 	if err != nil {
-		return fmt.Errorf("ask the provider for its region: %w", err)
+		return err
 	}
 	things := make([]alarms.Thing, len(b.args.Targets))
 	ids := make(pulumi.StringMapArray, len(b.args.Targets))
@@ -57,7 +57,7 @@ func (b *builder) dashboards() error {
 		things[i], ids[i] = t.Thing, pulumi.StringMap(t.IDs)
 	}
 	made := pulumi.All(ids, b.arns).ApplyT(func(known []any) (map[string]string, error) {
-		return bodies(b.args.dashboards(b.name, region.Name, known[0].([]map[string]string), known[1].(map[string]string)))
+		return bodies(b.args.dashboards(b.name, region, known[0].([]map[string]string), known[1].(map[string]string)))
 	}).(pulumi.StringMapOutput)
 	for _, name := range dashboards.Names(b.name, things) {
 		if _, err := cloudwatch.NewDashboard(b.ctx, name, &cloudwatch.DashboardArgs{

@@ -1,23 +1,21 @@
 package observability
 
 import (
-	"fmt"
-
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/calldata/calldata-foundation/components/notices"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
+	"github.com/calldata/calldata-foundation/components/provider"
 )
 
 // topics registers the topic of the notices, that of the pages where somebody is called, and who hears of both.
 func (b *builder) topics() error {
-	identity, err := aws.GetCallerIdentity(b.ctx, &aws.GetCallerIdentityArgs{}, b.parent)
+	account, err := provider.Account(b.ctx, b.parent)
 	if err != nil {
-		return fmt.Errorf("ask AWS which account this is; are the credentials set and not expired? %w", err)
+		return err
 	}
-	notice, err := b.topic("notice", identity.AccountId, b.args.KMSKeyARN)
+	notice, err := b.topic("notice", account, b.args.KMSKeyARN)
 	if err != nil {
 		return err
 	}
@@ -27,7 +25,7 @@ func (b *builder) topics() error {
 	b.self.NoticeARN, b.self.PageARN = notice.ARN, notice.ARN
 	all := pulumi.StringArray{notice.ARN}
 	if b.args.Level == alarms.Pages {
-		page, err := b.topic("page", identity.AccountId, b.args.KMSKeyARN)
+		page, err := b.topic("page", account, b.args.KMSKeyARN)
 		if err != nil {
 			return err
 		}
@@ -38,7 +36,7 @@ func (b *builder) topics() error {
 		}
 	}
 	if far := b.args.Elsewhere; far != nil {
-		topic, err := b.topic("notice-elsewhere", identity.AccountId, far.KMSKeyARN, pulumi.Provider(far.Provider))
+		topic, err := b.topic("notice-elsewhere", account, far.KMSKeyARN, pulumi.Provider(far.Provider))
 		if err != nil {
 			return err
 		}

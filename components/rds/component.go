@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/components/backup"
 	"github.com/calldata/calldata-foundation/components/iamdoc"
+	"github.com/calldata/calldata-foundation/components/provider"
 )
 
 const (
@@ -182,11 +182,11 @@ func (b *builder) monitoringRole() (pulumi.StringPtrInput, pulumi.Resource, erro
 	if !b.args.EnhancedMonitoring {
 		return nil, nil, nil
 	}
-	identity, err := aws.GetCallerIdentity(b.ctx, &aws.GetCallerIdentityArgs{}, b.parent)
+	account, err := provider.Account(b.ctx, b.parent)
 	if err != nil {
-		return nil, nil, fmt.Errorf("ask AWS which account this is; are the credentials set and not expired? %w", err)
+		return nil, nil, err
 	}
-	trust, err := iamdoc.Trust("monitoring.rds.amazonaws.com", identity.AccountId)
+	trust, err := iamdoc.Trust("monitoring.rds.amazonaws.com", account)
 	if err != nil {
 		return nil, nil, err
 	}

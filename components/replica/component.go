@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -14,6 +13,7 @@ import (
 	"github.com/calldata/calldata-foundation/components/buckets"
 	"github.com/calldata/calldata-foundation/components/iamdoc"
 	"github.com/calldata/calldata-foundation/components/keys"
+	"github.com/calldata/calldata-foundation/components/provider"
 	"github.com/calldata/calldata-foundation/components/s3copy"
 )
 
@@ -126,9 +126,9 @@ func (b *builder) copying(key *keys.Key, bucket *buckets.Bucket) error {
 
 // role registers the role that S3 copies with, and answers it with what gives it its permissions.
 func (b *builder) role(key *keys.Key, bucket *buckets.Bucket) (*iam.Role, pulumi.Resource, error) {
-	region, err := aws.GetRegion(b.ctx, &aws.GetRegionArgs{}, b.near)
+	region, err := provider.Region(b.ctx, b.near)
 	if err != nil {
-		return nil, nil, fmt.Errorf("ask the provider which region this is: %w", err)
+		return nil, nil, err
 	}
 	// Only who may pass the role can have S3 use it: there is no deputy to confuse.
 	trust, err := iamdoc.Trust("s3.amazonaws.com", "")
@@ -143,7 +143,7 @@ func (b *builder) role(key *keys.Key, bucket *buckets.Bucket) (*iam.Role, pulumi
 	}
 	document := pulumi.All(b.args.SourceBucketARN, b.args.SourceKMSKeyARN, bucket.ARN, key.ARN).ApplyT(func(arns []any) (string, error) {
 		arn := func(i int) string { return arns[i].(string) }
-		return s3copy.Permissions(s3copy.End{Bucket: arn(0), Key: arn(1), Region: region.Name}, s3copy.End{Bucket: arn(2), Key: arn(3), Region: b.args.Region}, s3copy.LeaveDeletions)
+		return s3copy.Permissions(s3copy.End{Bucket: arn(0), Key: arn(1), Region: region}, s3copy.End{Bucket: arn(2), Key: arn(3), Region: b.args.Region}, s3copy.LeaveDeletions)
 	}).(pulumi.StringOutput)
 	permission, err := iam.NewRolePolicy(b.ctx, b.name, &iam.RolePolicyArgs{Role: role.Name, Policy: document}, b.near)
 	return role, permission, err

@@ -3,9 +3,10 @@ package vpc
 import (
 	"fmt"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/calldata/calldata-foundation/components/provider"
 )
 
 // Vpc is a virtual private cloud.
@@ -50,11 +51,11 @@ func NewVpc(ctx *pulumi.Context, name string, args Args, opts ...pulumi.Resource
 }
 
 func (b *builder) build(self *Vpc) error {
-	identity, err := aws.GetCallerIdentity(b.ctx, &aws.GetCallerIdentityArgs{}, b.parent)
+	account, err := provider.Account(b.ctx, b.parent)
 	if err != nil {
-		return fmt.Errorf("ask AWS which account this is; are the credentials set and not expired? %w", err)
+		return err
 	}
-	b.account = identity.AccountId
+	b.account = account
 	network, err := ec2.NewVpc(b.ctx, b.name, &ec2.VpcArgs{
 		CidrBlock: pulumi.String(b.args.CIDR.String()), EnableDnsSupport: pulumi.Bool(true), EnableDnsHostnames: pulumi.Bool(true), Tags: b.tags(b.name),
 	}, b.parent)

@@ -1,11 +1,10 @@
 package vpc
 
 import (
-	"fmt"
-
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/calldata/calldata-foundation/components/provider"
 )
 
 // routes are the route tables of a network.
@@ -153,12 +152,12 @@ func (b *builder) privateRoutes(self *Vpc, r *routes) (map[string]*ec2.Route, er
 // Subnets wait for it, because its routes cut the connections to S3 that are open when they appear.
 // Source: AWS PrivateLink Guide, "Gateway endpoints for Amazon S3", considerations.
 func (b *builder) s3Endpoint(network *ec2.Vpc, r *routes) (*ec2.VpcEndpoint, error) {
-	region, err := aws.GetRegion(b.ctx, &aws.GetRegionArgs{}, b.parent)
+	region, err := provider.Region(b.ctx, b.parent)
 	if err != nil {
-		return nil, fmt.Errorf("ask the provider which region this is: %w", err)
+		return nil, err
 	}
 	name := b.name + "-s3"
 	return ec2.NewVpcEndpoint(b.ctx, name, &ec2.VpcEndpointArgs{
-		VpcId: network.ID(), ServiceName: pulumi.String(serviceName(region.Name, "s3")), VpcEndpointType: pulumi.String("Gateway"), RouteTableIds: r.all, Tags: b.tags(name),
+		VpcId: network.ID(), ServiceName: pulumi.String(serviceName(region, "s3")), VpcEndpointType: pulumi.String("Gateway"), RouteTableIds: r.all, Tags: b.tags(name),
 	}, b.parent)
 }

@@ -1,7 +1,6 @@
 package github
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/calldata/calldata-foundation/components/baseline/permission"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/yamldoc"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -72,9 +70,7 @@ var (
 func parse(data []byte, environments []stacks.Environment) (Document, error) {
 	d := Document{Approvals: 1, Runner: "ubuntu-24.04"}
 	d.Requests.Limit, d.Requests.Hours = DefaultLimit, DefaultHours
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&d); err != nil && !errors.Is(err, io.EOF) {
+	if err := yamldoc.Decode(data, &d); err != nil && !errors.Is(err, io.EOF) {
 		return d, err
 	}
 	var names []string

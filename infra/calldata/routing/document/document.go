@@ -3,12 +3,12 @@ package document
 
 import (
 	"bytes"
-	"errors"
 	"net/netip"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/yamldoc"
 )
 
 // Document is one stack's routing.
@@ -149,17 +149,7 @@ func DefaultFailover() []int { return []int{408, 500, 502, 503, 504} }
 // Parse reads a document, completes it with the defaults and checks it. It answers every mistake at once.
 func Parse(data []byte) (*Document, error) {
 	var d Document
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&d); err != nil {
-		var list *yaml.TypeError
-		if errors.As(err, &list) {
-			var errs []error
-			for _, text := range list.Errors {
-				errs = append(errs, errors.New(text))
-			}
-			return nil, errors.Join(errs...)
-		}
+	if err := yamldoc.Decode(data, &d); err != nil {
 		return nil, err
 	}
 	d.complete()

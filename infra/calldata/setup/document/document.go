@@ -2,13 +2,10 @@
 package document
 
 import (
-	"bytes"
-	"errors"
 	"net/netip"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/private"
+	"github.com/calldata/calldata-foundation/infra/calldata/internal/yamldoc"
 )
 
 // Document is what an engine shall have.
@@ -135,17 +132,7 @@ const (
 // answers every mistake at once.
 func Parse(data []byte, routers []string) (*Document, error) {
 	var d Document
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&d); err != nil {
-		var list *yaml.TypeError
-		if errors.As(err, &list) {
-			var errs []error
-			for _, text := range list.Errors {
-				errs = append(errs, errors.New(text))
-			}
-			return nil, errors.Join(errs...)
-		}
+	if err := yamldoc.Decode(data, &d); err != nil {
 		return nil, err
 	}
 	d.complete(routers)
