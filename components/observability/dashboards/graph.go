@@ -67,19 +67,25 @@ func (l line) same(other line) bool {
 	return l.namespace == other.namespace && l.metric == other.metric && l.stat == other.stat && l.math == other.math && (!counts || l.seconds == other.seconds)
 }
 
-// lines are those of a thing: each metric once, as often as any alarm looks.
-func (g graph) lines(t alarms.Thing) []line {
+// all are the lines of whatever things there are.
+func (g graph) all() []line {
 	all := slices.Clone(g.more)
 	for _, a := range alarms.All() {
 		if slices.Contains(g.alarms, a.Name) {
 			all = append(all, watched(a))
 		}
 	}
+	return all
+}
+
+// lines are those of a thing: each metric once, as often as any alarm looks.
+func (g graph) lines(t alarms.Thing) []line {
+	return once(slices.DeleteFunc(g.all(), func(l line) bool { return !l.has(t) }))
+}
+
+func once(all []line) []line {
 	var found []line
 	for _, l := range all {
-		if !l.has(t) {
-			continue
-		}
 		if i := slices.IndexFunc(found, l.same); i >= 0 {
 			found[i].seconds = min(found[i].seconds, l.seconds)
 			continue

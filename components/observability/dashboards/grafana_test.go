@@ -1,0 +1,62 @@
+package dashboards
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the dashboards of Grafana anew")
+
+const grafana = "../../../ansible/roles/prometheus/files/dashboards"
+
+// TestGoldenGrafana keeps the role's dashboards equal to CloudWatch's.
+func TestGoldenGrafana(t *testing.T) {
+	t.Parallel()
+	files, err := Grafana()
+	require.NoError(t, err)
+	require.Contains(t, files, Overview+".json")
+	require.NotContains(t, files, "database.json", "machines tell nothing of RDS")
+	if *update {
+		require.NoError(t, os.RemoveAll(grafana))
+		require.NoError(t, os.MkdirAll(grafana, 0o750))
+		for name, data := range files {
+			require.NoError(t, os.WriteFile(filepath.Join(grafana, name), data, 0o600))
+		}
+	}
+	there, err := os.ReadDir(grafana)
+	require.NoError(t, err)
+	assert.Len(t, there, len(files), "run `make golden` and read the diff")
+	for name, want := range files {
+		have, err := os.ReadFile(filepath.Join(grafana, name))
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(have), "%s: run `make golden` and read the diff", name)
+	}
+}
+
+// Panels are on the grid, apart from each other, and each has something to show.
+func TestGrafanaPanels(t *testing.T) {
+	t.Parallel()
+	files, err := Grafana()
+	require.NoError(t, err)
+	for name, data := range files {
+		var made grafanaBoard
+		require.NoError(t, json.Unmarshal(data, &made))
+		taken := map[[2]int]string{}
+		for _, p := range made.Panels {
+			assert.True(t, p.Type == "row" || len(p.Targets) > 0, "%s: %s shows nothing", name, p.Title)
+			for x := p.Place.X; x < p.Place.X+p.Place.Width; x++ {
+				assert.Less(t, x, Columns, p.Title)
+				for y := p.Place.Y; y < p.Place.Y+p.Place.Height; y++ {
+					assert.Empty(t, taken[[2]int{x, y}], "%s: %s is upon it", name, p.Title)
+					taken[[2]int{x, y}] = p.Title
+				}
+			}
+		}
+	}
+}
