@@ -46,7 +46,7 @@ test-short: ## Only the tests that need no engine, no emulator and no machines
 
 .PHONY: golden
 golden: ## Write the golden files anew; read the diff before you commit it
-	go test ./ansible/rolereference ./infra/calldata/routing/compile ./stacks ./stacks/deploy ./components/reference ./infra/policy ./infra/calldata/topology ./infra/calldata/dashboard ./infra/calldata/cost ./infra/calldata/preflight ./infra/calldata -run Golden -update
+	go test ./ansible/rolereference ./infra/calldata/routing/compile ./stacks ./stacks/deploy ./components/reference ./components/observability/prometheus ./components/observability/dashboards ./infra/policy ./infra/calldata/topology ./infra/calldata/dashboard ./infra/calldata/cost ./infra/calldata/preflight ./infra/calldata -run Golden -update
 
 .PHONY: lint
 lint: packages $(CALLDATA) ## gofmt, vet, golangci-lint, ansible-lint, yamllint, shellcheck

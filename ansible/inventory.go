@@ -64,6 +64,9 @@ type Host struct {
 	DatabaseHost      string `yaml:"database_host,omitempty"`
 	DatabasePort      int    `yaml:"database_port,omitempty"`
 	DatabaseSecretARN string `yaml:"database_secret_arn,omitempty"`
+
+	// Prometheus is what the monitoring node is to know of the stack; nil on all other machines.
+	Prometheus *stacks.Prometheus `yaml:"calldata_prometheus,omitempty"`
 }
 
 // Managed tells whether the host is reached through Systems Manager.
@@ -119,6 +122,9 @@ func FromOutputs(o stacks.Outputs) (Inventory, error) {
 		if o.Database != nil && slices.Contains(n.Roles, stacks.RoleC4Router) {
 			h.DatabaseHost, h.DatabasePort, h.DatabaseSecretARN = o.Database.Host, o.Database.Port, o.Database.SecretARN
 		}
+		if slices.Contains(n.Roles, stacks.RolePrometheus) {
+			h.Prometheus = o.Prometheus
+		}
 		inv.Hosts = append(inv.Hosts, h)
 	}
 	inv.sort()
@@ -169,6 +175,11 @@ func (inv Inventory) Validate() error {
 		h.checkFirewall(bad)
 		h.checkBackups(bad)
 		h.checkDatabase(bad)
+		if has := slices.Contains(h.Roles, stacks.RolePrometheus); has != (h.Prometheus != nil) {
+			bad(h, "calldata_prometheus", "", "there on machines of the role "+string(stacks.RolePrometheus)+", and on no other")
+		} else if has {
+			errs = append(errs, h.Prometheus.Validate())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/components/ports"
 	"github.com/calldata/calldata-foundation/stacks"
 )
@@ -277,4 +278,38 @@ func TestWhatDoesNotFitTogether(t *testing.T) {
 	} {
 		assert.ErrorContains(t, err, part)
 	}
+}
+
+func TestInventoryTellsPrometheusOfTheStack(t *testing.T) {
+	t.Parallel()
+	o := stageOutputs()
+	o.Prometheus = &stacks.Prometheus{Level: "notices", BusinessHours: []int{8, 18}, Things: []stacks.PrometheusThing{
+		{Name: "stage-c4-sbc", Kind: "fleet", Role: stacks.RoleC4SBC, Capacity: map[alarms.Capacity]float64{alarms.Least: 2, alarms.Calls: 400}},
+	}}
+	watcher := o.Nodes[1]
+	watcher.Name, watcher.Roles, watcher.InstanceID, watcher.PrivateIP = "stage-prometheus-1", []stacks.Role{stacks.RolePrometheus}, "i-0aaaaaaaaaaaaaaa4", "10.30.64.7"
+	o.Nodes = append(o.Nodes, watcher)
+	inv, err := FromOutputs(o)
+	require.NoError(t, err)
+	text, err := inv.YAML()
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `      calldata_prometheus:
+        level: notices
+        business_hours: [8, 18]
+        things:
+          - name: stage-c4-sbc
+            kind: fleet
+            role: c4-sbc
+            capacity: {calls: 400, least: 2}
+`)
+	back, err := ParseInventory(text)
+	require.NoError(t, err)
+	assert.Equal(t, inv, back)
+
+	o.Prometheus.Level = "loud"
+	_, err = FromOutputs(o)
+	require.ErrorContains(t, err, "prometheus.level is loud")
+	o.Prometheus = nil
+	_, err = FromOutputs(o)
+	require.ErrorContains(t, err, `inventory host "stage-prometheus-1": calldata_prometheus`)
 }

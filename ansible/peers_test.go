@@ -33,6 +33,7 @@ func TestPeersStandApart(t *testing.T) {
 	type machine = []any
 	all := []machine{
 		{"c4-sbc", "10.0.0.1", false}, {"c4-router", "10.0.0.2", false}, {"uc-engine", "10.0.0.3", false},
+		{"prometheus", "10.0.0.4", false},
 		{"c4-sbc", "10.0.1.1", true}, {"c4-router", "10.0.1.2", true},
 	}
 	ask := func(address string, machines []machine) map[string]any {
@@ -45,7 +46,7 @@ func TestPeersStandApart(t *testing.T) {
 		return found
 	}
 	everybody := func(more map[string]any) map[string]any {
-		found := map[string]any{"c4-sbc": []any{"10.0.0.1", "10.0.1.1"}, "c4-router": []any{"10.0.0.2", "10.0.1.2"}, "uc-engine": []any{"10.0.0.3"}}
+		found := map[string]any{"c4-sbc": []any{"10.0.0.1", "10.0.1.1"}, "c4-router": []any{"10.0.0.2", "10.0.1.2"}, "prometheus": []any{"10.0.0.4"}, "uc-engine": []any{"10.0.0.3"}}
 		for k, v := range more {
 			found[k] = v
 		}

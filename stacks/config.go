@@ -34,6 +34,7 @@ type Config struct {
 	Account     AccountConfig
 	Retention   RetentionConfig
 	Watch       WatchConfig
+	Prometheus  PrometheusConfig
 	Provisioner ProvisionerConfig
 
 	// Protect keeps Pulumi and AWS from deleting what carriers, callers and data depend on.
@@ -220,6 +221,7 @@ func ReadConfig(stack string, settings Settings) (Config, error) {
 		CopyRegion: readCopyRegion(r, c.Topology, c.Region),
 	}
 	c.Watch = readWatch(r, c.Topology == KindDev || slices.Contains(c.Access.Edges, EdgePhones))
+	c.Prometheus = readPrometheus(r, c.Topology)
 	c.Provisioner = ProvisionerConfig{
 		Enabled: r.flag("configure", true), Timeout: time.Duration(r.sized("configureTimeoutMinutes", r.defaults.configureMinutes, 5, 240)) * time.Minute,
 	}

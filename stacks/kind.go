@@ -54,6 +54,8 @@ type defaults struct {
 	detailedMonitoring, lockBackups    bool
 	dashboards                         bool
 	configureMinutes                   int
+	prometheusType                     string
+	prometheusGiB                      int
 }
 
 // byKind is the table of defaults. Sizes of stage fit the roadmap's 200 to 300 USD a month, those of prod its 500 to 1000
@@ -66,12 +68,12 @@ var byKind = map[Kind]defaults{
 	KindStage: {
 		zones: 2, nat: NatSingle, edges: []string{string(EdgePhones)}, instanceType: "t3.large", dataVolumeGiB: 50,
 		sbcInstanceType: "t3.medium", routerInstanceType: "t3.medium", databaseClass: "db.t4g.small", databaseGiB: 20,
-		logRetentionDays: 90, backupRetentionDays: 14, configureMinutes: 60, alarms: alarms.Notices, dashboards: true,
+		logRetentionDays: 90, backupRetentionDays: 14, configureMinutes: 60, alarms: alarms.Notices, dashboards: true, prometheusType: "t3.small", prometheusGiB: 50,
 	},
 	KindProd: {
 		zones: 3, nat: NatOnePerAz, edges: []string{string(EdgeCarriers), string(EdgePhones)}, instanceType: "m6i.xlarge", dataVolumeGiB: 100,
 		sbcInstanceType: "c6i.large", routerInstanceType: "c6i.large", databaseClass: "db.m6g.large", databaseGiB: 100,
-		logRetentionDays: 365, backupRetentionDays: 35, configureMinutes: 60, alarms: alarms.Pages, dashboards: true,
+		logRetentionDays: 365, backupRetentionDays: 35, configureMinutes: 60, alarms: alarms.Pages, dashboards: true, prometheusType: "t3.medium", prometheusGiB: 100,
 		protect: true, waf: true, multiAZ: true, ssmEndpoint: true, detailedMonitoring: true, lockBackups: true,
 	},
 	KindAccount: {logRetentionDays: 365, backupRetentionDays: 35, configureMinutes: 45, protect: true},

@@ -40,6 +40,8 @@ type Outputs struct {
 	Silent bool `json:"silent,omitempty"`
 	// Backups is where machines put their backups, where the stack has a bucket for them.
 	Backups *Backups `json:"backups,omitempty"`
+	// Prometheus is what Prometheus is to know, where the stack has one.
+	Prometheus *Prometheus `json:"prometheus,omitempty"`
 	// Inventory is the Ansible inventory built from the fields above, in YAML.
 	Inventory string `json:"inventory,omitempty"`
 }
@@ -162,6 +164,9 @@ func (o Outputs) Validate() error {
 			need("backups.copy.bucket", c.Bucket)
 			need("backups.copy.keyArn", c.KeyARN)
 		}
+	}
+	if o.Prometheus != nil {
+		errs = append(errs, o.Prometheus.Validate())
 	}
 	seen := map[string]bool{}
 	for i, n := range o.Nodes {

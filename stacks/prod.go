@@ -28,6 +28,7 @@ func prod(stack string, c Config) (Topology, error) {
 	}
 	t.Database, t.Web, t.Backup = database(stack, c), web(stack, c), backups(stack, c)
 	watch(&t, c)
+	prometheus(&t, c)
 	t.Firewall = firewall(t, edgeRanges(c))
 	return t, nil
 }

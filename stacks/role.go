@@ -16,10 +16,12 @@ const (
 	RoleC4Router Role = "c4-router"
 	// RoleC4SBC is the Class-4 SBC: Kamailio and rtpengine at the edge of the network.
 	RoleC4SBC Role = "c4-sbc"
+	// RolePrometheus is the monitoring node: Prometheus, Alertmanager and Grafana.
+	RolePrometheus Role = "prometheus"
 )
 
 // AllRoles lists every role in a fixed order.
-func AllRoles() []Role { return []Role{RoleUCEngine, RoleC4Router, RoleC4SBC} }
+func AllRoles() []Role { return []Role{RoleUCEngine, RoleC4Router, RoleC4SBC, RolePrometheus} }
 
 // Valid reports whether r is a role that this program knows.
 func (r Role) Valid() bool { return slices.Contains(AllRoles(), r) }

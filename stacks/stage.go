@@ -21,6 +21,7 @@ func stage(stack string, c Config) (Topology, error) {
 	}
 	t.Database, t.Web, t.SIPEdge, t.Backup = database(stack, c), web(stack, c), sipEdge(stack, c, 0), backups(stack, c)
 	watch(&t, c)
+	prometheus(&t, c)
 	t.Firewall = firewall(t, edgeRanges(c))
 	return t, nil
 }

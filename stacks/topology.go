@@ -56,6 +56,8 @@ type Topology struct {
 	Backup *BackupSpec `json:"backup,omitempty"`
 	// Alarms is what tells people of the stack; nil tells nothing.
 	Alarms *AlarmsSpec `json:"alarms,omitempty"`
+	// Prometheus is what Prometheus tells besides; nil is no monitoring node.
+	Prometheus *PrometheusSpec `json:"prometheus,omitempty"`
 	// Account is the baseline of an AWS account.
 	Account *AccountSpec `json:"account,omitempty"`
 	// Configuration says how Ansible runs.
@@ -179,7 +181,7 @@ type NodeSpec struct {
 	Type InstanceType `json:"type"`
 	// Subnet is the name of the subnet that it is in.
 	Subnet string `json:"subnet"`
-	// VolumeGiB is the size of its root volume, DataVolumeGiB that of its database volume or 0.
+	// VolumeGiB is the size of its root volume, DataVolumeGiB that of its data volume or 0.
 	VolumeGiB     int `json:"volumeGiB"`
 	DataVolumeGiB int `json:"dataVolumeGiB,omitempty"`
 	// AMIID pins its image; empty means the newest Debian 12 on the day it is made.

@@ -151,7 +151,7 @@ func (v *validator) node(n NodeSpec, network Network) {
 func (v *validator) roles(at string, roles []Role) {
 	for i, r := range roles {
 		for _, p := range ports.Table(r.Group()) {
-			if !p.Default || p.Name == ports.SSH || p.Name == ports.ICMPEcho {
+			if !p.Default || slices.Contains([]string{ports.SSH, ports.ICMPEcho, ports.NodeExporter}, p.Name) {
 				continue
 			}
 			for _, earlier := range roles[:i] {

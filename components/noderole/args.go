@@ -36,6 +36,10 @@ type Grants struct {
 	MetricNamespaces []string
 	// FindMachines lets it ask EC2 which machines there are in the region. EC2 shows all or none.
 	FindMachines bool
+	// TopicPrefix is the beginning of the names of the SNS topics that it publishes to, for example "stage-"; TopicKeyARN is the key that
+	// they are encrypted with.
+	TopicPrefix string
+	TopicKeyARN pulumi.StringInput
 	// ClaimAddresses is the pool of Elastic IPs, by the value of the tag PoolKey, that it may give itself one of.
 	ClaimAddresses string
 	// LifecycleGroup is the name of the Auto Scaling group whose lifecycle actions it may complete and prolong.
@@ -60,6 +64,7 @@ var (
 	logGroupForm = regexp.MustCompile(`^/[A-Za-z0-9_./#-]+[A-Za-z0-9_]$`)
 	// Source: Amazon CloudWatch API Reference, PutMetricData. Names that begin with AWS/ are AWS's own.
 	namespaceForm = regexp.MustCompile(`^[A-Za-z0-9._/#:-]{1,255}$`)
+	topicForm     = regexp.MustCompile(`^[A-Za-z0-9_-]+-$`)
 	groupForm     = regexp.MustCompile(`^[A-Za-z0-9._-]{1,255}$`)
 )
 
@@ -85,6 +90,8 @@ func (g Grants) Validate() error {
 	for _, n := range g.MetricNamespaces {
 		need(namespaceForm.MatchString(n) && !strings.HasPrefix(n, "AWS/"), "metric namespace: %q is not one of our own, of letters, digits and . _ - / # :", n)
 	}
+	need((g.TopicPrefix == "") == (g.TopicKeyARN == nil), "topics: want a prefix and a KMS key, or neither")
+	need(g.TopicPrefix == "" || topicForm.MatchString(g.TopicPrefix), "topic prefix: %q is not like stage-", g.TopicPrefix)
 	if g.ClaimAddresses != "" {
 		if err := tags.CheckValue(g.ClaimAddresses); err != nil {
 			errs = append(errs, fmt.Errorf("address pool: %w", err))

@@ -78,9 +78,9 @@ func (a Args) permissions(ctx *pulumi.Context, parent pulumi.InvokeOption) (pulu
 		}
 		return pulumi.StringArray{arn}
 	}
-	return pulumi.All(one(g.ArtifactsBucketARN), one(g.BackupsBucketARN), orNone(g.SecretARNs), orNone(g.KMSKeyARNs)).ApplyT(func(known []any) (string, error) {
+	return pulumi.All(one(g.ArtifactsBucketARN), one(g.BackupsBucketARN), orNone(g.SecretARNs), orNone(g.KMSKeyARNs), one(g.TopicKeyARN)).ApplyT(func(known []any) (string, error) {
 		list := func(i int) []string { return known[i].([]string) }
-		return iamdoc.Document(a.statements(place{region, account}, arns{list(0), list(1), list(2), list(3)})...)
+		return iamdoc.Document(a.statements(place{region, account}, arns{list(0), list(1), list(2), list(3), list(4)})...)
 	}).(pulumi.StringOutput), nil
 }
 

@@ -15,7 +15,7 @@ func (p place) arn(service, resource string) string {
 }
 
 // arns are the resources that only AWS can name. An empty list grants nothing.
-type arns struct{ artifacts, backups, secrets, keys []string }
+type arns struct{ artifacts, backups, secrets, keys, topicKey []string }
 
 // statements turns the grants into the policy language. Every statement names its resources or a condition that does.
 // Source of actions, resource types and condition keys: AWS Service Authorization Reference.
@@ -53,6 +53,12 @@ func (a Args) statements(at place, known arns) []iamdoc.Statement {
 	if g.FindMachines {
 		// The action knows no resources.
 		add(iamdoc.Statement{Sid: "FindMachines", Actions: []string{"ec2:DescribeInstances"}, Resources: []string{"*"}, Conditions: equals("aws:RequestedRegion", at.region)})
+	}
+	if g.TopicPrefix != "" {
+		add(iamdoc.Statement{Sid: "Tell", Actions: []string{"sns:Publish"}, Resources: []string{at.arn("sns", g.TopicPrefix+"*")}})
+		// Source: Amazon SNS Developer Guide, "Managing Amazon SNS encryption keys and costs", permissions of publishers.
+		add(iamdoc.Statement{Sid: "EncryptTopics", Actions: []string{"kms:Decrypt", "kms:GenerateDataKey"}, Resources: known.topicKey,
+			Conditions: equals("kms:ViaService", "sns."+at.region+".amazonaws.com")})
 	}
 	if g.ClaimAddresses != "" {
 		// The action knows no resources.

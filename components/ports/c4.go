@@ -25,6 +25,7 @@ func C4SBC() []Port {
 		// The same server answers JSON-RPC without authentication: the load balancer's checks come in, nobody else.
 		{Name: Status, Protocol: TCP, From: 9600, To: 9600, Exposure: Internal, Peers: []Group{GroupNLB}, Default: true,
 			Description: "Status of Kamailio, for health checks", Source: sbcStatus},
+		nodeExporter(),
 
 		{Name: "dmq", Protocol: UDP, From: 5062, To: 5062, Exposure: Nobody,
 			Description: "Kamailio DMQ: peers write into its tables", Source: "wazo-c4: envs/sbc.env"},
@@ -44,6 +45,7 @@ func C4Router() []Port {
 			Description: "SSH: Ansible and operators", Source: network},
 		{Name: SIP, Protocol: UDP, From: 5060, To: 5060, Exposure: Internal, Peers: []Group{GroupC4SBC, GroupUCEngine}, Default: true,
 			Description: "SIP over UDP: Kamailio", Source: sbc},
+		nodeExporter(),
 		{Name: "dmq", Protocol: UDP, From: 5062, To: 5062, Exposure: Nobody,
 			Description: "Kamailio DMQ: peers write into its tables", Source: "wazo-c4: envs/router.env"},
 		{Name: Status, Protocol: TCP, From: 9601, To: 9601, Exposure: Nobody,

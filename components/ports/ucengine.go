@@ -26,6 +26,7 @@ func UCEngine() []Port {
 			Description: "RTP: Asterisk rtpstart to rtpend", Source: populate},
 		{Name: ICMPEcho, Protocol: ICMP, From: EchoRequest, To: AnyCode, Exposure: Admin, Peers: []Group{GroupUCEngine}, Default: true,
 			Description: "ICMP echo: ping", Source: "RFC 792; wazo-platform.org: uc-doc/high_availability/index.md"},
+		nodeExporter(),
 
 		// Plain HTTP without authentication, which hands out SIP passwords to whoever knows a MAC address.
 		{Name: "provisioning", Protocol: TCP, From: 8667, To: 8667, Exposure: Phones,

@@ -82,7 +82,7 @@ func positions(vpc netip.Prefix) []position {
 		{"operator", netip.MustParseAddr("203.0.113.1"), ""}, {"carrier", netip.MustParseAddr("198.51.100.10"), ""},
 		{"stranger", netip.MustParseAddr("192.0.2.10"), ""}, {"somebody in the network", at(9), ""},
 	}
-	for i, g := range []ports.Group{ports.GroupUCEngine, ports.GroupC4Router, ports.GroupC4SBC, ports.GroupALB, ports.GroupNLB} {
+	for i, g := range []ports.Group{ports.GroupUCEngine, ports.GroupC4Router, ports.GroupC4SBC, ports.GroupALB, ports.GroupNLB, ports.GroupPrometheus} {
 		list = append(list, position{string(g), at(byte(10 + i)), g})
 	}
 	return list
@@ -120,7 +120,9 @@ func TestFirewallsAgree(t *testing.T) {
 		"stage":                topologyOf(t, stacks.KindStage),
 		"stage, with carriers": topologyOf(t, stacks.KindStage, "sipEdges", `["phones","carriers"]`, "carrierCidrs", `["198.51.100.0/24"]`),
 		"stage, carriers only": topologyOf(t, stacks.KindStage, "sipEdges", `["carriers"]`, "carrierCidrs", `["198.51.100.0/24"]`),
+		"stage, Prometheus":    topologyOf(t, stacks.KindStage, "prometheus", "true"),
 		"prod":                 topologyOf(t, stacks.KindProd),
+		"prod, Prometheus":     topologyOf(t, stacks.KindProd, "prometheus", "true"),
 		"prod, narrow":         topologyOf(t, stacks.KindProd, "sipCidrs", `["192.0.2.0/24"]`),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,11 +26,14 @@ func (d *deployment) nodes() error {
 	return nil
 }
 
+// dataDirectory is what a data volume holds, where that is not a database.
+var dataDirectory = map[stacks.Role]string{stacks.RolePrometheus: "/var/lib/prometheus"}
+
 func (d *deployment) nodeArgs(spec stacks.NodeSpec) wazonode.Args {
 	args := wazonode.Args{
 		SubnetID: d.made.subnets[spec.Subnet], Zone: d.topology.Zone(spec.Subnet), Region: d.topology.Region,
 		HostName: spec.Name, Domain: spec.Domain, InstanceType: spec.Type.Name, AMIID: spec.AMIID, RootVolumeGiB: spec.VolumeGiB,
-		VolumeKMSKeyARN: input(d.made.keys, stacks.KeyVolumes), DataVolume: wazonode.DataVolumeArgs{GiB: spec.DataVolumeGiB},
+		VolumeKMSKeyARN: input(d.made.keys, stacks.KeyVolumes), DataVolume: wazonode.DataVolumeArgs{GiB: spec.DataVolumeGiB, MountPoint: dataDirectory[spec.Roles[0]]},
 		SSHPublicKey: spec.SSHPublicKey, InstallSSMAgent: spec.Access == stacks.AccessSSM, Public: spec.Public, Protect: spec.Protect,
 		DetailedMonitoring: spec.DetailedMonitoring, AutoRecovery: true, Grants: d.grants(spec.Roles...), Tags: d.tags(string(spec.Roles[0])),
 	}
@@ -51,6 +54,12 @@ func (d *deployment) grants(roles ...stacks.Role) noderole.Grants {
 		LogGroupPrefix:   stacks.LogPrefix(d.topology.Stack) + "/" + role,
 		// Peers come and go where there are fleets; the C4 may ask anywhere.
 		FindMachines: len(d.topology.Fleets) > 0 || slices.ContainsFunc(roles, func(r stacks.Role) bool { return r != stacks.RoleUCEngine }),
+	}
+	if roles[0] == stacks.RolePrometheus {
+		if d.topology.Alarms != nil {
+			g.TopicPrefix, g.TopicKeyARN = d.topology.Stack+"-", d.made.keys[stacks.KeyNotices]
+		}
+		return g // it saves nothing
 	}
 	if len(d.topology.Buckets) == 0 {
 		return g

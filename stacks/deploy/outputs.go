@@ -75,6 +75,13 @@ func (d *deployment) export() error {
 		}
 		d.ctx.Export("backups", backups)
 	}
+	if p := t.PrometheusOutput(); p != nil {
+		known, err := plain(p)
+		if err != nil {
+			return err
+		}
+		d.ctx.Export("prometheus", pulumi.Any(known))
+	}
 	d.ctx.Export("inventory", d.made.inventory)
 	return nil
 }
@@ -125,7 +132,7 @@ func (d *deployment) inventory() pulumi.StringOutput {
 	}
 	return pulumi.All(facts...).ApplyT(func(facts []any) (string, error) {
 		text := func(i int) string { s, _ := facts[i].(string); return s }
-		outputs := stacks.Outputs{Stack: t.Stack, Region: t.Region, VpcCIDR: t.Network.CIDR, Carriers: t.Carriers, Silent: t.Silent}
+		outputs := stacks.Outputs{Stack: t.Stack, Region: t.Region, VpcCIDR: t.Network.CIDR, Carriers: t.Carriers, Silent: t.Silent, Prometheus: t.PrometheusOutput()}
 		for i, spec := range t.Nodes {
 			at := first + 3*i
 			outputs.Nodes = append(outputs.Nodes, stacks.Node{

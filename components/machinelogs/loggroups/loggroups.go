@@ -13,8 +13,9 @@ const journal = "journal"
 // logs are what is logged, by the machine's role.
 // Source: the role monitoring, vars/main.yml, where they are found; a test compares the two.
 var logs = map[string][]string{
-	"c4-sbc":    {"kamailio", "rtpengine", journal},
-	"c4-router": {"kamailio", "postgresql", journal},
+	"c4-sbc":     {"kamailio", "rtpengine", journal},
+	"c4-router":  {"kamailio", "postgresql", journal},
+	"prometheus": {journal},
 	"uc-engine": {
 		"asterisk", "asterisk-cdr", "asterisk-full", "asterisk-queue", "asterisk-security", journal, "nginx", "postgresql", "rabbitmq",
 		"wazo-agentd", "wazo-agid", "wazo-amid", "wazo-auth", "wazo-call-logd", "wazo-calld", "wazo-chatd", "wazo-confd", "wazo-confgend", "wazo-dird",

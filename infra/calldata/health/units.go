@@ -22,6 +22,8 @@ func unitsOf(role stacks.Role) units {
 		return units{always: []string{"kamailio.service"}}
 	case stacks.RoleC4SBC:
 		return units{always: []string{"kamailio.service", "rtpengine-daemon.service"}}
+	case stacks.RolePrometheus:
+		return units{always: []string{"prometheus.service", "prometheus-alertmanager.service"}}
 	}
 	return units{
 		always: []string{

@@ -262,7 +262,7 @@ func lanes(t stacks.Topology, tier string) []lane {
 			add(ports.GroupNLB, box{-1, edge.Name + ": network load balancer", []string{"one Elastic IP in each zone"}})
 		}
 	}
-	for _, role := range []stacks.Role{stacks.RoleC4SBC, stacks.RoleC4Router, stacks.RoleUCEngine} {
+	for _, role := range []stacks.Role{stacks.RoleC4SBC, stacks.RoleC4Router, stacks.RoleUCEngine, stacks.RolePrometheus} {
 		add(role.Group(), machines(t, role, tier)...)
 	}
 	if tier == endpointTier(t) && t.Network.SSMEndpoints {

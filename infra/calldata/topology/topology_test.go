@@ -126,7 +126,7 @@ func TestOneMachineForAllRoles(t *testing.T) {
 		assert.Equal(t, "uc-engine", l.To)
 		assert.NotEqual(t, l.From, l.To)
 	}
-	assert.Contains(t, p.svg(), "also c4-router, c4-sbc")
+	assert.Contains(t, p.svg(), "also c4-router, c4-sbc, prometheus")
 }
 
 // TestPicturesHold looks at the layout of many shapes.
