@@ -39,11 +39,11 @@ func TestPeersListenOnEachOther(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"uc-engine -> uc-engine tcp 22", "alb -> uc-engine tcp 443", "c4-router -> uc-engine udp 5060", "c4-sbc -> uc-engine udp 10000-20000",
-		"uc-engine -> uc-engine icmp type 8", "uc-engine -> uc-engine tcp 5432",
-		"c4-sbc -> c4-router udp 5060", "uc-engine -> c4-router udp 5060",
+		"uc-engine -> uc-engine icmp type 8", "prometheus -> uc-engine tcp 9100", "uc-engine -> uc-engine tcp 5432",
+		"c4-sbc -> c4-router udp 5060", "uc-engine -> c4-router udp 5060", "prometheus -> c4-router tcp 9100",
 		"nlb -> c4-sbc udp 5060", "nlb -> c4-sbc tcp 5060", "nlb -> c4-sbc tcp 5061", "c4-router -> c4-sbc udp 5070",
-		"uc-engine -> c4-sbc udp 23000-32768", "nlb -> c4-sbc tcp 9600",
-		"c4-router -> database tcp 5432",
+		"uc-engine -> c4-sbc udp 23000-32768", "nlb -> c4-sbc tcp 9600", "prometheus -> c4-sbc tcp 9100",
+		"c4-router -> database tcp 5432", "uc-engine -> prometheus icmp type 8", "c4-router -> prometheus icmp type 8", "c4-sbc -> prometheus icmp type 8",
 	}, got)
 }
 

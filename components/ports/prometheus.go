@@ -23,9 +23,11 @@ func Prometheus() []Port {
 			Description: "Alertmanager", Source: "Debian package prometheus-alertmanager"},
 		{Name: "grafana", Protocol: TCP, From: 3000, To: 3000, Exposure: Admin, Default: true,
 			Description: "Grafana", Source: "Grafana documentation, Configure Grafana, http_port"},
+		{Name: ICMPEcho, Protocol: ICMP, From: EchoRequest, To: AnyCode, Exposure: Admin, Peers: []Group{GroupUCEngine, GroupC4Router, GroupC4SBC}, Default: true,
+			Description: "ICMP echo: ping, from the machines that it asks", Source: "RFC 792"},
 
 		{Name: "alertmanager-cluster", Protocol: TCP, From: 9094, To: 9094, Exposure: Nobody,
-			Description: "Alertmanager's cluster, which is switched off", Source: "Debian package prometheus-alertmanager"},
+			Description: "Cluster of Alertmanager, which is switched off", Source: "Debian package prometheus-alertmanager"},
 		{Name: NodeExporter, Protocol: TCP, From: 9100, To: 9100, Exposure: Nobody,
 			Description: "Metrics of the machine, on loopback", Source: exporter},
 	}
