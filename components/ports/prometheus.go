@@ -11,7 +11,7 @@ func nodeExporter() Port {
 	}
 }
 
-// Prometheus is what the monitoring node listens on, all of it on loopback: operators come through a session or a tunnel.
+// Prometheus is what the monitoring node listens on, all of it on loopback: operators come by sessions of Systems Manager.
 func Prometheus() []Port {
 	return []Port{
 		{Name: SSH, Protocol: TCP, From: 22, To: 22, Exposure: Admin, Default: true,
