@@ -35,6 +35,9 @@ func TestPrometheusKeepsThePolicies(t *testing.T) {
 			assert.Contains(t, rec.OfType("aws:cloudwatch/metricAlarm:MetricAlarm"), name+"-units-down", "CloudWatch watches Prometheus")
 			assert.NotContains(t, rec.OfType("aws:cloudwatch/metricAlarm:MetricAlarm"), name+"-backup-age")
 
+			out, err := stacks.ParseOutputs(exports(t, top))
+			require.NoError(t, err)
+			assert.Equal(t, top.PrometheusOutput(), out.Prometheus)
 			hosts, _ := told(t, top)
 			require.Contains(t, hosts[name], "calldata_prometheus")
 			for host, facts := range hosts {
