@@ -150,7 +150,7 @@ func (g graph) panel() (grafanaPanel, bool) {
 		if len(lines) > 1 {
 			legend += " " + l.metric
 		}
-		p.Targets = append(p.Targets, grafanaTarget{string(rune('A' + len(p.Targets))), expr, legend})
+		p.Targets = append(p.Targets, grafanaTarget{fmt.Sprintf("%c", 'A'+len(p.Targets)), expr, legend})
 	}
 	if len(p.Targets) == 0 {
 		return p, false
