@@ -23,6 +23,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/components/metrics"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
+	"github.com/calldata/calldata-foundation/stacks"
 )
 
 const (
@@ -69,6 +70,7 @@ func (w *world) gauges(ctx context.Context) ([]gauge, error) {
 		return nil, err
 	}
 	var out []gauge
+	delete(roles, string(stacks.RolePrometheus)) // carries no calls
 	for role, list := range roles {
 		for _, m := range list {
 			out = append(out, gauge{name: m.Name, dimensions: map[string]string{metrics.DimInstance: m.Name, metrics.DimRole: role}})
