@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -181,6 +182,6 @@ func (g graph) steps() []grafanaStep {
 		t := threshold(a, a.Name, max(g.per, 1))
 		steps = append(steps, grafanaStep{t.Color, &t.Value})
 	}
-	slices.SortStableFunc(steps[1:], func(a, b grafanaStep) int { return int(*a.Value - *b.Value) })
+	slices.SortStableFunc(steps[1:], func(a, b grafanaStep) int { return cmp.Compare(*a.Value, *b.Value) })
 	return steps
 }

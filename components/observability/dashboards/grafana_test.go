@@ -3,12 +3,12 @@ package dashboards
 import (
 	"encoding/json"
 	"flag"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/calldata/calldata-foundation/components/componenttest"
 )
 
 var update = flag.Bool("update", false, "write the dashboards of Grafana anew")
@@ -22,21 +22,7 @@ func TestGoldenGrafana(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, files, Overview+".json")
 	require.NotContains(t, files, "database.json", "machines tell nothing of RDS")
-	if *update {
-		require.NoError(t, os.RemoveAll(grafana))
-		require.NoError(t, os.MkdirAll(grafana, 0o750))
-		for name, data := range files {
-			require.NoError(t, os.WriteFile(filepath.Join(grafana, name), data, 0o600))
-		}
-	}
-	there, err := os.ReadDir(grafana)
-	require.NoError(t, err)
-	assert.Len(t, there, len(files), "run `make golden` and read the diff")
-	for name, want := range files {
-		have, err := os.ReadFile(filepath.Join(grafana, name))
-		require.NoError(t, err)
-		assert.Equal(t, string(want), string(have), "%s: run `make golden` and read the diff", name)
-	}
+	componenttest.GoldenDirectory(t, *update, grafana, files)
 }
 
 // Panels are on the grid, apart from each other, and each has something to show.

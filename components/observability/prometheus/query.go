@@ -50,10 +50,12 @@ func statistic(a alarms.Alarm, metric, offset string) (string, bool) {
 		return query, true
 	}
 	// A rate is a second's, and CloudWatch is told the others once a minute.
-	if times := a.Seconds; r.rate {
-		return fmt.Sprintf("%d * %s", times, query), true
-	} else if times /= minute; times > 1 {
-		return fmt.Sprintf("%d * %s", times, query), true
+	times := a.Seconds
+	if !r.rate {
+		times /= minute
+	}
+	if times > 1 {
+		query = fmt.Sprintf("%d * %s", times, query)
 	}
 	return query, true
 }

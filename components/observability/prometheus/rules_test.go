@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/calldata/calldata-foundation/components/componenttest"
 	"github.com/calldata/calldata-foundation/components/metrics"
 	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/components/observability/alarms/alarmtest"
@@ -34,27 +34,8 @@ func TestGoldenRules(t *testing.T) {
 	t.Parallel()
 	files, err := Files()
 	require.NoError(t, err)
-	same(t, rules, files)
-	same(t, tests, map[string][]byte{"alerts_test.yml": alertTests(t), "metrics_test.yml": metricTests(t)})
-}
-
-func same(t *testing.T, dir string, files map[string][]byte) {
-	t.Helper()
-	if *update {
-		require.NoError(t, os.RemoveAll(dir))
-		require.NoError(t, os.MkdirAll(dir, 0o750))
-		for name, data := range files {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o600))
-		}
-	}
-	there, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	assert.Len(t, there, len(files), "run `make golden` and read the diff")
-	for name, want := range files {
-		have, err := os.ReadFile(filepath.Join(dir, name))
-		require.NoError(t, err)
-		assert.Equal(t, string(want), string(have), "%s: run `make golden` and read the diff", name)
-	}
+	componenttest.GoldenDirectory(t, *update, rules, files)
+	componenttest.GoldenDirectory(t, *update, tests, map[string][]byte{"alerts_test.yml": alertTests(t), "metrics_test.yml": metricTests(t)})
 }
 
 func TestEveryAlarmIsHereOrNamed(t *testing.T) {
