@@ -278,12 +278,16 @@ func TestVolumesOutliveMachines(t *testing.T) {
 	assert.ErrorContains(t, w.set.SetVolumes(b.InstanceID, []Volume{volume}), "still in use")
 	assert.ErrorContains(t, w.set.SetVolumes(b.InstanceID, []Volume{{ID: "sdf"}}), "want 1 or more")
 
-	// A reboot inside has the device again; while the machine is off, another one gets it.
-	_, _ = w.ssh(t, key, "10.20.0.4", "sudo systemctl reboot")
-	require.Eventually(t, func() bool {
-		out, err := w.ssh(t, key, "10.20.0.4", "findmnt /srv >/dev/null || (sudo mount "+device+" /srv && cat /srv/marker)")
+	// Who boots has it mounted: after a reboot inside, and after a loss of power. While the machine is off, another one gets it.
+	_, _ = w.ssh(t, key, "10.20.0.4", "sudo touch /run/before; sudo systemctl reboot")
+	mounted := func() bool {
+		out, err := w.ssh(t, key, "10.20.0.4", "test ! -e /run/before && cat /srv/marker && systemctl is-active -q rehearsal-disks")
 		return err == nil && out == lines[2]
-	}, 30*time.Second, 200*time.Millisecond)
+	}
+	require.Eventually(t, mounted, 30*time.Second, 200*time.Millisecond)
+	require.NoError(t, w.set.Kill(ctx, a.InstanceID))
+	require.NoError(t, w.set.Start(ctx, a.InstanceID, netip.Prefix{}))
+	require.Eventually(t, mounted, 30*time.Second, 200*time.Millisecond)
 	require.NoError(t, w.set.Stop(ctx, a.InstanceID))
 	require.NoError(t, w.set.SetVolumes(a.InstanceID, nil))
 	require.NoError(t, w.set.SetVolumes(b.InstanceID, []Volume{volume}))

@@ -17,8 +17,7 @@ import (
 //
 // A machine sees it as on EC2's Nitro system: a block device that appears while the machine runs, under the name that
 // udev gives it there. Behind it is a file that grows with what is written to it, on a loop device. What is not real:
-// encryption, throughput, snapshots, and that a reboot inside the machine mounts it again, since systemd leaves out the
-// devices of /etc/fstab in a container.
+// encryption, throughput and snapshots.
 type Volume struct {
 	// ID is its EBS id, for example vol-0123456789abcdef0.
 	ID string
