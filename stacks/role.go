@@ -28,3 +28,7 @@ func (r Role) Valid() bool { return slices.Contains(AllRoles(), r) }
 
 // Group is the firewall group of machines with the role.
 func (r Role) Group() ports.Group { return ports.Group(r) }
+
+// BackedUp reports whether machines of the role save backups of their own. A monitoring node's measurements are not worth one, and the
+// rest of it is made from the stack.
+func (r Role) BackedUp() bool { return r != RolePrometheus }

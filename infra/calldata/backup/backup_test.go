@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calldata/calldata-foundation/ansible"
+	"github.com/calldata/calldata-foundation/components/observability/alarms"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/configure"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/sshtest"
@@ -148,6 +149,20 @@ func TestList(t *testing.T) {
 
 	require.NoError(t, b.run(t, "list", "trial", "trial-uc-1", "--json"))
 	assert.JSONEq(t, `{"stack": "trial", "backups": []}`, b.out.String(), "of this machine alone")
+
+	b.commands = nil
+	monitoring := b.stack.Nodes[0]
+	monitoring.Name, monitoring.InstanceID, monitoring.PrivateIP, monitoring.Roles = "trial-prometheus-1", "i-0aaaaaaaaaaaaaaa4", "127.0.0.8", []stacks.Role{stacks.RolePrometheus}
+	b.stack.Nodes = append(b.stack.Nodes, monitoring)
+	b.stack.Prometheus = &stacks.Prometheus{Level: alarms.Few}
+	require.NoError(t, b.run(t, "list", "trial", "trial-uc-1"))
+	_ = b.run(t, "list", "trial")
+	assert.Len(t, b.commands, 3, "the engine twice and an SBC: a monitoring node has nothing to list")
+	for _, args := range [][]string{{"list", "trial", "prometheus"}, {"now", "trial", "trial-prometheus-1"}} {
+		err = b.run(t, args...)
+		assert.Equal(t, cli.ExitUsage, cli.Code(err))
+		require.ErrorContains(t, err, "trial-uc-1", "what there is")
+	}
 
 	b = newBench(t, sshtest.Reply{Stdout: "nonsense"})
 	require.ErrorContains(t, b.run(t, "list", "trial", "c4-sbc"), "prints no list of manifests")

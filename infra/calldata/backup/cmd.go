@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -142,7 +143,7 @@ func (o *Options) args(least, most int) cobra.PositionalArgs {
 	}
 }
 
-// load answers the stack and its fixed machines.
+// load answers the stack, without the machines that save nothing, and its fixed machines.
 func (o *Options) load(ctx context.Context) (stacks.Outputs, ansible.Inventory, error) {
 	if o.Timeout <= 0 {
 		return stacks.Outputs{}, ansible.Inventory{}, cli.UsageErrorf("--timeout is %s, want more than 0", o.Timeout)
@@ -155,6 +156,7 @@ func (o *Options) load(ctx context.Context) (stacks.Outputs, ansible.Inventory, 
 	if err != nil {
 		return stacks.Outputs{}, ansible.Inventory{}, cli.WithCode(cli.ExitUsage, fmt.Errorf("inventory of stack %s: %w", stack.Stack, err))
 	}
+	stack.Nodes = slices.DeleteFunc(slices.Clone(stack.Nodes), func(n stacks.Node) bool { return !n.Roles[0].BackedUp() })
 	return stack, inventory, nil
 }
 
