@@ -189,10 +189,13 @@ CREATE INDEX IF NOT EXISTS cdr_tenant_started_at ON cdr (tenant, started_at);
 CREATE INDEX IF NOT EXISTS cdr_up ON cdr (started_at) WHERE ended_at IS NULL;
 
 -- Writes a call's row, or completes it. Times are seconds since 1970, '' is none; what is too long is cut, so that no caller
--- can make a record that is refused.
+-- can make a record that is refused. In PL/pgSQL a connection plans it once, and not for each record.
 CREATE OR REPLACE FUNCTION cdr_put(call_id text, from_tag text, router text, tenant text, direction text, ingress text,
     egress text, caller text, called text, started text, answered text, ended text, code integer, reason text, ended_by text)
-RETURNS integer LANGUAGE sql AS $$
+RETURNS integer LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE done integer;
+BEGIN
     INSERT INTO cdr AS c (call_id, from_tag, router, tenant, direction, ingress, egress, caller, called, started_at, answered_at,
         ended_at, duration_ms, code, reason, ended_by)
     VALUES (left($1, 255), left($2, 128), left($3, 64), left($4, 64), $5, left($6, 64), left($7, 64), left($8, 128), left($9, 128),
@@ -202,17 +205,24 @@ RETURNS integer LANGUAGE sql AS $$
         ended_at = excluded.ended_at, duration_ms = excluded.duration_ms, code = excluded.code, reason = excluded.reason,
         ended_by = excluded.ended_by
     WHERE c.ended_at IS NULL AND excluded.ended_at IS NOT NULL
-    RETURNING 1
+    RETURNING 1 INTO done;
+    RETURN done;
+END
 $$;
 
 -- Completes the row of a call that another Router has begun. tag is the sender's of the BYE.
 CREATE OR REPLACE FUNCTION cdr_close(call_id text, tag text, other_tag text, ended text)
-RETURNS integer LANGUAGE sql AS $$
+RETURNS integer LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE done integer;
+BEGIN
     UPDATE cdr SET ended_at = to_timestamp($4::float8),
         duration_ms = greatest(0, extract(epoch FROM to_timestamp($4::float8) - coalesce(answered_at, started_at)) * 1000),
         ended_by = CASE from_tag WHEN $2 THEN 'caller' ELSE 'callee' END
     WHERE cdr.call_id = $1 AND from_tag IN ($2, $3) AND ended_at IS NULL
-    RETURNING 1
+    RETURNING 1 INTO done;
+    RETURN done;
+END
 $$;
 
 -- The Router's role. It cannot log in until it is given a way to.
