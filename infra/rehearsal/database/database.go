@@ -34,8 +34,9 @@ const (
 	// fromTheEnd is how far from the end of its subnet the first database has its address, others before it: the emulator gives
 	// out the first ones.
 	fromTheEnd = 6
-	// originTag is by which the emulator says what an instance began as: see emulator/extension/rds.py. RDS itself says it nowhere.
-	originTag = "rehearsal:origin"
+	// originTag is by which the emulator says what an instance began as: see emulator/extension/rds.py. RDS itself says it nowhere. The
+	// prefix is that of AWS's own tags, which are no drift to Pulumi.
+	originTag = "aws:rehearsal:origin"
 )
 
 // Front is what makes a machine known by an AWS name. *awsfront.Front is one.
