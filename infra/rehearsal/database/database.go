@@ -133,7 +133,7 @@ func (w *Watcher) poll(ctx context.Context) {
 			continue
 		}
 		there[id] = true
-		if _, known := w.instance(id); !known {
+		if _, known := w.instance(id); !known && !unfinished(i) {
 			w.keep(id, instance{endpoint: aws.ToString(i.Endpoint.Address), number: w.free()})
 			w.note(w.boot(ctx, id, i))
 		}
@@ -150,6 +150,12 @@ func (w *Watcher) poll(ctx context.Context) {
 			w.note(w.o.Machines.Terminate(ctx, Machine(id)))
 		}
 	}
+}
+
+// unfinished tells whether an instance is yet to get its password: the provider restores a snapshot, and then modifies what came of it.
+func unfinished(i types.DBInstance) bool {
+	_, restored := origin(i.TagList)
+	return restored && i.MasterUserSecret == nil
 }
 
 func (w *Watcher) note(err error) {
