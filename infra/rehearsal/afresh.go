@@ -21,6 +21,7 @@ import (
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/progress"
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
+	"github.com/calldata/calldata-foundation/infra/calldata/dr/promise"
 )
 
 const (
@@ -110,10 +111,18 @@ func (a *afresh) drill(ctx context.Context) (string, error) {
 		"--set", "vpcCidr="+drillNetwork.String(), "--identity", a.w.secrets.backup, "--calls", plan)
 	var report drillReport
 	if jsonErr := json.Unmarshal(a.report, &report); jsonErr != nil {
-		return "", cmp.Or(err, fmt.Errorf("the report of the drill is not JSON: %w", jsonErr))
+		err = cmp.Or(err, fmt.Errorf("the report of the drill is not JSON: %w", jsonErr))
+	} else {
+		err = errors.Join(err, report.judge(begin.Sub(a.began)))
 	}
-	return fmt.Sprintf("%s (%s)", progress.Short(time.Since(begin)), stepTimes(report.reported)), errors.Join(err, report.judge(begin.Sub(a.began)))
+	if err != nil { // a machine that did not boot may be why
+		return stepTimes(report.reported), errors.Join(err, a.w.watcher.Err(), a.w.database.Err())
+	}
+	return fmt.Sprintf("%s; the data was %s old, the stack well after %s, of %s promised (%s)", progress.Short(time.Since(begin)), seconds(report.RPO), seconds(report.RTO),
+		promise.Span(promise.Of(promise.Region).RTO), stepTimes(report.reported)), nil
 }
+
+func seconds(n float64) string { return progress.Short(time.Duration(n * float64(time.Second))) }
 
 // documents makes the workspace an operator's repository: with a copy of Ansible's content, with the documents of routing and tenant, and with
 // a place for the new stack's logs that outlives it. It answers the plan of the calls, and a function that takes the documents away: the live

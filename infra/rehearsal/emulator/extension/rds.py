@@ -176,7 +176,8 @@ def restore_from_snapshot(original, self, from_snapshot_id, overrides):
     """moto hands on everything that the old database was, down to its secret and its network."""
     snapshot = self.get_db_snapshot(from_snapshot_id)
     kept = {name: getattr(snapshot.database, name, None) for name in _IN_SNAPSHOT}
-    taken = _time(snapshot.original_snapshot_create_time).isoformat() + "Z"  # a copy's data is as old as the original's
+    # A copy's data is as old as the original's. PostgreSQL takes no Z here: its settings know no abbreviations of zones.
+    taken = _time(snapshot.original_snapshot_create_time).isoformat() + "+00:00"
     return self.create_db_instance(
         {
             **{name: value for name, value in kept.items() if value is not None},

@@ -745,7 +745,7 @@ def database_of_a_snapshot():
     )["DBInstance"]  # fmt: skip
     tags = {t["Key"]: t["Value"] for t in found["TagList"]}
     source, when = tags["aws:rehearsal:origin"].split()
-    assert tags["k"] == "v" and source == "saved" and when.endswith("Z"), tags
+    assert tags["k"] == "v" and source == "saved" and when.endswith("+00:00"), tags
     assert abs(datetime.fromisoformat(when) - taken) < timedelta(milliseconds=2), (when, taken)
     assert found["DBName"] == "c4" and found["MasterUserSecret"]["SecretArn"], found
     for name in ("saved", "anew"):
