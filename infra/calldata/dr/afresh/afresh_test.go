@@ -621,6 +621,24 @@ const callsPlan = `{
 }
 `
 
+// An operator's environment may name the live stack's database.
+func TestRoutingIsNotTheLiveStacks(t *testing.T) {
+	b := newBench(t)
+	example, err := os.ReadFile("../../../../docs/examples/routing.yml")
+	require.NoError(t, err)
+	b.put(t, "ansible/inventories/prod-drill/routing.yml", string(example))
+	b.put(t, "live", "no URL")
+	b.put(t, "secrets.yml", "telco_password: not-a-password\n")
+	t.Chdir(b.root)
+	t.Setenv("PATH", t.TempDir())
+	b.opts.IO.Getenv = func(name string) string {
+		return map[string]string{"CALLDATA_ROUTING_DATABASE_FILE": filepath.Join(b.root, "live"), secretsVariable: filepath.Join(b.root, "secrets.yml")}[name]
+	}
+	err = system().routing(t.Context(), &task{Options: b.opts, home: home{name: "prod-drill"}})
+	require.Error(t, err)
+	assert.Equal(t, cli.ExitPreflight, cli.Code(err), "%v", err) // it asks Pulumi for the new stack, and there is none
+}
+
 func TestSecretsOfSetup(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
