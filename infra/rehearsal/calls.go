@@ -92,11 +92,7 @@ func (w *world) calls(ctx context.Context, o Options, d *deployment, what callin
 func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, what calling, s progress.Step) Check {
 	c := Check{Name: checkCalls}
 	file := callPlanFile(w.dir)
-	data, err := json.MarshalIndent(plan, "", "  ")
-	if err == nil {
-		err = os.WriteFile(file, data, 0o600)
-	}
-	if err != nil {
+	if err := writePlan(file, plan); err != nil {
 		c.Detail = err.Error()
 		return c
 	}
@@ -114,6 +110,15 @@ func (w *world) runCalls(ctx context.Context, o Options, plan calls.Plan, what c
 		c.Detail = joinNonEmpty(c.Detail, err.Error())
 	}
 	return c
+}
+
+// writePlan writes a plan for the call tester.
+func writePlan(file string, plan calls.Plan) error {
+	data, err := json.MarshalIndent(plan, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, data, 0o600)
 }
 
 // callPlanFile is where a rehearsal whose files are in dir keeps the plan of its calls.

@@ -16,8 +16,11 @@ import (
 type clone struct{ dir string }
 
 // unlink gives the workspace at dir copies of what it shares with the repository, so that a commit can have them and changes stay
-// there. Logs of the stack go on into the repository's .calldata.
+// there. Logs of the stack go on into the repository's .calldata. What is copied already stays as it is.
 func unlink(dir, repo, stack string) error {
+	if info, err := os.Lstat(filepath.Join(dir, stateDir)); err == nil && info.IsDir() {
+		return nil
+	}
 	var errs []error
 	for _, name := range linked {
 		if name == stateDir {

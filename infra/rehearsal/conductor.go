@@ -202,6 +202,9 @@ func (w *world) verify(ctx context.Context, o Options, d *deployment, s progress
 	if o.Zone && len(failing(checks)) == 0 {
 		checks = append(checks, w.zoneLost(ctx, o, d, s)...)
 	}
+	if o.Drill && len(failing(checks)) == 0 {
+		checks = append(checks, w.drilled(ctx, o, d, s)...)
+	}
 	if o.Twice && len(failing(checks)) == 0 {
 		checks = append(checks, w.unchanged(ctx, o, d, s)...)
 	}

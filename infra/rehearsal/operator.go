@@ -71,8 +71,13 @@ func (w *world) operated(ctx context.Context, o Options, outputs stacks.Outputs,
 
 // operator runs one calldata command in an operator's shell, and answers its standard output.
 func (w *world) operator(ctx context.Context, args ...string) ([]byte, error) {
+	return w.operatorTold(ctx, io.Discard, args...)
+}
+
+// operatorTold is operator with somebody who hears of the command's progress.
+func (w *world) operatorTold(ctx context.Context, progress io.Writer, args ...string) ([]byte, error) {
 	line := append([]string{"-c", ". " + quote(w.operatorFile()) + ` && exec calldata "$@"`, "calldata"}, args...)
-	return w.run(w.network.Command(ctx, "bash", line...), io.Discard, nil, args)
+	return w.run(w.network.Command(ctx, "bash", line...), progress, nil, args)
 }
 
 // verbs are an operator's commands that leave a stack as it is.

@@ -42,6 +42,9 @@ type Options struct {
 	// Restore loses the engine with its data after the calls, and brings it back from a backup; where the stack has a database of RDS,
 	// the Router and the database, too, and then it brings that back to the second before a mistake. For stacks of the shapes dev and stage.
 	Restore bool
+	// Drill then makes the stack afresh beside itself from a backup and a snapshot, as a drill for the loss of a region does, and takes that down.
+	// For stacks of the shape stage; needs calls.
+	Drill bool
 	// Rollback then deploys a commit that breaks the SBC and rolls it back, and repairs a damaged state. For stacks of the shape stage;
 	// needs calls and git.
 	Rollback bool
@@ -108,6 +111,9 @@ func (o Options) withDefaults() (Options, error) {
 			errs = append(errs, fmt.Errorf("%s comes after the checks, which --stop-after leaves out: give one of them", d.flag))
 		}
 	}
+	if o.Drill && o.Calls == CallsNone {
+		errs = append(errs, errors.New("--drill calls by what the calls set up, which --calls none leaves out: give one of them"))
+	}
 	if o.Training && o.Calls == CallsNone {
 		errs = append(errs, errors.New("--training calls by what the calls set up, which --calls none leaves out: give one of them"))
 	}
@@ -160,6 +166,9 @@ func (o Options) drills() []option {
 	}
 	if o.Restore {
 		asked = append(asked, option{"--restore", []stacks.Kind{stacks.KindDev, stacks.KindStage}})
+	}
+	if o.Drill {
+		asked = append(asked, option{"--drill", []stacks.Kind{stacks.KindStage}})
 	}
 	if o.Rollback {
 		asked = append(asked, option{"--rollback", []stacks.Kind{stacks.KindStage}})

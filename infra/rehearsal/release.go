@@ -210,11 +210,7 @@ func (w *world) releasePlan(ctx context.Context, o Options) (string, error) {
 		plan.Pool = append(plan.Pool, ip)
 	}
 	file := filepath.Join(w.dir, "release.json")
-	data, err := json.MarshalIndent(plan, "", "  ")
-	if err != nil {
-		return "", err
-	}
-	return file, os.WriteFile(file, data, 0o600)
+	return file, writePlan(file, plan)
 }
 
 // operate runs a command as an operator does in the shell of a kept platform, and keeps its JSON for the report.

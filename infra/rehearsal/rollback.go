@@ -48,18 +48,28 @@ func (w *world) rolledBack(ctx context.Context, o Options, d *deployment, step p
 	ctx, cancel := context.WithTimeout(ctx, rollbackTime)
 	defer cancel()
 	r := &goingBack{w: w, o: o, d: d}
-	var checks []Check
-	for _, part := range []struct {
-		name string
-		do   func(context.Context) (string, error)
-	}{
+	checks := inOrder(ctx, s, []deed{
 		{"commit deployed", r.deployGood}, {"bad deployment noticed", r.deployBad}, {"rollback brings calls back", r.back},
 		{"commands refuse a damaged state", r.damage}, {"damaged state repaired", r.repair},
-	} {
-		p := s.Step(part.name)
-		detail, err := part.do(ctx)
-		p.Done(err)
-		c := Check{Name: part.name, OK: err == nil, Detail: detail}
+	})
+	s.Done(failures(checks))
+	return checks
+}
+
+// deed is a part of a drill. It answers what came of it.
+type deed struct {
+	name string
+	do   func(context.Context) (string, error)
+}
+
+// inOrder does deeds, each of them a check, until one fails.
+func inOrder(ctx context.Context, s progress.Step, deeds []deed) []Check {
+	var checks []Check
+	for _, next := range deeds {
+		step := s.Step(next.name)
+		detail, err := next.do(ctx)
+		step.Done(err)
+		c := Check{Name: next.name, OK: err == nil, Detail: detail}
 		if err != nil {
 			c.Detail = joinNonEmpty(c.Detail, err.Error())
 		}
@@ -68,7 +78,6 @@ func (w *world) rolledBack(ctx context.Context, o Options, d *deployment, step p
 			break
 		}
 	}
-	s.Done(failures(checks))
 	return checks
 }
 

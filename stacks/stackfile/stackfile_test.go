@@ -133,6 +133,25 @@ func TestOverrideAndExamples(t *testing.T) {
 	assert.Empty(t, f.FillExamples())
 }
 
+func TestAssignment(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]any{
+		"vpcCidr=10.50.0.0/16": "10.50.0.0/16", "calldata-foundation:vpcCidr=a=b": "a=b", `vpcCidr=["x","y"]`: []any{"x", "y"}, "vpcCidr=": nil,
+	} {
+		name, value, err := Assignment(text)
+		require.NoError(t, err)
+		assert.Equal(t, "vpcCidr", name)
+		assert.Equal(t, want, value, text)
+	}
+	name, _, err := Assignment("aws:region=eu-north-1")
+	require.NoError(t, err)
+	assert.Equal(t, "aws:region", name)
+	for text, want := range map[string]string{"vpcCidr": "want NAME=VALUE", "=x": "want NAME=VALUE", "zones=[a": `zones is "[a", which is no JSON`} {
+		_, _, err := Assignment(text)
+		assert.ErrorContains(t, err, want)
+	}
+}
+
 func TestReadNamesEveryMistake(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

@@ -2,6 +2,7 @@ package stackfile
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,12 +32,39 @@ var examples = []example{
 // Override gives a setting another value than the files say, in the form "name=value"; a list is JSON. A name without a
 // namespace is this project's. The files stay as they are.
 func (f *File) Override(assignment string) error {
+	name, value, err := split(assignment)
+	if err == nil {
+		f.values[fullKey(name)] = value
+	}
+	return err
+}
+
+func split(assignment string) (name, value string, err error) {
 	name, value, ok := strings.Cut(assignment, "=")
 	if !ok || name == "" {
-		return fmt.Errorf("%q is no setting: want NAME=VALUE, for example instanceType=t3.large", assignment)
+		return "", "", fmt.Errorf("%q is no setting: want NAME=VALUE, for example instanceType=t3.large", assignment)
 	}
-	f.values[fullKey(name)] = value
-	return nil
+	return name, value, nil
+}
+
+// Assignment reads "name=value" for Derivation.Settings. Name has no namespace where it is this project's. Value is a text, or what a list or
+// an object in JSON says; nil where nothing is behind the equals sign.
+func Assignment(text string) (name string, value any, err error) {
+	name, said, err := split(text)
+	if err != nil {
+		return "", nil, err
+	}
+	name = strings.TrimPrefix(name, stacks.Project+":")
+	switch {
+	case said == "":
+		return name, nil, nil
+	case strings.HasPrefix(said, "[") || strings.HasPrefix(said, "{"):
+		if err := json.Unmarshal([]byte(said), &value); err != nil {
+			return "", nil, fmt.Errorf("%s is %q, which is no JSON: %w", name, said, err)
+		}
+		return name, value, nil
+	}
+	return name, said, nil
 }
 
 // FillExamples gives example values to the settings without a default that a stack of this kind needs and leaves out, so

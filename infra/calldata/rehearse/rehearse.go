@@ -25,6 +25,7 @@ type Options struct {
 	Calls     string
 	Training  bool
 	Restore   bool
+	Drill     bool
 	Rollback  bool
 	Release   bool
 	Zone      bool
@@ -51,6 +52,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
   calldata rehearse stage --calls full
   calldata rehearse stage --training
   calldata rehearse stage --restore
+  calldata rehearse stage --drill
   calldata rehearse stage --rollback
   calldata rehearse prod --release
   calldata rehearse prod --zone
@@ -69,6 +71,7 @@ Needs root on Linux. No AWS account. Nothing leaves this machine's own network n
 	f.StringVar(&opts.Calls, "calls", rehearsal.CallsQuick, "how much calling: quick, full (with load, losses and draining) or none")
 	f.BoolVar(&opts.Training, "training", false, "stage: then do the exercises of the training")
 	f.BoolVar(&opts.Restore, "restore", false, "dev, stage: then lose the engine, in stage the Router and the database too, and restore them from a backup; in stage the database to a time besides")
+	f.BoolVar(&opts.Drill, "drill", false, "stage: then make the stack afresh beside itself from its backups, as dr drill does, and take that down")
 	f.BoolVar(&opts.Rollback, "rollback", false, "stage: then deploy a commit that breaks the SBC, roll it back, and repair a damaged state")
 	f.BoolVar(&opts.Release, "release", false, "prod: then release the other colour of the fleets while calls are up, go back once, and remove the first")
 	f.BoolVar(&opts.Zone, "zone", false, "prod: then lose everything in one availability zone at once, and measure until calls succeed again")
@@ -94,7 +97,7 @@ func rehearse(ctx context.Context, o *Options) error {
 	report, done := o.IO.Reporter()
 	result, err := rehearsal.Run(ctx, rehearsal.Options{
 		Stack: o.Stack, Repo: root, Keep: o.Keep, Twice: o.Twice, StopAfter: o.StopAfter, Calls: o.Calls, Training: o.Training, Restore: o.Restore,
-		Rollback: o.Rollback, Release: o.Release, Zone: o.Zone, Progress: report,
+		Drill: o.Drill, Rollback: o.Rollback, Release: o.Release, Zone: o.Zone, Progress: report,
 		Hold: func(a rehearsal.Access) { hold(ctx, o.IO, a) },
 	})
 	done()

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -29,6 +30,8 @@ const (
 	registration = 3600
 	// refresh is when a phone registers anew.
 	refresh = time.Minute
+	// handshakeTime is how long a server may take to show its certificate.
+	handshakeTime = 10 * time.Second
 )
 
 // agent is what the parties call themselves.
@@ -154,6 +157,35 @@ func trust(p Plan) (*tls.Config, error) {
 		return errors.New("the server's certificate is not one of " + p.CertificatesFile)
 	}
 	return config, nil
+}
+
+// certificate is what a server shows to an address, in PEM, whoever signed it.
+func certificate(ctx context.Context, from netip.Addr, server netip.AddrPort, name string) ([]byte, error) {
+	dialer := tls.Dialer{
+		NetDialer: &net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), Timeout: handshakeTime},
+		Config:    &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}, //nolint:gosec // to know it is what is wanted
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", server.String())
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for its certificate: %w", server, err)
+	}
+	defer func() { _ = conn.Close() }()
+	shown := conn.(*tls.Conn).ConnectionState().PeerCertificates
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: shown[0].Raw}), nil
+}
+
+// Certificates are those that the SBCs of a plan show to its first phone, in PEM, for Plan.CertificatesFile of a platform that is new: nobody
+// knows yet what its SBCs have made for themselves. Nothing is verified.
+func Certificates(ctx context.Context, p Plan) ([]byte, error) {
+	var all []byte
+	for _, sbc := range p.SBCs {
+		shown, err := certificate(ctx, p.Phones[0].Address, netip.AddrPortFrom(sbc.Address, sipsPort), p.Domain)
+		if err != nil {
+			return nil, fmt.Errorf("SBC %s: %w", sbc.Name, err) //nolint:staticcheck // a name
+		}
+		all = append(all, shown...)
+	}
+	return all, nil
 }
 
 // clear turns away calls that nobody waited for.

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -51,6 +53,19 @@ func TestPlanTellsEveryMistake(t *testing.T) {
 	} {
 		assert.ErrorContains(t, err, want)
 	}
+}
+
+func TestCertificateOfANewServer(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	shown, err := certificate(t.Context(), loopback, netip.MustParseAddrPort(server.Listener.Addr().String()), "acme.example.com")
+	require.NoError(t, err)
+	block, _ := pem.Decode(shown)
+	assert.Equal(t, server.Certificate().Raw, block.Bytes)
+	server.Close()
+	_, err = certificate(t.Context(), loopback, netip.MustParseAddrPort(server.Listener.Addr().String()), "acme.example.com")
+	assert.ErrorContains(t, err, "for its certificate")
 }
 
 func TestPlanFile(t *testing.T) {

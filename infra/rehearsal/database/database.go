@@ -34,8 +34,9 @@ const (
 	// fromTheEnd is how far from the end of its subnet the first database has its address, others before it: the emulator gives
 	// out the first ones.
 	fromTheEnd = 6
-	// originTag is by which the emulator says what an instance began as: see emulator/extension/rds.py. RDS itself says it nowhere.
-	originTag = "rehearsal:origin"
+	// originTag is by which the emulator says what an instance began as: see emulator/extension/rds.py. RDS itself says it nowhere. The
+	// prefix is that of AWS's own tags, which are no drift to Pulumi.
+	originTag = "aws:rehearsal:origin"
 )
 
 // Front is what makes a machine known by an AWS name. *awsfront.Front is one.
@@ -132,7 +133,7 @@ func (w *Watcher) poll(ctx context.Context) {
 			continue
 		}
 		there[id] = true
-		if _, known := w.instance(id); !known {
+		if _, known := w.instance(id); !known && !unfinished(i) {
 			w.keep(id, instance{endpoint: aws.ToString(i.Endpoint.Address), number: w.free()})
 			w.note(w.boot(ctx, id, i))
 		}
@@ -149,6 +150,12 @@ func (w *Watcher) poll(ctx context.Context) {
 			w.note(w.o.Machines.Terminate(ctx, Machine(id)))
 		}
 	}
+}
+
+// unfinished tells whether an instance is yet to get its password: the provider restores a snapshot, and then modifies what came of it.
+func unfinished(i types.DBInstance) bool {
+	_, restored := origin(i.TagList)
+	return restored && i.MasterUserSecret == nil
 }
 
 func (w *Watcher) note(err error) {

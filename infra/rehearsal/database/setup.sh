@@ -43,7 +43,10 @@ if [ -n "${RESTORED:-}" ] && [ -d "$restored" ]; then
   chown -R postgres:postgres "$data" "$restored"
 fi
 chown -R postgres:postgres "$directory"
-systemctl restart postgresql@15-main
+systemctl restart postgresql@15-main || {
+  tail --lines 20 /var/log/postgresql/postgresql-15-main.log >&2
+  exit 1
+}
 cd /
 if [ -f "$directory/conf.d/restored.conf" ]; then
   until [ "$(runuser -u postgres -- psql -qXAt --command 'SELECT pg_is_in_recovery()')" = f ]; do sleep 0.5; done

@@ -46,6 +46,8 @@ type Options struct {
 	Calls string
 	// Skip names steps of the deployment to leave out: preflight.
 	Skip []string
+	// Set are settings of the new stack in the place of the old one's, each "NAME=VALUE". None may be one that the command decides itself.
+	Set []string
 	// Wait is how long the new stack may take to be well, default 5 minutes.
 	Wait time.Duration
 	// JSON prints the report as JSON.
@@ -73,7 +75,10 @@ const steps = `
 const remembered = `
 
 What was chosen and what is done is kept in .calldata/NAME/afresh.json: after a failure mend the cause and run the same command
-again, it goes on where it stopped, with the same snapshot and the same backups. calldata destroy NAME takes the file away.`
+again, it goes on where it stopped, with the same snapshot and the same backups. calldata destroy NAME takes the file away.
+
+The new stack has the old one's settings but for what the command decides itself, and for what --set says: an instance type that there is,
+a network that collides with no other, as in --set vpcCidr=10.50.0.0/16. The plan names them. A run that goes on takes Pulumi.NAME.yaml as it is.`
 
 // NewCmdFailover makes `calldata dr failover`.
 func NewCmdFailover(streams *cli.IO) *cobra.Command {
@@ -103,7 +108,7 @@ with --secrets-provider, and the old outputs with --outputs. Secret settings are
 Exit codes: 0 done, 1 a step failed, 2 wrong input, 3 there is nothing that comes back or the new stack is not well, 4 AWS or a machine does
 not answer, 5 out of time, 6 a tool is missing, 8 declined, 130 interrupted.`,
 		Example: `  calldata dr failover prod --plan
-  calldata dr failover prod --identity backup.key
+  calldata dr failover prod --identity backup.key --set sbcInstanceType=c6i.large
   calldata dr failover prod --outputs prod.json --secrets-provider 'awskms://alias/calldata-foundation-secrets?region=us-west-2'
   calldata dr failover stage --name stage-west --yes --json | jq '.steps[] | {name, status, seconds}'`,
 		Args:              o.args,
@@ -130,6 +135,7 @@ func (o *Options) addFlags(flags *pflag.FlagSet, name string) {
 	flags.BoolVar(&o.PlanOnly, "plan", false, "show what would be done, and end")
 	flags.StringVar(&o.Calls, "calls", "", "`FILE` with a plan of calldata calls for the old stack, to be played at the new one")
 	flags.StringSliceVar(&o.Skip, "skip", nil, "`STEPS` of the deployment to leave out: preflight")
+	flags.StringArrayVar(&o.Set, "set", nil, "setting of the new stack in the place of the old one's, as `NAME=VALUE`; a list is JSON (may be repeated)")
 	flags.DurationVar(&o.Wait, "wait", deploy.DefaultWait, "how long the new stack may take to be well")
 	flags.BoolVarP(&o.Yes, "yes", "y", false, "do not ask for the new stack's name")
 	flags.BoolVar(&o.JSON, "json", false, "print the report as JSON")

@@ -2,6 +2,7 @@ package afresh
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/cli/verdict"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/beside"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/stackarg"
+	rehearsal "github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 )
 
 // destroyTime is how long the stack of a drill may take to go: AWS takes a quarter of an hour for a database, and longer for gateways.
@@ -94,19 +96,42 @@ func (t *task) call(ctx context.Context) (string, error) {
 	return "", ctx.Err()
 }
 
-// play plays the plan, which is for the old stack's machines, with the new ones'.
+// play plays the plan, which is for the old stack's machines, with the new ones'. What leads into the old stack is left out.
 func (t *task) play(ctx context.Context) error {
-	data, err := os.ReadFile(t.Calls)
+	plan, err := rehearsal.ReadPlan(t.Calls)
 	if err != nil {
 		return cli.UsageErrorf("--calls: %w", err)
 	}
-	text, _ := readdress(string(data), t.moved())
-	plan := filepath.Join(filepath.Dir(t.record.path), "calls.json")
-	if err := beside.ReplaceFile(plan, []byte(text)); err != nil {
+	plan.Database, plan.DatabaseURLFile, plan.SSH = nil, "", nil
+	data, err := json.Marshal(plan)
+	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(plan) }() // nothing depends on it
-	return t.tools.calls(ctx, t, plan)
+	text, _ := readdress(string(data), t.moved())
+	if err := json.Unmarshal([]byte(text), &plan); err != nil {
+		return err
+	}
+	dir := filepath.Dir(t.record.path)
+	if plan.CertificatesFile != "" {
+		known, err := t.tools.certificates(ctx, plan)
+		if err != nil {
+			return err
+		}
+		plan.CertificatesFile = filepath.Join(dir, "sbc-certificates.pem")
+		if err := beside.ReplaceFile(plan.CertificatesFile, known); err != nil {
+			return err
+		}
+		defer func() { _ = os.Remove(plan.CertificatesFile) }() // nothing depends on it
+	}
+	if data, err = json.MarshalIndent(plan, "", "  "); err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "calls.json")
+	if err := beside.ReplaceFile(file, data); err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(file) }() // nor on this
+	return t.tools.calls(ctx, t, file)
 }
 
 // takeDown destroys the stack of a drill and everything that was made for it. It does so also when ctx has ended.

@@ -35,6 +35,8 @@ type Plan struct {
 	Region string   `json:"region"`
 	Zones  []string `json:"zones"`
 	Domain string   `json:"domain"`
+	// Set are the settings that somebody has chosen for it, each "NAME=VALUE".
+	Set []string `json:"set,omitempty"`
 	// Resumes tells whether an earlier run has begun it.
 	Resumes bool `json:"resumes"`
 	// Returns is what comes back.
@@ -97,9 +99,9 @@ func (o *Options) prepare(ctx context.Context) (*task, error) {
 	if t.record, err = readRecord(repo.Afresh(root, t.home.name)); err != nil {
 		return nil, err
 	}
-	errs := []error{t.secrets()}
+	errs := []error{t.secrets(), t.chosen()}
 	if t.resumes = t.record != nil; t.resumes {
-		errs = append(errs, t.record.fits(o.kind, o.Source.Stack, t.home.region))
+		errs = append(errs, t.record.fits(o.kind, o.Source.Stack, t.home.region, o.Set))
 	} else {
 		errs = append(errs, t.free(ctx))
 	}
@@ -184,7 +186,7 @@ func (t *task) choose(ctx context.Context) error {
 		}
 		t.record = r
 	}
-	t.home.snapshot, t.home.zones = t.record.Snapshot.ARN, t.record.Zones
+	t.home.snapshot, t.home.zones, t.home.set = t.record.Snapshot.ARN, t.record.Zones, t.record.Set
 	file, topology, text, err := t.old.derive(t.kind, t.home)
 	if err != nil {
 		return err
@@ -204,7 +206,7 @@ func (t *task) choose(ctx context.Context) error {
 	t.file, t.topology, t.text = file, topology, text
 	t.plan = Plan{
 		Kind: t.kind, From: t.old.file.Stack, Stack: t.home.name, Region: t.home.region, Zones: topology.Network.Zones, Domain: topology.Web.Domain,
-		Resumes: t.resumes, Returns: []Return{},
+		Set: t.record.Set, Resumes: t.resumes, Returns: []Return{},
 	}
 	for _, key := range t.old.file.Secrets() {
 		if !slices.Contains(file.Secrets(), key) && t.kind == Failover {
@@ -240,7 +242,7 @@ func (t *task) byHand() []string {
 
 // look asks AWS what there is.
 func (t *task) look(ctx context.Context, work progress.Reporter) (*record, error) {
-	r := &record{Kind: t.kind, From: t.old.file.Stack, Region: t.home.region, Backups: map[string]string{}, path: repo.Afresh(t.root, t.home.name)}
+	r := &record{Kind: t.kind, From: t.old.file.Stack, Region: t.home.region, Backups: map[string]string{}, Set: t.Set, path: repo.Afresh(t.root, t.home.name)}
 	var errs []error
 	ask := func(what string, question func() error) {
 		step := work.Step("ask for " + what)
@@ -295,6 +297,9 @@ func (t *task) engines() []string {
 func (p Plan) write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(table, "%s of\t%s\nnew stack\t%s\nregion\t%s (%s)\ndomain\t%s\n", p.Kind, p.From, p.Stack, p.Region, strings.Join(p.Zones, ", "), p.Domain)
+	if len(p.Set) > 0 {
+		_, _ = fmt.Fprintf(table, "with\t%s\n", strings.Join(p.Set, ", "))
+	}
 	errs := []error{table.Flush()}
 	table = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "\nCOMES BACK\tAGE\tFROM") // tabwriter keeps errors until Flush

@@ -1,12 +1,14 @@
 package afresh
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/calldata/calldata-foundation/infra/calldata/cli"
 	"github.com/calldata/calldata-foundation/infra/calldata/internal/beside"
@@ -22,6 +24,8 @@ type record struct {
 	Zones    []string          `json:"zones,omitempty"`
 	Snapshot Snapshot          `json:"snapshot"`
 	Backups  map[string]string `json:"backups"`
+	// Set are the settings that somebody has chosen.
+	Set []string `json:"set,omitempty"`
 	// Done are the steps that are not to be done again.
 	Done []string `json:"done,omitempty"`
 
@@ -62,9 +66,13 @@ func (r *record) did(step string) error {
 	return r.write()
 }
 
-// fits refuses to go on with something else.
-func (r *record) fits(kind Kind, from, region string) error {
+// fits refuses to go on with something else. Settings that are not named again are those of the first run.
+func (r *record) fits(kind Kind, from, region string, set []string) error {
 	if r.Kind == kind && r.From == from && r.Region == region {
+		if len(set) > 0 && !slices.Equal(set, r.Set) {
+			return cli.UsageErrorf("--set is %s, but an earlier run began with %s: leave the flag out, and change Pulumi.*.yaml of the new stack",
+				strings.Join(set, ", "), cmp.Or(strings.Join(r.Set, ", "), "none"))
+		}
 		return nil
 	}
 	return cli.UsageErrorf("%s says that this stack is a %s of %s in %s, not a %s of %s in %s: give another --name", r.path, r.Kind, r.From, r.Region, kind, from, region)

@@ -1,6 +1,7 @@
 package afresh
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -67,6 +68,8 @@ type home struct {
 	snapshot string
 	// secretsProvider is the key of its secrets, where it is another.
 	secretsProvider string
+	// set are the settings that somebody has chosen.
+	set []string
 }
 
 // drillReason is why a drill breaks rules of prod.
@@ -103,10 +106,37 @@ func (o old) settings(kind Kind, h home) map[string]any {
 	return changed
 }
 
+// chosen reports what of --set is no setting, or one that the command itself gives a value. What it only takes away, since it belongs to the
+// old stack, may be given anew. Names and values are judged with the rest.
+func (t *task) chosen() error {
+	decided := t.old.settings(t.kind, t.home)
+	var errs []error
+	for _, assignment := range t.Set {
+		name, _, err := stackfile.Assignment(assignment)
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("--set: %w", err))
+		case decided[name] != nil:
+			errs = append(errs, fmt.Errorf("--set has %s, which this command decides itself", name))
+		case slices.Contains(t.old.file.Secrets(), stacks.Project+":"+name):
+			errs = append(errs, fmt.Errorf("--set has %s, which is encrypted in stack %s and would be in the clear: leave it out", name, t.old.file.Stack))
+		}
+	}
+	return cli.WithCode(cli.ExitUsage, errors.Join(errs...))
+}
+
 // derive makes the new stack's file. Whatever is wrong with what it says is an error.
 func (o old) derive(kind Kind, h home) (*stackfile.File, stacks.Topology, []byte, error) {
 	head := fmt.Sprintf("# Made by `calldata dr %s %s`: the stack %s afresh, from its backups.", kind, o.file.Stack, o.file.Stack)
-	file, text, err := o.file.Derive(stackfile.Derivation{Stack: h.name, Head: head, Settings: o.settings(kind, h), SecretsProvider: h.secretsProvider})
+	settings := o.settings(kind, h)
+	for _, assignment := range h.set {
+		name, value, err := stackfile.Assignment(assignment)
+		if err != nil {
+			return nil, stacks.Topology{}, nil, cli.WithCode(cli.ExitUsage, err)
+		}
+		settings[name] = value
+	}
+	file, text, err := o.file.Derive(stackfile.Derivation{Stack: h.name, Head: head, Settings: settings, SecretsProvider: h.secretsProvider})
 	if err != nil {
 		return nil, stacks.Topology{}, nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/calldata/calldata-foundation/infra/calldata/routing"
 	"github.com/calldata/calldata-foundation/infra/calldata/setup"
 	"github.com/calldata/calldata-foundation/infra/calldata/smoke"
+	rehearsal "github.com/calldata/calldata-foundation/infra/rehearsal/calls"
 	"github.com/calldata/calldata-foundation/stacks"
 )
 
@@ -38,8 +39,11 @@ type tools struct {
 	tables   func(context.Context, *cli.IO, stacks.Outputs) (map[string]table, error)
 	smoke    func(context.Context, *task) error
 	calls    func(ctx context.Context, t *task, plan string) error
-	destroy  func(context.Context, *task) error
-	now      func() time.Time
+	// certificates are what the SBCs of a plan show for themselves.
+	certificates func(context.Context, rehearsal.Plan) ([]byte, error)
+
+	destroy func(context.Context, *task) error
+	now     func() time.Time
 }
 
 func system() tools {
@@ -48,12 +52,13 @@ func system() tools {
 		outputs: func(ctx context.Context, s outputs.Source) (stacks.Outputs, error) { return s.Load(ctx, nil) },
 		restore: restore, play: configure.Run,
 		routing: func(ctx context.Context, t *task) error {
-			return run(ctx, routing.NewCmdRouting(t.IO.Quiet()), "apply", t.home.name)
+			// Through the new stack, also where the environment names the old one's database.
+			return run(ctx, routing.NewCmdRouting(t.IO.Quiet()), "apply", t.home.name, "--database-url-file", "")
 		},
 		setup: func(ctx context.Context, t *task) error {
 			return run(ctx, setup.NewCmdSetup(t.IO.Quiet()), t.home.name, "--yes")
 		},
-		health: health.Check, tables: readTables, smoke: place, calls: func(ctx context.Context, t *task, plan string) error {
+		health: health.Check, tables: readTables, smoke: place, certificates: rehearsal.Certificates, calls: func(ctx context.Context, t *task, plan string) error {
 			return run(ctx, calls.NewCmdCalls(t.IO.Quiet()), "--plan", plan)
 		}, destroy: func(ctx context.Context, t *task) error {
 			return beside.TakeDown(ctx, t.IO.Quiet(), t.root, t.home.name)

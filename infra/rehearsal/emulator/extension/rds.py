@@ -86,8 +86,11 @@ _INHERITED = (
     "kms_key_id",
     "storage_throughput",
 )
-# By this the stand-in of a restored instance finds its data. RDS tells it nowhere.
-_ORIGIN = "rehearsal:origin"
+
+
+def _began(tags, source, when=""):
+    """By one more tag the stand-in of a restored instance finds its data. RDS tells it nowhere. Pulumi takes its prefix for AWS's own."""
+    return [*(tags or []), {"Key": "aws:rehearsal:origin", "Value": f"{source} {when}".strip()}]
 
 
 @around(models.RDSBackend, "restore_db_instance_to_point_in_time")
@@ -103,7 +106,7 @@ def restore_to_point_in_time(original, self, source_db_identifier, target_db_ide
     settings |= {name: value for name, value in overrides.items() if value not in (None, "", [])}
     settings["db_instance_identifier"] = target_db_identifier
     settings.pop("source_db_instance_identifier", None)  # moto takes what has one for a replica
-    settings["tags"] = [*(overrides.get("tags") or []), {"Key": _ORIGIN, "Value": f"{source_db_identifier} {wanted or ''}".strip()}]
+    settings["tags"] = _began(overrides.get("tags"), source_db_identifier, wanted or "")
     if not settings.get("manage_master_user_password"):
         settings["master_user_password"] = getattr(source, "master_user_password", None)
     return self.create_db_instance(settings)
@@ -173,6 +176,8 @@ def restore_from_snapshot(original, self, from_snapshot_id, overrides):
     """moto hands on everything that the old database was, down to its secret and its network."""
     snapshot = self.get_db_snapshot(from_snapshot_id)
     kept = {name: getattr(snapshot.database, name, None) for name in _IN_SNAPSHOT}
+    # A copy's data is as old as the original's. PostgreSQL takes no Z here: its settings know no abbreviations of zones.
+    taken = _time(snapshot.original_snapshot_create_time).isoformat() + "+00:00"
     return self.create_db_instance(
         {
             **{name: value for name, value in kept.items() if value is not None},
@@ -181,5 +186,6 @@ def restore_from_snapshot(original, self, from_snapshot_id, overrides):
             "kms_key_id": snapshot.kms_key_id,
             "storage_encrypted": snapshot.encrypted,
             **{name: value for name, value in overrides.items() if value is not None},
+            "tags": _began(overrides.get("tags"), snapshot.db_instance_identifier, taken),
         }
     )

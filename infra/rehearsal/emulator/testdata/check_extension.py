@@ -725,8 +725,31 @@ def database_of_a_time():
     assert found["MasterUserSecret"]["SecretArn"] != made["MasterUserSecret"]["SecretArn"]
     assert "ReadReplicaSourceDBInstanceIdentifier" not in rds.describe_db_instances(DBInstanceIdentifier="then")["DBInstances"][0]
     tags = {t["Key"]: t["Value"] for t in found["TagList"]}
-    assert tags["k"] == "v" and tags["rehearsal:origin"].startswith("source 20"), tags
+    assert tags["k"] == "v" and tags["aws:rehearsal:origin"].startswith("source 20"), tags
     rds.delete_db_instance(DBInstanceIdentifier="then", SkipFinalSnapshot=True)
+
+
+@check
+def database_of_a_snapshot():
+    rds = boto3.client("rds")
+    rds.create_db_instance(
+        DBInstanceIdentifier="saved", Engine="postgres", AllocatedStorage=20, DBInstanceClass="db.t3.small", DBName="c4",
+        MasterUsername="calldata", ManageMasterUserPassword=True,
+    )  # fmt: skip
+    taken = rds.create_db_snapshot(DBSnapshotIdentifier="night", DBInstanceIdentifier="saved")["DBSnapshot"]["SnapshotCreateTime"]
+    for source, copied in (("night", "copy"), ("copy", "again")):
+        rds.copy_db_snapshot(SourceDBSnapshotIdentifier=source, TargetDBSnapshotIdentifier=copied)
+    found = rds.restore_db_instance_from_db_snapshot(
+        DBInstanceIdentifier="anew", DBSnapshotIdentifier="again", DBInstanceClass="db.t3.small", ManageMasterUserPassword=True,
+        Tags=[{"Key": "k", "Value": "v"}],
+    )["DBInstance"]  # fmt: skip
+    tags = {t["Key"]: t["Value"] for t in found["TagList"]}
+    source, when = tags["aws:rehearsal:origin"].split()
+    assert tags["k"] == "v" and source == "saved" and when.endswith("+00:00"), tags
+    assert abs(datetime.fromisoformat(when) - taken) < timedelta(milliseconds=2), (when, taken)
+    assert found["DBName"] == "c4" and found["MasterUserSecret"]["SecretArn"], found
+    for name in ("saved", "anew"):
+        rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
 
 
 @check
