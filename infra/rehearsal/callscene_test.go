@@ -25,8 +25,14 @@ func scene(t *testing.T) calls.Plan {
 
 func TestSceneRoutingIsSound(t *testing.T) {
 	t.Parallel()
-	_, err := document.Parse([]byte(sceneRouting(scene(t))))
-	assert.NoError(t, err)
+	whole := scene(t)
+	d, err := document.Parse([]byte(sceneRouting(whole)))
+	require.NoError(t, err)
+	assert.Len(t, d.Tenants, 2)
+	whole.Numbers.Unserved = ""
+	d, err = document.Parse([]byte(sceneRouting(whole)))
+	require.NoError(t, err)
+	assert.Len(t, d.Tenants, 1, "without the engine that does not exist")
 }
 
 func TestSceneTenantIsSound(t *testing.T) {

@@ -348,6 +348,12 @@ func (z *zoneDrill) before(ctx context.Context, p progress.Step) (string, error)
 	if err := z.copyEngine(ctx); err != nil {
 		return "", fmt.Errorf("copy the first engine to the second: %w", err)
 	}
+	// An engine that does not exist is one that does not answer: an alarm would be on for it, and stay.
+	whole := z.plan
+	whole.Numbers.Unserved = ""
+	if c := z.w.applyRouting(ctx, z.o, whole, p); !c.OK {
+		return "", errors.New(c.Detail)
+	}
 	file := filepath.Join(z.w.dir, "zone-calls.json")
 	data, err := json.MarshalIndent(z.plan, "", "  ")
 	if err == nil {
