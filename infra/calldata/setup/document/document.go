@@ -155,7 +155,7 @@ func (d *Document) complete(routers []string) {
 		}
 		for j := range t.Trunks {
 			trunk := &t.Trunks[j]
-			if trunk.Hosts == nil {
+			if len(trunk.Hosts) == 0 {
 				trunk.Hosts = routers
 			}
 			if trunk.Port == 0 {
