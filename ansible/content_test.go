@@ -279,3 +279,17 @@ func TestInventoriesOfPrograms(t *testing.T) {
 		assert.Contains(t, got["c4_sbc"].(map[string]any)["children"], "c4_sbc_host")
 	}
 }
+
+// calldata routing and calldata setup have their documents in a stack's directory, which Ansible reads as an inventory.
+func TestDocumentsAreNoInventories(t *testing.T) {
+	t.Parallel()
+	ask := realAnsible(t, "ansible-inventory")
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join("..", "docs", "examples"))))
+	require.FileExists(t, filepath.Join(dir, "tenant.yml"))
+	require.FileExists(t, filepath.Join(dir, "routing.yml"))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "groups.yml"), []byte("all: {}\n"), 0o600)) // one with nothing at all is refused
+	out := ask("-i", dir, "-i", generated(t, outputs()), "--graph")
+	assert.Contains(t, out, "dev-uc-1")
+	assert.NotContains(t, out, "tenants")
+}

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"bytes"
 	"os"
 	"testing"
 
@@ -25,6 +26,9 @@ func TestExample(t *testing.T) {
 	assert.Equal(t, []string{"acme_admin_password", "acme_ada_sip", "acme_lobby_sip"}, d.Secrets())
 	_, err = Parse(data, nil)
 	assert.ErrorContains(t, err, "tenants[0].trunks[0].hosts is empty, and the stack's outputs name no Router")
+	d, err = Parse(bytes.Replace(data, []byte("{name: c4,"), []byte("{name: c4, hosts: [],"), 1), []string{"10.0.0.6"})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"10.0.0.6"}, d.Tenants[0].Trunks[0].Hosts, "an empty list is none")
 }
 
 // every is wrong in every way that a document can be.
