@@ -38,7 +38,7 @@ func TestContentHash(t *testing.T) {
 
 	for _, name := range []string{
 		"x.go", "README.md", "roles/r/README.md", "roles/r/tests/test_x.py", "testdata/x", "__pycache__/x.pyc", ".ansible/x", "site.yml~", ".site.yml.swp",
-		".vault-pass", "vault-password.txt", "site.retry", "inventories/dev/hosts.generated.yml", ".idea/x", "known_hosts",
+		".vault-pass", "vault-password.txt", "site.retry", "inventories/dev/hosts.generated.yml", ".idea/x", "known_hosts", "inventories/dev/routing.yml", "inventories/dev/tenant.yml",
 	} {
 		put(name, "x", 0o644)
 		assert.Equal(t, first, hash(), name)
@@ -52,6 +52,7 @@ func TestContentHash(t *testing.T) {
 		"name":              func() { put("playbooks/site.yml", "a", 0o644); put("playbooks/other.yml", "a", 0o644) },
 		"execute bit":       func() { put("roles/r/files/run", "b", 0o644) },
 		"document in files": func() { put("roles/r/files/README.md", "x", 0o644) },
+		"namesake":          func() { put("roles/r/vars/routing.yml", "x", 0o644) },
 		"vault":             func() { put("inventories/dev/group_vars/all/vault.yml", "x", 0o644) },
 	} {
 		change()

@@ -114,14 +114,12 @@ var junk = []string{
 // source are names that Ansible reads only where roles keep the files they copy: there anything may be content.
 var source = []string{"*.go", "*.md", "testdata", "tests", "molecule"}
 
+// documents are those of `calldata routing` and `calldata setup`. ansible.cfg passes over them as well.
+var documents = []string{"inventories/*/routing.yml", "inventories/*/tenant.yml"}
+
 func ignored(rel string, dir bool) bool {
-	matches := func(patterns []string) bool {
-		return slices.ContainsFunc(patterns, func(p string) bool {
-			ok, _ := path.Match(p, path.Base(rel))
-			return ok
-		})
-	}
-	if matches(junk) {
+	matches := func(patterns []string) bool { return matchesAny(patterns, path.Base(rel)) }
+	if matches(junk) || matchesAny(documents, rel) {
 		return true
 	}
 	parents := strings.Split(path.Dir(rel), "/")
@@ -132,6 +130,13 @@ func ignored(rel string, dir bool) bool {
 		return matches(source[2:])
 	}
 	return matches(source[:2])
+}
+
+func matchesAny(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, _ := path.Match(p, name)
+		return ok
+	})
 }
 
 // foreign tells whether it is part of another inventory than the named one, and not of what all share. No name means none is.
