@@ -25,12 +25,12 @@ func scene(t *testing.T) calls.Plan {
 
 func TestSceneRoutingIsSound(t *testing.T) {
 	t.Parallel()
-	whole := scene(t)
-	d, err := document.Parse([]byte(sceneRouting(whole)))
+	plan := scene(t)
+	d, err := document.Parse([]byte(sceneRouting(plan)))
 	require.NoError(t, err)
 	assert.Len(t, d.Tenants, 2)
-	whole.Numbers.Unserved = ""
-	d, err = document.Parse([]byte(sceneRouting(whole)))
+	plan.Numbers.Unserved = ""
+	d, err = document.Parse([]byte(sceneRouting(plan)))
 	require.NoError(t, err)
 	assert.Len(t, d.Tenants, 1, "without the engine that does not exist")
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -349,21 +348,18 @@ func (z *zoneDrill) before(ctx context.Context, p progress.Step) (string, error)
 		return "", fmt.Errorf("copy the first engine to the second: %w", err)
 	}
 	// An engine that does not exist is one that does not answer: an alarm would be on for it, and stay.
-	whole := z.plan
-	whole.Numbers.Unserved = ""
-	if c := z.w.applyRouting(ctx, z.o, whole, p); !c.OK {
+	served := z.plan
+	served.Numbers.Unserved = ""
+	if c := z.w.applyRouting(ctx, z.o, served, p); !c.OK {
 		return "", errors.New(c.Detail)
 	}
 	file := filepath.Join(z.w.dir, "zone-calls.json")
-	data, err := json.MarshalIndent(z.plan, "", "  ")
-	if err == nil {
-		err = os.WriteFile(file, data, 0o600)
-	}
-	if err != nil {
+	if err := writePlan(file, z.plan); err != nil {
 		return "", err
 	}
 	beside, cancel := context.WithCancel(ctx)
 	z.cancel = cancel
+	var err error
 	if z.steady, err = z.w.steady(beside, z.o, file); err != nil {
 		return "", err
 	}
